@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The edge that all modules share: refusals and failed commands become one clear message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ._recovery import host, systems
+from ._recovery.files import findings_diff
+from ._recovery.finding import Finding
+from ._recovery.postgres import Cluster, NotAnswering
+from ._recovery.problem import Refusal
+from ._recovery.run import CommandFailed
+
+CLUSTER_OPTIONS: dict[str, Any] = {
+    "version": {"type": "str", "default": ""},
+    "cluster": {"type": "str", "default": "main"},
+    "port": {"type": "int", "default": 5432},
+}
+
+
+def run_module(argument_spec: dict[str, Any], act: Callable[[AnsibleModule], dict[str, Any]], **options: Any) -> None:
+    """Call `act` and end the module with what it returns, or with the sentences of a refusal."""
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **options)
+    try:
+        result = act(module)
+    except Refusal as refusal:
+        module.fail_json(msg=f"REFUSED, nothing was written. {refusal}", problems=[problem.sentence() for problem in refusal.problems])
+    except CommandFailed as error:
+        module.fail_json(msg=str(error), rc=error.completed.code)
+    except NotAnswering as error:
+        module.fail_json(msg=f"Attempted: to ask the server through its socket. Found: {error}. Next: pg_lsclusters")
+    else:
+        module.exit_json(**result)
+
+
+def outcome(findings: list[Finding], diff: list[dict[str, str]] | None = None, **more: Any) -> dict[str, Any]:
+    """The result that every module of ours has: changed, diff and findings."""
+    return {
+        "changed": bool(findings),
+        "diff": findings_diff(findings) if diff is None else diff,
+        "findings": [finding.as_dict() for finding in findings],
+        **more,
+    }
+
+
+def this_system() -> systems.System:
+    """The supported system that this host is. Raises Refusal on any other."""
+    release = host.os_release()
+    system = systems.find_system(release)
+    if system is None:
+        raise Refusal(systems.unsupported(release))
+    return system
+
+
+def cluster_of(params: dict[str, Any]) -> Cluster:
+    """The cluster that C(version), C(cluster) and C(port) name; without a version, the one of the system's packages."""
+    return Cluster(params["version"] or this_system().postgresql, params["cluster"], params["port"])

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What lies in a stanza's archive: names from `pgbackrest repo-ls`, sorted into segments and timeline histories."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+
+_SEGMENT = re.compile(r"^(?:.*/)?([0-9A-F]{24})-([0-9a-f]{40})(?:\.[a-z0-9]+)?$")
+_DIRECTORY = re.compile(r"^([0-9A-F]{8})[0-9A-F]{8}$")
+_HISTORY = re.compile(r"^(?:.*/)?([0-9A-F]{8})\.history$")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """`segments` maps the name of an archived WAL segment to the SHA-1 of its bytes.
+
+    `timelines` are those of which a segment, a directory or a history file is there; `histories` have a history file.
+    """
+
+    segments: dict[str, str] = field(default_factory=dict)
+    timelines: frozenset[int] = frozenset()
+    histories: frozenset[int] = frozenset()
+
+    @property
+    def newest_timeline(self) -> int:
+        """The highest timeline in the archive; 0 when the archive is empty."""
+        return max(self.timelines, default=0)
+
+    def newest_segment(self, timeline: int) -> str | None:
+        prefix = f"{timeline:08X}"
+        return max((name for name in self.segments if name.startswith(prefix)), default=None)
+
+
+def parse_listing(*texts: str) -> Listing:
+    """Read one or more JSON outputs of `repo-ls`. Raises ValueError when one of them is not JSON."""
+    segments: dict[str, str] = {}
+    histories: set[int] = set()
+    timelines: set[int] = set()
+    for text in texts:
+        for path in json.loads(text):
+            if match := _SEGMENT.match(path):
+                segments[match[1]] = match[2]
+                timelines.add(int(match[1][:8], 16))
+            elif match := _HISTORY.match(path):
+                histories.add(int(match[1], 16))
+            elif match := _DIRECTORY.match(path):
+                timelines.add(int(match[1], 16))
+    return Listing(segments, frozenset(timelines | histories), frozenset(histories))
+
+
+def newest_directory(text: str, timeline: int) -> str | None:
+    """The last directory (16 hexadecimal digits: timeline and log) of this timeline in a JSON output of `repo-ls`."""
+    names = (name for name in json.loads(text) if _DIRECTORY.match(name))
+    return max((name for name in names if int(name[:8], 16) == timeline), default=None)

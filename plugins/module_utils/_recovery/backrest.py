@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The pgBackRest configuration that this collection writes, built from what is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from . import passphrase
+from .catalog import Repository
+from .options import Version, is_secret, parallelism, parse_version
+from .problem import Problem
+
+Sections = dict[str, dict[str, object]]
+BLOCK_INCREMENTAL_STABLE = parse_version("2.46")
+HEADER = "Written by axiomdb.recovery as a whole; changes by hand are found by the next run and undone."
+
+
+@dataclass(frozen=True)
+class RepositorySpec:
+    """A declared repository. `options` and `secrets` are named without the prefix `repoN-`."""
+
+    number: int
+    kind: str = "posix"
+    path: str = "/var/lib/pgbackrest"
+    cipher: str = "aes-256-cbc"
+    passphrase: str | None = None
+    published: bool = False
+    retention_days: int = 7
+    options: Mapping[str, object] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StanzaSpec:
+    """A declared stanza: the cluster that it belongs to."""
+
+    name: str
+    data_directory: str
+    port: int = 5432
+    socket_directory: str = "/var/run/postgresql"
+
+
+def build(
+    repositories: Sequence[RepositorySpec],
+    stanzas: Sequence[StanzaSpec],
+    extra: Mapping[str, Mapping[str, object]],
+    version: Version,
+    cores: int,
+) -> Sections:
+    """Sections and options of pgbackrest.conf, without any secret; `extra` wins over our own choices."""
+    sections: Sections = {"global": _global(repositories, version), "global:backup": {"delta": True}}
+    for command, processes in parallelism(cores).items():
+        sections.setdefault(f"global:{command}", {})["process-max"] = processes
+    for stanza in stanzas:
+        sections[stanza.name] = {
+            "pg1-path": stanza.data_directory,
+            "pg1-port": stanza.port,
+            "pg1-socket-path": stanza.socket_directory,
+        }
+    for section, values in extra.items():
+        sections.setdefault(section, {}).update(values)
+    return sections
+
+
+def _global(repositories: Sequence[RepositorySpec], version: Version) -> dict[str, object]:
+    options: dict[str, object] = {
+        "archive-async": True,
+        "compress-type": "zst",
+        "compress-level": 3,
+        "log-level-console": "warn",
+        "log-level-file": "detail",
+        "log-path": "/var/log/pgbackrest",
+        "spool-path": "/var/spool/pgbackrest",
+        "start-fast": True,
+    }
+    for repository in repositories:
+        own: dict[str, object] = {
+            "type": repository.kind,
+            "path": repository.path,
+            "cipher-type": repository.cipher,
+            "retention-full-type": "time",
+            "retention-full": repository.retention_days,
+            "bundle": True,
+        }
+        if version >= BLOCK_INCREMENTAL_STABLE:
+            own["block"] = True
+        options |= {f"repo{repository.number}-{name}": value for name, value in {**own, **repository.options}.items()}
+    return options
+
+
+def secrets_of(repositories: Sequence[RepositorySpec]) -> dict[str, str]:
+    """The options of the secrets file: passphrases and keys, by full name."""
+    secrets: dict[str, str] = {}
+    for repository in repositories:
+        if repository.cipher != "none" and repository.passphrase:
+            secrets[f"repo{repository.number}-cipher-pass"] = repository.passphrase
+        secrets |= {f"repo{repository.number}-{name}": value for name, value in repository.secrets.items()}
+    return secrets
+
+
+def environment_of(secrets: Mapping[str, str]) -> dict[str, str]:
+    """The same secrets as environment variables, to try a configuration before any of it is written."""
+    return {f"PGBACKREST_{name.upper().replace('-', '_')}": value for name, value in secrets.items()}
+
+
+def judge_declaration(repositories: Sequence[RepositorySpec], stanzas: Sequence[StanzaSpec]) -> list[Problem]:
+    """Problems that need no look at the host: numbers, names, secrets in the wrong place, published passphrases."""
+    problems = []
+    numbers = [repository.number for repository in repositories]
+    names = [stanza.name for stanza in stanzas]
+    for repeated in sorted({number for number in numbers if numbers.count(number) > 1}):
+        problems.append(Problem(f"repository number {repeated} twice", "each number once", "correct pgbackrest_repositories"))
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        problems.append(Problem(f"the stanza {name} twice", "each stanza once", "correct pgbackrest_stanzas"))
+    if not repositories:
+        problems.append(Problem("no repository", "at least one item in pgbackrest_repositories", "declare one; the README has ten lines"))
+    for repository in repositories:
+        for name in repository.options:
+            if is_secret(f"repo{repository.number}-{name}"):
+                problems.append(
+                    Problem(
+                        f"the secret option '{name}' under options of repository {repository.number}",
+                        "secrets under 'secrets' of the same repository, which go to a file that only postgres reads",
+                        "move it there, from ansible-vault",
+                    )
+                )
+        if repository.cipher != "none" and passphrase.is_published(repository.passphrase or "") and not repository.published:
+            problems.append(passphrase_problem(repository.number, "placeholder"))
+    return problems
+
+
+def judge_passphrase(repository: RepositorySpec, may_exist: bool) -> Problem | None:
+    """Refuse a weak passphrase for a repository that does not exist yet.
+
+    `may_exist` is true for a repository that was seen, and for one into which nobody could look so far. An existing
+    one is taken over as it is: with a short passphrase, and with a placeholder where `published` says so.
+    """
+    weakness = passphrase.weakness(repository.passphrase) if repository.cipher != "none" else None
+    if weakness is None or (may_exist and (weakness == "short" or (weakness == "placeholder" and repository.published))):
+        return None
+    return passphrase_problem(repository.number, weakness)
+
+
+def passphrase_problem(number: int, weakness: str) -> Problem:
+    """The refusal of a missing, short or placeholder passphrase; its text holds no passphrase."""
+    expected = f"one of at least {passphrase.MINIMUM_LENGTH} characters that nobody else knows"
+    if weakness == "placeholder":
+        expected += " (a repository that a placeholder already opens is taken over with cipher_pass_published: true beside it)"
+    return Problem(
+        f"a {weakness} passphrase for repository {number}",
+        expected,
+        f"openssl rand -base64 48 | ansible-vault encrypt_string --stdin-name vault_repo{number}_passphrase",
+    )
+
+
+def judge_look(repository: RepositorySpec, found: Repository) -> Problem | None:
+    """Refuse a configuration with which an existing repository cannot be read."""
+    if found.readable:
+        return None
+    cause = "the passphrase does not open" if "passphrase" in found.message or "crypto" in found.message else "pgBackRest cannot read"
+    return Problem(
+        f"repository {repository.number} with the new configuration: {cause} {repository.path} (status {found.code}: {found.message})",
+        "a configuration with which what exists can be read",
+        f"correct item {repository.number} of pgbackrest_repositories; the configuration on the host was left as it was",
+    )

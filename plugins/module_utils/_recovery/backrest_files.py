@@ -1,0 +1,190 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""pgBackRest's own files on a host: what would change, tried against each repository before it replaces what is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import backrest, files, host, repository
+from .backrest import RepositorySpec, StanzaSpec
+from .catalog import Repository, unreadable
+from .files import Directory, File
+from .finding import ABSENT, Finding, compare_mappings
+from .options import Version, is_secret, judge_configuration, parse, parse_version, render
+from .problem import Problem, Refusal
+
+ROOT = "/etc/pgbackrest"
+LEGACY = "/etc/pgbackrest.conf"
+PACKAGE_OPTIONS = {"repo1-path": "/var/lib/pgbackrest"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What differs and what makes it right. `installed` is empty on a host without pgBackRest."""
+
+    installed: str
+    directories: tuple[Directory, ...]
+    files: tuple[File, ...]
+    findings: tuple[Finding, ...]
+    diff: tuple[dict[str, str], ...]
+
+
+def plan(
+    repositories: Sequence[RepositorySpec],
+    stanzas: Sequence[StanzaSpec],
+    extra: Mapping[str, Mapping[str, object]],
+    packaged_version: str,
+) -> Plan:
+    """Build the files, judge each option, try them. Raises Refusal with every problem, before anything is written.
+
+    `packaged_version` stands in for the installed one on a host that has no pgBackRest yet.
+    """
+    installed = host.pgbackrest_version()
+    version = parse_version(installed or packaged_version)
+    sections = backrest.build(repositories, stanzas, extra, version, host.cores())
+    secrets = backrest.secrets_of(repositories)
+    problems = backrest.judge_declaration(repositories, stanzas)
+    problems += [Problem(item.found, item.expected, item.next_step) for item in _judge(sections, secrets, version)]
+    if problems:
+        raise Refusal(*problems)
+    main = File(f"{ROOT}/pgbackrest.conf", f"# {backrest.HEADER}\n{render(sections)}", "root", "postgres", 0o640)
+    secret = File(f"{ROOT}/conf.d/90-secrets.conf", f"# {backrest.HEADER}\n{render({'global': secrets})}", "root", "postgres", 0o640, True)
+    wanted = (main, secret)
+    problems = _passphrase_problems(repositories, stanzas, main, secrets, bool(installed))
+    if problems:
+        raise Refusal(*problems)
+    return _compare(installed, _directories(repositories, sections), wanted)
+
+
+def _judge(sections: backrest.Sections, secrets: Mapping[str, str], version: Version) -> Sequence[Problem]:
+    return (*judge_configuration(sections, version), *judge_configuration({"global": dict(secrets)}, version, secrets_file=True))
+
+
+def _passphrase_problems(
+    repositories: Sequence[RepositorySpec], stanzas: Sequence[StanzaSpec], main: File, secrets: Mapping[str, str], installed: bool
+) -> list[Problem]:
+    """Weak passphrases of new repositories, and everything with which an existing one cannot be read."""
+    changes = files.read(main.path) != main.content or _secrets_differ(secrets)
+    seen = _try(main, secrets, stanzas, repositories) if installed and (changes or _any_weak(repositories)) else {}
+    problems = []
+    for spec in repositories:
+        found = seen.get(spec.number)
+        problem = backrest.judge_look(spec, found) if found else None
+        may_exist = found.has_stanza if found else spec.kind != "posix" or _has_content(spec.path)
+        problem = problem or backrest.judge_passphrase(spec, may_exist)
+        problems += [problem] if problem else []
+    return problems
+
+
+def _any_weak(repositories: Sequence[RepositorySpec]) -> bool:
+    return any(backrest.judge_passphrase(spec, False) for spec in repositories)
+
+
+def _secrets_differ(secrets: Mapping[str, str]) -> bool:
+    text = files.read(f"{ROOT}/conf.d/90-secrets.conf")
+    return text is None or parse(text).get("global", {}) != secrets
+
+
+def _has_content(path: str) -> bool:
+    return os.path.isdir(path) and bool(os.listdir(path))
+
+
+def _try(
+    main: File, secrets: Mapping[str, str], stanzas: Sequence[StanzaSpec], repositories: Sequence[RepositorySpec]
+) -> dict[int, Repository]:
+    """Look into each repository with the new configuration; the worst answer over all stanzas counts, else an existing one."""
+    directory = tempfile.mkdtemp(prefix="axiomdb-", dir="/run")
+    seen: dict[int, Repository] = {}
+    try:
+        trial = Path(directory, "pgbackrest.conf")
+        trial.write_text(main.content, encoding="utf-8")
+        for path in (directory, trial):
+            os.chown(path, *files.ids("postgres", "postgres"))
+        options = [f"--config={trial}", "--log-level-file=off"]
+        numbers = [spec.number for spec in repositories]
+        for stanza in stanzas:
+            for found in repository.look(stanza.name, numbers, options, backrest.environment_of(secrets)):
+                known = seen.get(found.number)
+                if known is None or (known.readable and (not found.readable or found.has_stanza)):
+                    seen[found.number] = found
+    except OSError as error:
+        seen = {spec.number: unreadable(spec.number, str(error)) for spec in repositories}
+    finally:
+        shutil.rmtree(directory)
+    return seen
+
+
+def _directories(repositories: Sequence[RepositorySpec], sections: backrest.Sections) -> tuple[Directory, ...]:
+    options = sections["global"]
+    own = [Directory(str(options[key]), "postgres", "postgres", 0o750) for key in ("log-path", "spool-path")]
+    own += [Directory(spec.path, "postgres", "postgres", 0o750) for spec in repositories if spec.kind == "posix"]
+    return (Directory(ROOT, "root", "postgres", 0o750), Directory(f"{ROOT}/conf.d", "root", "postgres", 0o750), *own)
+
+
+def _compare(installed: str, directories: tuple[Directory, ...], wanted: tuple[File, ...]) -> Plan:
+    findings = [finding for directory in directories for finding in files.directory_findings(directory)]
+    diff = files.findings_diff(findings)
+    for file in wanted:
+        before = files.read(file.path)
+        if before != file.content:
+            diff.append(files.diff_of(file))
+            findings += _option_findings(file, before)
+        attributes = files.attribute_findings(file)
+        findings += attributes
+        diff += files.findings_diff(attributes)
+    if os.path.lexists(LEGACY):
+        legacy = Finding(f"file {LEGACY}", ABSENT, "present")
+        findings.append(legacy)
+        diff += files.findings_diff([legacy])
+    return Plan(installed, directories, wanted, tuple(findings), tuple(diff))
+
+
+def _option_findings(file: File, before: str | None) -> list[Finding]:
+    expected = _flat(parse(file.content))
+    if before is None:
+        return [Finding(f"file {file.path}", f"{len(expected)} options", ABSENT)]
+    found = _flat(parse(before))
+    hidden = frozenset(name for name in {*expected, *found} if is_secret(name.rpartition("] ")[2]))
+    differing = compare_mappings(f"option in {file.path}", expected, found, hidden)
+    return differing or [Finding(f"layout of {file.path}", "as written by the collection", "comments or order differ")]
+
+
+def _flat(sections: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
+    return {f"[{section}] {name}": str(value) for section, options in sections.items() for name, value in options.items()}
+
+
+def apply(planned: Plan) -> None:
+    """Make the directories, keep what somebody else wrote, write what differs."""
+    for directory in planned.directories:
+        if files.directory_findings(directory):
+            files.make(directory)
+    for file in planned.files:
+        if files.read(file.path) != file.content or files.attribute_findings(file):
+            _keep(file.path)
+            files.write(file)
+    if os.path.lexists(LEGACY):
+        _keep(LEGACY)
+        Path(LEGACY).unlink()
+        files.sync("/etc")
+
+
+def _keep(path: str) -> None:
+    """Keep options that somebody else wrote beside the file, as `.replaced`, with secrets masked."""
+    text = files.read(path)
+    if text is None or backrest.HEADER in text:
+        return
+    sections = {section: dict(options) for section, options in parse(text).items()}
+    if sections in ({}, {"global": PACKAGE_OPTIONS}):
+        return
+    for options in sections.values():
+        for name in options:
+            if is_secret(name):
+                options[name] = "(masked)"
+    kept = File(f"{path}.replaced", f"# What {path} held before axiomdb.recovery.\n{render(sections)}", "root", "postgres", 0o640)
+    files.write(kept)

@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Takes backups: into one repository at a time, annotated, and believed only when the repository shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import postgres, repository
+from .catalog import Backup
+from .problem import Problem, Refusal
+from .provision import annotations_for, repositories_without_backup
+from .run import pgbackrest_when_free, require
+from .survey import Survey
+
+NEXT_XID = "select to_json(pg_snapshot_xmax(pg_current_snapshot())::text)"
+
+
+def impossible(seen: Survey) -> Problem | None:
+    """Why no backup can be taken now: on a standby, and where the server does not archive; such a backup would be worthless."""
+    host, stanza = seen.server.inventory_host, seen.server.stanza
+    if seen.standby:
+        return Problem(f"{host} is a standby", "a primary", f"take the backup of {stanza} on the primary")
+    if seen.archiver.uses_pgbackrest:
+        return None
+    return Problem(
+        f"archive_mode is off on {host}" if not seen.archiver.on else f"archive_command is '{seen.archiver.command}' on {host}",
+        "a server that archives each WAL segment with pgBackRest",
+        f"ansible-playbook playbooks/site.yml -l {host} -e postgresql_restart_allowed=true",
+    )
+
+
+def due(seen: Survey, only_if_missing: bool) -> tuple[int, ...]:
+    """Numbers of the repositories into which a backup is to be taken."""
+    if only_if_missing:
+        return repositories_without_backup(seen.server, seen.repositories)
+    return tuple(item.number for item in seen.repositories)
+
+
+def take(seen: Survey, number: int, kind: str) -> dict[str, Any]:
+    """Take one backup into one repository. Raises CommandFailed, or Refusal when the repository does not show it afterwards."""
+    stanza, port = seen.server.stanza, int(seen.answer["settings"]["port"])
+    known = {backup.label for item in seen.repositories if item.number == number for backup in item.backups}
+    notes = annotations_for(seen.server, postgres.ask(port, NEXT_XID))
+    options = [f"--repo={number}", f"--type={kind}", *(f"--annotation={key}={value}" for key, value in notes.items())]
+    require(pgbackrest_when_free(stanza, ["backup"], options), stanza)
+    made = _newest(stanza, number)
+    if made is None or made.label in known or made.error:
+        found = "none" if made is None or made.label in known else f"{made.label} with page errors"
+        raise Refusal(
+            Problem(
+                f"{found} in repository {number} after pgbackrest backup said that it succeeded",
+                "a new backup without page errors",
+                f"sudo -u postgres pgbackrest --stanza={stanza} --repo={number} info",
+            )
+        )
+    stop = [f"--repo={number}", f"--set={made.label}", f"--annotation=axiomdb-xid-stop={postgres.ask(port, NEXT_XID)}"]
+    require(pgbackrest_when_free(stanza, ["annotate"], stop), stanza)
+    return {"label": made.label, "type": made.kind, "size": made.size}
+
+
+def _newest(stanza: str, number: int) -> Backup | None:
+    return repository.look(stanza, [number], [f"--repo={number}"])[0].newest_backup

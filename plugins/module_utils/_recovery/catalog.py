@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a repository says it holds: the JSON of `pgbackrest info`, as frozen dataclasses.
+
+Source: the output of pgBackRest 2.45, 2.55 and 2.60. Its exit code is 0 also for a repository that could not be read; only
+the status codes 0, 1 and 2 mean that somebody looked inside. With a wrong passphrase 2.45 prints JSON that is not JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+OK, MISSING_STANZA, NO_BACKUP = 0, 1, 2
+LOOKED_INSIDE = (OK, MISSING_STANZA, NO_BACKUP)
+OWN_ANNOTATIONS = ("axiomdb-host", "axiomdb-machine-id")
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database history entry of a stanza; `system_id` is the cluster's system identifier."""
+
+    number: int
+    system_id: int
+    version: str
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Names of the first and last WAL segment under one archive id such as `15-1`. Holes do not show."""
+
+    archive_id: str
+    database: int
+    first: str | None
+    last: str | None
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One backup set; `wal_stop` is the segment that makes it consistent. Times are Unix seconds (pgBackRest truncates them), sizes bytes."""
+
+    label: str
+    kind: str
+    database: int
+    started: int
+    stopped: int
+    lsn_start: str | None
+    lsn_stop: str | None
+    wal_stop: str | None
+    error: bool
+    size: int
+    repository_size: int
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What one repository holds of one stanza. `readable` is false when nobody could look inside."""
+
+    number: int
+    code: int
+    message: str
+    cipher: str = "none"
+    databases: tuple[Database, ...] = ()
+    archives: tuple[Archive, ...] = ()
+    backups: tuple[Backup, ...] = ()
+
+    @property
+    def readable(self) -> bool:
+        return self.code in LOOKED_INSIDE
+
+    @property
+    def has_stanza(self) -> bool:
+        return self.readable and len(self.databases) > 0
+
+    @property
+    def current(self) -> Database | None:
+        return max(self.databases, key=lambda database: database.number, default=None)
+
+    @property
+    def newest_backup(self) -> Backup | None:
+        return max(self.backups, key=lambda backup: backup.stopped, default=None)
+
+    def usable_backups(self, system_id: int) -> tuple[Backup, ...]:
+        """Backups without page errors that belong to the cluster with this system identifier and are of its current entry."""
+        current = self.current
+        if current is None or current.system_id != system_id:
+            return ()
+        return tuple(backup for backup in self.backups if backup.database == current.number and not backup.error)
+
+
+def unreadable(number: int, message: str) -> Repository:
+    """A repository into which nobody could look, with the reason in one line."""
+    return Repository(number, 99, " ".join(message.split()) or "no reason given")
+
+
+def parse_info(text: str, stanza: str, numbers: Iterable[int]) -> tuple[Repository, ...]:
+    """Read the output of `info --stanza=… --output=json` for the repositories `numbers`.
+
+    Raises ValueError when the text is not JSON, or not the document that pgBackRest writes.
+    """
+    document = json.loads(text)
+    if not isinstance(document, list):
+        raise ValueError("Found another document than the list of stanzas that pgbackrest info prints.")
+    entry: dict[str, Any] = next((item for item in document if item.get("name") == stanza), {})
+    return tuple(_repository(entry, number) for number in numbers)
+
+
+def _repository(entry: dict[str, Any], number: int) -> Repository:
+    states = {int(item["key"]): item for item in entry.get("repo", [])}
+    state = states.get(number)
+    if state is None:
+        overall = entry.get("status", {"code": MISSING_STANZA, "message": "missing stanza path"})
+        if overall["code"] in (OK, NO_BACKUP):
+            return unreadable(number, "the answer of pgbackrest info does not mention this repository")
+        return Repository(number, int(overall["code"]), str(overall["message"]))
+    status = state.get("status", {})
+    return Repository(
+        number,
+        int(status.get("code", 99)),
+        " ".join(str(status.get("message", "")).split()),
+        str(state.get("cipher", entry.get("cipher", "none"))),
+        tuple(
+            Database(int(item["id"]), int(item["system-id"]), str(item["version"]))
+            for item in entry.get("db", [])
+            if int(item.get("repo-key", 1)) == number
+        ),
+        tuple(
+            Archive(str(item["id"]), int(item["database"]["id"]), item.get("min"), item.get("max"))
+            for item in entry.get("archive", [])
+            if int(item["database"].get("repo-key", 1)) == number
+        ),
+        tuple(_backup(item) for item in entry.get("backup", []) if int(item["database"].get("repo-key", 1)) == number),
+    )
+
+
+def _backup(item: dict[str, Any]) -> Backup:
+    lsn = item.get("lsn") or {}
+    info = item.get("info") or {}
+    repository_info = info.get("repository") or {}
+    return Backup(
+        str(item["label"]),
+        str(item["type"]),
+        int(item["database"]["id"]),
+        int(item["timestamp"]["start"]),
+        int(item["timestamp"]["stop"]),
+        lsn.get("start"),
+        lsn.get("stop"),
+        (item.get("archive") or {}).get("stop"),
+        bool(item.get("error", False)),
+        int(info.get("size", 0)),
+        int(repository_info.get("delta", 0)),
+        {str(key): str(value) for key, value in (item.get("annotation") or {}).items()},
+    )

@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whole files: compared as a whole, written beside and renamed, so that nobody ever reads half of one."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from .finding import ABSENT, HIDDEN, Finding
+
+MASKED = "(the content is secret)\n"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is ours from the first to the last byte."""
+
+    path: str
+    content: str
+    owner: str = "root"
+    group: str = "root"
+    mode: int = 0o644
+    secret: bool = False
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory with owner, group and mode; its content is not ours."""
+
+    path: str
+    owner: str = "root"
+    group: str = "root"
+    mode: int = 0o755
+
+
+def read(path: str) -> str | None:
+    """The text of a file, or None when there is none."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return None
+
+
+def attributes(path: str) -> dict[str, str]:
+    """Owner, group and mode as text; an unknown id is shown as its number."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return {}
+    return {"owner": _user(status.st_uid), "group": _group(status.st_gid), "mode": f"{stat.S_IMODE(status.st_mode):04o}"}
+
+
+def attribute_findings(wanted: File | Directory) -> list[Finding]:
+    """What differs of owner, group and mode; a missing file differs as a whole, elsewhere."""
+    found = attributes(wanted.path)
+    expected = {"owner": wanted.owner, "group": wanted.group, "mode": f"{wanted.mode:04o}"}
+    return [Finding(f"{key} of {wanted.path}", expected[key], found[key]) for key in found if found[key] != expected[key]]
+
+
+def directory_findings(wanted: Directory) -> list[Finding]:
+    if not os.path.isdir(wanted.path):
+        return [Finding(f"directory {wanted.path}", f"{wanted.owner}:{wanted.group} {wanted.mode:04o}", ABSENT)]
+    return attribute_findings(wanted)
+
+
+def diff_of(wanted: File) -> dict[str, str]:
+    """One entry for Ansible's diff; the content of a secret file is masked on both sides."""
+    before = read(wanted.path)
+    if wanted.secret:
+        same = before == wanted.content
+        return _entry(wanted.path, None if before is None else MASKED, MASKED if same else f"{MASKED}{HIDDEN}\n")
+    return _entry(wanted.path, before, wanted.content)
+
+
+def _entry(path: str, before: str | None, after: str | None) -> dict[str, str]:
+    return {
+        "before_header": path if before is not None else f"{path} {ABSENT}",
+        "after_header": path if after is not None else f"{path} {ABSENT}",
+        "before": before or "",
+        "after": after or "",
+    }
+
+
+def findings_diff(findings: list[Finding]) -> list[dict[str, str]]:
+    """Findings that are not the content of a file, as one entry each for Ansible's diff."""
+    return [
+        {
+            "before_header": finding.what,
+            "after_header": finding.what,
+            "before": "" if finding.found == ABSENT else f"{finding.found}\n",
+            "after": "" if finding.expected == ABSENT else f"{finding.expected}\n",
+        }
+        for finding in findings
+    ]
+
+
+def write(wanted: File) -> None:
+    """Write beside the file, make it durable, rename it into place."""
+    directory = os.path.dirname(wanted.path)
+    temporary = f"{directory}/.{os.path.basename(wanted.path)}.new"
+    Path(temporary).unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(wanted.content.encode("utf-8", errors="surrogateescape"))
+            stream.flush()
+            os.fchown(stream.fileno(), *ids(wanted.owner, wanted.group))
+            os.fchmod(stream.fileno(), wanted.mode)
+            os.fsync(stream.fileno())
+        os.replace(temporary, wanted.path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    sync(directory)
+
+
+def sync(directory: str) -> None:
+    """Make renames and removals in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make(wanted: Directory) -> None:
+    """Make the directory and its parents; set owner, group and mode of the last one."""
+    os.makedirs(wanted.path, exist_ok=True)
+    os.chown(wanted.path, *ids(wanted.owner, wanted.group))
+    os.chmod(wanted.path, wanted.mode)
+
+
+def ids(owner: str, group: str) -> tuple[int, int]:
+    return pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _group(number: int) -> str:
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What exists on this host: release, packages, clusters. Reads files and asks dpkg; changes nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from .run import run
+
+CLUSTERS = Path("/etc/postgresql")
+
+
+def os_release() -> dict[str, str]:
+    """/etc/os-release as a mapping; empty when there is none."""
+    try:
+        text = Path("/etc/os-release").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {key: value.strip().strip("\"'") for key, _, value in pairs}
+
+
+def machine_id() -> str:
+    """systemd's machine-id, 32 hexadecimal digits, or an empty string."""
+    try:
+        return Path("/etc/machine-id").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def installed_packages(names: Sequence[str]) -> dict[str, str]:
+    """Versions of those packages that are installed completely."""
+    if not names:
+        return {}
+    done = run(["dpkg-query", "-W", "-f=${db:Status-Status} ${Package} ${Version}\\n", *names])
+    rows = (line.split(" ") for line in done.stdout.splitlines())
+    return {row[1]: row[2] for row in rows if len(row) == 3 and row[0] == "installed"}
+
+
+def pgbackrest_version() -> str:
+    """The installed version such as `2.45`, or an empty string."""
+    done = run(["pgbackrest", "version"], user="postgres")
+    match = re.match(r"pgBackRest (\S+)", done.stdout)
+    return match[1] if match else ""
+
+
+def locales() -> tuple[str, ...]:
+    """Locales that this host has, as `locale -a` spells them."""
+    return tuple(run(["locale", "-a"]).stdout.split())
+
+
+def has_locale(wanted: str, available: Sequence[str]) -> bool:
+    """Compare as glibc does: en_US.UTF-8 and en_US.utf8 are the same locale."""
+    return _normal(wanted) in {_normal(name) for name in available}
+
+
+def _normal(locale: str) -> str:
+    return locale.lower().replace("-", "")
+
+
+def cluster_exists(version: str, name: str) -> bool:
+    return (CLUSTERS / version / name / "postgresql.conf").is_file()
+
+
+def conf_value(path: Path, key: str) -> str:
+    """The value of a setting in one postgresql.conf, or an empty string. Includes are not followed."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    values = re.findall(rf"^\s*{key}\s*=\s*'?([^'#\n]*)'?", text, re.MULTILINE)
+    return values[-1].strip() if values else ""
+
+
+def data_directory(version: str, name: str) -> str:
+    """The data directory that Debian's configuration names."""
+    return conf_value(CLUSTERS / version / name / "postgresql.conf", "data_directory")
+
+
+def postmaster(directory: str) -> tuple[int, int] | None:
+    """Process id and port of the server that runs on this data directory, or None."""
+    try:
+        lines = Path(directory, "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        pid, port = int(lines[0]), int(lines[3])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError, IndexError):
+        return None
+    return (pid, port) if b"postgres" in command else None

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Gathers what the summary is made of: the survey, where each repository lies, what waits for a restart."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from . import host, passphrase, repository, systems
+from .postgres import Cluster, NotAnswering
+from .summary import NETWORK_FILESYSTEMS, Picture, Place
+from .survey import survey
+
+
+def take_picture(stanza: str, cluster: Cluster, inventory_host: str, command: str, now: float) -> Picture:
+    """Look at the host; a server that does not answer is a picture too."""
+    system = systems.find_system(host.os_release())
+    name, title = inventory_host or socket.gethostname(), system.title if system else ""
+    reason = "nothing is installed yet"
+    try:
+        seen = survey(stanza, cluster, inventory_host)
+    except NotAnswering as error:
+        seen, reason = None, f"the server of {cluster.version}/{cluster.name} does not answer ({error})"
+    if seen is None:
+        return Picture(name, stanza, now, command, title, reason=reason)
+    return Picture(
+        name,
+        stanza,
+        now,
+        command,
+        title,
+        seen.server,
+        f"{seen.answer['full_version']} ({cluster.version}/{cluster.name}, port {cluster.port})",
+        seen.answer["checksums"] == "on",
+        seen.standby,
+        seen.archiver,
+        seen.repositories,
+        {number: place_of(options) for number, options in repository.configured().items()},
+        seen.answer["pending"],
+    )
+
+
+def place_of(options: Mapping[str, str]) -> Place:
+    """Where a configured repository lies, and whether its passphrase is one that everybody can read."""
+    kind, path = options.get("type", "posix"), options.get("path", "/var/lib/pgbackrest")
+    return Place(
+        kind,
+        path,
+        options.get("cipher-type", "none"),
+        kind not in ("posix", "cifs") or "host" in options or filesystem(path) in NETWORK_FILESYSTEMS,
+        passphrase.is_published(options.get("cipher-pass", "")),
+    )
+
+
+def filesystem(path: str) -> str:
+    """The type of the filesystem on which `path` lies, from /proc/mounts."""
+    real = os.path.realpath(path)
+    rows = (line.split(" ") for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines())
+    mounts = {row[1]: row[2] for row in rows if real == row[1] or real.startswith(row[1].rstrip("/") + "/")}
+    return mounts[max(mounts, key=len)] if mounts else ""
+
+
+def command_prefix(inventory_sources: Sequence[str]) -> str:
+    """The beginning of a command to type: relative to the working directory of the run where that is shorter."""
+    return " ".join(["ansible-playbook", *(f"-i {source}" for source in inventory_sources)])

@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Asks a running server, as postgres through its Unix socket, one query at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import host
+from .archive import Listing
+from .provision import Archiver
+from .run import CommandFailed, Completed, run
+from .wal import Lsn
+from .writer import Server
+
+SOCKET_DIRECTORY = "/var/run/postgresql"
+STATE = """
+select json_build_object(
+  'version', current_setting('server_version_num')::int / 10000,
+  'full_version', split_part(current_setting('server_version'), ' ', 1),
+  'data_directory', current_setting('data_directory'),
+  'system_id', (select system_identifier::text from pg_control_system()),
+  'in_recovery', pg_is_in_recovery(),
+  'lsn', case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end,
+  'timeline', case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
+              else ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int end,
+  'next_xid', case when pg_is_in_recovery() then '0' else pg_snapshot_xmax(pg_current_snapshot())::text end,
+  'segment_size', (select setting::bigint from pg_settings where name = 'wal_segment_size'),
+  'checksums', current_setting('data_checksums'),
+  'started', extract(epoch from pg_postmaster_start_time()),
+  'settings', (select json_object_agg(name, setting) from pg_settings
+               where name in ('archive_mode', 'archive_command', 'archive_library', 'archive_timeout', 'wal_level', 'port')),
+  'pending', (select coalesce(json_object_agg(name, setting), '{}') from pg_settings where pending_restart),
+  'archiver', (select json_build_object(
+      'last_segment', last_archived_wal, 'last_time', extract(epoch from last_archived_time),
+      'last_failed_time', extract(epoch from last_failed_time)) from pg_stat_archiver),
+  'encoding', (select pg_encoding_to_char(encoding) from pg_database where datname = 'template1'),
+  'locale', (select datcollate from pg_database where datname = 'template1'))
+"""
+
+
+class NotAnswering(Exception):
+    """The server does not answer on its socket."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Debian cluster; `port` is where its socket is."""
+
+    version: str
+    name: str
+    port: int = 5432
+
+    @property
+    def unit(self) -> str:
+        return f"postgresql@{self.version}-{self.name}.service"
+
+    @property
+    def configuration(self) -> str:
+        return f"{host.CLUSTERS}/{self.version}/{self.name}"
+
+    @property
+    def binaries(self) -> str:
+        return f"/usr/lib/postgresql/{self.version}/bin"
+
+    @property
+    def data_directory(self) -> str:
+        return host.data_directory(self.version, self.name) or f"/var/lib/postgresql/{self.version}/{self.name}"
+
+
+def psql(port: int, sql: str) -> Completed:
+    """One query through the socket; rows without alignment."""
+    argv = ["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", SOCKET_DIRECTORY, "-p", str(port), "-d", "postgres", "-c", sql]
+    return run(argv, user="postgres", env={"PGCONNECT_TIMEOUT": "10", "PGOPTIONS": "-c statement_timeout=60s -c client_min_messages=error"})
+
+
+def ask(port: int, sql: str) -> Any:
+    """The JSON that a query returns. Raises NotAnswering with psql's reason."""
+    done = psql(port, sql)
+    if done.code != 0:
+        raise NotAnswering(done.detail)
+    return json.loads(done.stdout)
+
+
+def state(port: int) -> dict[str, Any]:
+    """Everything about a running server that a decision needs, in one query. Raises NotAnswering."""
+    answer: dict[str, Any] = ask(port, STATE)
+    return answer
+
+
+def server_of(answer: Mapping[str, Any], stanza: str, inventory_host: str, archived: Mapping[str, str]) -> Server:
+    """The server as the writer's guard sees it."""
+    timeline = int(answer["timeline"])
+    history = Path(answer["data_directory"], "pg_wal", f"{timeline:08X}.history")
+    own_name = socket.gethostname()
+    return Server(
+        own_name,
+        inventory_host or own_name,
+        host.machine_id(),
+        stanza,
+        int(answer["system_id"]),
+        str(answer["version"]),
+        timeline,
+        Lsn.parse(answer["lsn"]),
+        int(answer["segment_size"]),
+        archived,
+        history.read_text(encoding="utf-8") if timeline > 1 and history.exists() else "",
+    )
+
+
+def archiver_of(answer: Mapping[str, Any], stanza: str, spool: str = "/var/spool/pgbackrest") -> Archiver:
+    """The archiver's state: settings, pg_stat_archiver, the queue in archive_status and the errors in the spool."""
+    settings, numbers = answer["settings"], answer["archiver"]
+    status = Path(answer["data_directory"], "pg_wal", "archive_status")
+    waiting = [path.stat().st_mtime for path in status.glob("*.ready")]
+    errors = [path for path in Path(spool, "archive", stanza, "out").glob("*.error") if path.is_file()]
+    return Archiver(
+        settings["archive_mode"],
+        settings["archive_command"],
+        settings["archive_library"],
+        numbers["last_segment"],
+        numbers["last_time"],
+        numbers["last_failed_time"],
+        len(waiting),
+        min(waiting, default=None),
+        tuple(path.read_text(encoding="utf-8", errors="replace").strip() for path in sorted(errors)),
+    )
+
+
+def shared_segments(data_directory: str, listing: Listing, limit: int = 2) -> dict[str, str]:
+    """SHA-1 of the newest segments that lie both in pg_wal, as archived, and in the listing; at most `limit`."""
+    pg_wal = Path(data_directory, "pg_wal")
+    done = sorted((path.name[:24] for path in (pg_wal / "archive_status").glob("*.done")), reverse=True)
+    shared: dict[str, str] = {}
+    for name in done:
+        if len(shared) < limit and name in listing.segments and (pg_wal / name).is_file():
+            shared[name] = hashlib.sha1((pg_wal / name).read_bytes(), usedforsecurity=False).hexdigest()
+    return shared
+
+
+def reload(port: int, patience: float = 20.0) -> None:
+    """Reload the configuration and wait until the server has read it. Raises NotAnswering after `patience` seconds."""
+    before = ask(port, "select json_build_array(extract(epoch from pg_conf_load_time()), pg_reload_conf())")[0]
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if ask(port, "select extract(epoch from pg_conf_load_time())") > before:
+            return
+        time.sleep(0.05)
+    raise NotAnswering(f"the server did not read its configuration within {patience:g} s")
+
+
+def systemctl(action: str, cluster: Cluster) -> None:
+    """Act on the cluster's own unit. Raises CommandFailed."""
+    done = run(["systemctl", action, cluster.unit], timeout=300)
+    if done.code != 0:
+        raise CommandFailed(done, f"the unit {cluster.unit} did not {action}", f"journalctl -u {cluster.unit} -n 50")
+
+
+def wait_until_ready(cluster: Cluster, patience: float = 120.0) -> dict[str, Any]:
+    """Wait until the server answers. Raises NotAnswering when it died or `patience` seconds are over."""
+    deadline, reason = time.monotonic() + patience, ""
+    while time.monotonic() < deadline:
+        try:
+            return state(cluster.port)
+        except NotAnswering as error:
+            reason = str(error)
+        if run(["systemctl", "is-failed", "--quiet", cluster.unit]).code == 0:
+            break
+        time.sleep(0.2)
+    log = f"/var/log/postgresql/postgresql-{cluster.version}-{cluster.name}.log"
+    tail = run(["tail", "-n", "3", log]).stdout if os.path.exists(log) else ""
+    raise NotAnswering(f"the server on port {cluster.port} does not answer: {reason} {' | '.join(tail.split(chr(10)))}".strip())

@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is to be done so that each WAL segment reaches each repository and a first backup exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .catalog import Repository
+from .writer import Evidence, Server, is_upgrade
+
+CREATE, UPGRADE, NONE = "create", "upgrade", "none"
+
+
+@dataclass(frozen=True)
+class Archiver:
+    """What the server believes of its archiving: pg_stat_archiver, its settings and its queue. Times are Unix seconds."""
+
+    mode: str = "off"
+    command: str = ""
+    library: str = ""
+    last_segment: str | None = None
+    last_time: float | None = None
+    last_failed_time: float | None = None
+    waiting: int = 0
+    oldest_waiting: float | None = None
+    spool_errors: tuple[str, ...] = ()
+
+    @property
+    def on(self) -> bool:
+        return self.mode in ("on", "always")
+
+    @property
+    def uses_pgbackrest(self) -> bool:
+        return self.on and not self.library and "pgbackrest" in self.command and "archive-push" in self.command
+
+    @property
+    def failing(self) -> bool:
+        """True when the newest attempt failed, by the server's own account or by the asynchronous spool's."""
+        return bool(self.spool_errors) or (self.last_failed_time or 0) > (self.last_time or 0)
+
+
+def stanza_action(server: Server, repositories: Iterable[Repository]) -> str:
+    """What the stanza needs in its real state; call it only when no repository refuses this server."""
+    repositories = tuple(repositories)
+    if any(is_upgrade(server, repository) for repository in repositories):
+        return UPGRADE
+    return CREATE if any(not repository.has_stanza for repository in repositories) else NONE
+
+
+def check_is_due(server: Server, archiver: Archiver, evidence: Iterable[Evidence]) -> bool:
+    """True unless reading alone proves that archiving works: the last segment that went out lies in every repository."""
+    if archiver.failing or archiver.last_segment is None:
+        return True
+    return any(
+        segment is not None and archiver.last_segment[:24] > segment
+        for segment in (item.listing.newest_segment(server.timeline) or "" for item in evidence)
+    )
+
+
+def repositories_without_backup(server: Server, repositories: Iterable[Repository]) -> tuple[int, ...]:
+    """Numbers of the repositories that hold no usable backup of this server."""
+    return tuple(repository.number for repository in repositories if not repository.usable_backups(server.system_id))
+
+
+def annotations_for(server: Server, next_xid: str) -> Mapping[str, str]:
+    """What each backup of ours says about where it comes from."""
+    return {
+        "axiomdb-host": server.host,
+        "axiomdb-machine-id": server.machine_id,
+        "axiomdb-xid-start": next_xid,
+    }

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Looks into repositories: which are configured, what each holds, and the evidence for the writer's guard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .archive import Listing, newest_directory, parse_listing
+from .catalog import Repository, parse_info, unreadable
+from .run import EXIT_CODES, Completed, pgbackrest, require
+from .writer import Evidence
+
+MAIN_FILE = Path("/etc/pgbackrest/pgbackrest.conf")
+INCLUDES = Path("/etc/pgbackrest/conf.d")
+_OPTION = re.compile(r"^\s*repo([0-9]+)-([a-z0-9-]+)\s*=\s*(.*?)\s*$", re.MULTILINE)
+
+
+def configured() -> dict[int, dict[str, str]]:
+    """The options of each repository in the configuration of this host, without the prefix `repoN-`, secrets included."""
+    found: dict[int, dict[str, str]] = {}
+    files = [MAIN_FILE, *sorted(INCLUDES.glob("*.conf"))] if INCLUDES.is_dir() else [MAIN_FILE]
+    for path in files:
+        if path.is_file():
+            for number, option, value in _OPTION.findall(path.read_text(encoding="utf-8", errors="replace")):
+                found.setdefault(int(number), {})[option] = value
+    return dict(sorted(found.items()))
+
+
+def option(name: str, default: str) -> str:
+    """The value of a global option in the configuration of this host."""
+    text = MAIN_FILE.read_text(encoding="utf-8", errors="replace") if MAIN_FILE.is_file() else ""
+    found = re.findall(rf"^\s*{re.escape(name)}\s*=\s*(.*?)\s*$", text, re.MULTILINE)
+    return found[0] if found else default
+
+
+def look(stanza: str, numbers: Sequence[int], options: Sequence[str] = (), env: Mapping[str, str] | None = None) -> tuple[Repository, ...]:
+    """What each repository holds of the stanza; one that could not be read says so, whatever the exit code was."""
+    done = pgbackrest(stanza, ["info", "--output=json"], options, env)
+    try:
+        if done.code == 0:
+            return parse_info(done.stdout, stanza, numbers)
+    except ValueError:
+        pass
+    if len(numbers) == 1:
+        return (unreadable(numbers[0], _reason(done)),)
+    return tuple(look(stanza, [number], [*options, f"--repo={number}"], env)[0] for number in numbers)
+
+
+def _reason(done: Completed) -> str:
+    printable = re.sub(r"[^\x20-\x7e]+", " ", done.detail)[:300]
+    code = re.search(r"\[(\d{3})\]", done.stdout + done.stderr)
+    number = done.code or (int(code[1]) if code else 0)
+    return EXIT_CODES[number][0] if number in EXIT_CODES else printable or "pgbackrest info gave no valid JSON"
+
+
+def list_archive(stanza: str, repository: Repository, timeline: int) -> Listing:
+    """The top of the current archive and its last directory on `timeline`: enough to know what is newest.
+
+    Raises CommandFailed when the archive could not be listed: an unread archive is never taken for an empty one.
+    """
+    current = repository.current
+    if current is None:
+        return Listing()
+    base = f"archive/{stanza}/{current.version}-{current.number}"
+    scope = [f"--repo={repository.number}"]
+    top = require(pgbackrest("", ["repo-ls", "--output=json", base], scope), stanza)
+    directory = newest_directory(top.stdout, timeline)
+    if directory is None:
+        return parse_listing(top.stdout)
+    inner = require(pgbackrest("", ["repo-ls", "--output=json", f"{base}/{directory}"], scope), stanza)
+    return parse_listing(top.stdout, inner.stdout)
+
+
+def evidence_of(stanza: str, repository: Repository, timeline: int) -> Evidence:
+    """The repository with its newest archive names and, above timeline 1, its own history file of that timeline."""
+    listing = list_archive(stanza, repository, timeline) if repository.has_stanza else Listing()
+    history = None
+    if timeline > 1 and timeline in listing.histories and repository.current is not None:
+        archive_id = f"{repository.current.version}-{repository.current.number}"
+        path = f"archive/{stanza}/{archive_id}/{timeline:08X}.history"
+        history = require(pgbackrest("", ["repo-get", path], [f"--repo={repository.number}"]), stanza).stdout
+    return Evidence(repository, listing, history)

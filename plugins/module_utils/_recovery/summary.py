@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The summary of a host: what protects it, what does not, and what to type next. Written for a tired person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from .catalog import Repository
+from .provision import Archiver, repositories_without_backup
+from .writer import Server
+
+NETWORK_FILESYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "fuse.sshfs", "fuse.glusterfs"})
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a repository lies. `elsewhere` is true when it survives the loss of this host."""
+
+    kind: str
+    path: str
+    cipher: str
+    elsewhere: bool
+    published: bool = False
+
+    @property
+    def encryption(self) -> str:
+        if self.cipher == "none":
+            return "NOT ENCRYPTED"
+        return "encrypted with a published key" if self.published else self.cipher
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Everything that the summary is made of. `server` is None when nothing answers; `now` is in Unix seconds."""
+
+    host: str
+    stanza: str
+    now: float
+    command: str = "ansible-playbook"
+    system: str = ""
+    server: Server | None = None
+    server_version: str = ""
+    checksums: bool = True
+    standby: bool = False
+    archiver: Archiver = field(default_factory=Archiver)
+    repositories: Sequence[Repository] = ()
+    places: Mapping[int, Place] = field(default_factory=dict)
+    pending: Mapping[str, str] = field(default_factory=dict)
+    reason: str = "nothing is installed yet"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the host is protected, why or why not, and the command that helps."""
+
+    protected: bool
+    reason: str
+    command: str
+
+
+def judge(picture: Picture) -> Verdict:
+    """The worst reason decides; a host is protected only when each segment goes to a repository that holds a usable backup."""
+    site = f"{picture.command} playbooks/site.yml -l {picture.host}"
+    if picture.server is None:
+        return Verdict(False, picture.reason, site)
+    if picture.standby:
+        return Verdict(True, "a standby; its primary archives and takes the backups", site)
+    archiver, info = picture.archiver, f"sudo -u postgres pgbackrest --stanza={picture.stanza} info"
+    unreadable = next((item for item in picture.repositories if not item.readable), None)
+    if not archiver.on:
+        if "archive_mode" in picture.pending:
+            return Verdict(False, "archive_mode is off until PostgreSQL is restarted", f"{site} -e postgresql_restart_allowed=true")
+        return Verdict(False, "archive_mode is off", site)
+    if not archiver.uses_pgbackrest:
+        return Verdict(False, "archive_command does not call pgBackRest", site)
+    if unreadable is not None:
+        return Verdict(False, f"repository {unreadable.number} is unreadable: {unreadable.message}", info)
+    if archiver.failing:
+        return Verdict(False, "archiving fails", f"tail /var/log/pgbackrest/{picture.stanza}-archive-push-async.log")
+    missing = repositories_without_backup(picture.server, picture.repositories)
+    if missing or not picture.repositories:
+        numbers = ", ".join(str(number) for number in missing)
+        return Verdict(False, f"repository {numbers} holds no usable backup" if numbers else "no repository is configured", site)
+    return Verdict(True, "each WAL segment is archived and a backup exists", f"{picture.command} playbooks/backup.yml -l {picture.host}")
+
+
+def lines(picture: Picture) -> list[str]:
+    """The summary; its last line begins with PROTECTED or NOT PROTECTED."""
+    verdict = judge(picture)
+    text = [f"{picture.host}  {picture.system}".rstrip()]
+    if picture.server is not None:
+        checksums = "on" if picture.checksums else "OFF: damaged pages are not noticed"
+        text.append(f"  PostgreSQL   {picture.server_version}, system identifier {picture.server.system_id}, data checksums {checksums}")
+        text.append(f"  archiving    {_archiving(picture)}")
+        for repository in picture.repositories:
+            text += _repository(picture, repository)
+    for name, value in sorted(picture.pending.items()):
+        text.append(f"  RESTART      {name} waits for a restart; the server still runs with '{value}'. Nothing was restarted.")
+    if picture.pending:
+        text.append(f"               {picture.command} playbooks/site.yml -l {picture.host} -e postgresql_restart_allowed=true")
+    return text + _last_lines(picture, verdict)
+
+
+def _last_lines(picture: Picture, verdict: Verdict) -> list[str]:
+    if not verdict.protected:
+        return [f"NOT PROTECTED: {picture.host}: {verdict.reason}. Type: {verdict.command}"]
+    if picture.standby:
+        return [f"PROTECTED: {picture.host}: {verdict.reason}."]
+    text = ["  protects     against dropped tables, bad migrations and damaged files: back to any moment since the oldest backup"]
+    if not any(place.elsewhere for place in picture.places.values()):
+        text.append("  does not     NOT PROTECTED AGAINST LOSS OF THIS HOST: no repository lies elsewhere")
+        text.append("               add a second item to pgbackrest_repositories (inventories/single_vps shows one)")
+    if any(place.published for place in picture.places.values() if place.cipher != "none"):
+        text.append("  does not     keep the backups secret: they are encrypted with a published key")
+    text.append(f"  next         {verdict.command} -e backup_type=full")
+    limit = "" if any(place.elsewhere for place in picture.places.values()) else ", but only while this host lives"
+    return [*text, f"PROTECTED{limit}: {picture.host}: {verdict.reason}."]
+
+
+def _archiving(picture: Picture) -> str:
+    archiver = picture.archiver
+    if not archiver.on:
+        return "OFF"
+    parts = [f"last segment {archiver.last_segment or 'none yet'}"]
+    if archiver.last_time:
+        parts.append(f"{age(picture.now - archiver.last_time)} ago")
+    parts.append(f"{archiver.waiting} waiting")
+    if archiver.oldest_waiting and archiver.waiting:
+        parts.append(f"the oldest for {age(picture.now - archiver.oldest_waiting)}")
+    return ("FAILING, " if archiver.failing else "on, ") + ", ".join(parts)
+
+
+def _repository(picture: Picture, repository: Repository) -> list[str]:
+    place = picture.places.get(repository.number)
+    where = f"{place.kind} {place.path}, {place.encryption}" if place else "not configured"
+    head = f"  repository {repository.number} {where}"
+    if not repository.readable:
+        return [head, f"               UNREADABLE: {repository.message}"]
+    newest, oldest = repository.newest_backup, min(repository.backups, key=lambda item: item.stopped, default=None)
+    if newest is None or oldest is None:
+        return [head, f"               stanza {picture.stanza}: no backup yet"]
+    count = f"{len(repository.backups)} backup{'s' if len(repository.backups) > 1 else ''}"
+    size = f"{human(newest.size)} of database, {human(newest.repository_size)} in the repository"
+    return [
+        head,
+        f"               stanza {picture.stanza}: {count}, newest {newest.kind} {newest.label}, {age(picture.now - newest.stopped)} old",
+        f"               {size}; oldest ended {moment(oldest.stopped)}",
+    ]
+
+
+def moment(seconds: float) -> str:
+    """A time in UTC, as it can be typed in a target."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def age(seconds: float) -> str:
+    """A duration with its largest unit."""
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{max(0, int(seconds))} s"
+
+
+def human(size: float) -> str:
+    """Bytes with a binary unit."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable")

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One look at everything that a decision about a stanza needs: the server, its archiver, every repository."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import host, postgres, repository
+from .catalog import Repository
+from .postgres import Cluster, NotAnswering
+from .problem import Problem, Refusal
+from .provision import Archiver
+from .writer import Evidence, Server, judge_writer
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was seen. `answer` is the server's own account (see postgres.STATE)."""
+
+    server: Server
+    archiver: Archiver
+    evidence: tuple[Evidence, ...]
+    answer: Mapping[str, Any]
+
+    @property
+    def repositories(self) -> tuple[Repository, ...]:
+        return tuple(item.repository for item in self.evidence)
+
+    @property
+    def standby(self) -> bool:
+        return bool(self.answer["in_recovery"])
+
+
+def survey(stanza: str, cluster: Cluster, inventory_host: str) -> Survey | None:
+    """Look at the server and its repositories; None where the cluster, pgBackRest or its configuration does not exist yet.
+
+    Raises NotAnswering when the cluster exists and its server does not answer, CommandFailed when an archive cannot be listed.
+    """
+    numbers = tuple(repository.configured())
+    if not numbers or not host.cluster_exists(cluster.version, cluster.name) or not host.pgbackrest_version():
+        return None
+    answer = postgres.state(cluster.port)
+    if answer["data_directory"] != cluster.data_directory:
+        raise Refusal(other_server(cluster, str(answer["data_directory"])))
+    server = postgres.server_of(answer, stanza, inventory_host, {})
+    evidence = tuple(repository.evidence_of(stanza, found, server.timeline) for found in repository.look(stanza, numbers))
+    archived: dict[str, str] = {}
+    for item in evidence:
+        archived |= postgres.shared_segments(str(answer["data_directory"]), item.listing)
+    spool = repository.option("spool-path", "/var/spool/pgbackrest")
+    return Survey(replace(server, archived=archived), postgres.archiver_of(answer, stanza, spool), evidence, answer)
+
+
+def survey_if_running(stanza: str, cluster: Cluster, inventory_host: str) -> Survey | None:
+    """The same, but None also for a server that does not run: before it is started there is nothing to compare."""
+    try:
+        return survey(stanza, cluster, inventory_host)
+    except NotAnswering:
+        if host.postmaster(cluster.data_directory) is None:
+            return None
+        raise
+
+
+def other_server(cluster: Cluster, found: str) -> Problem:
+    return Problem(
+        f"a server on port {cluster.port} with the data directory {found}",
+        f"the cluster {cluster.version}/{cluster.name} in {cluster.data_directory} there",
+        "pg_lsclusters, then correct postgresql_port",
+    )
+
+
+def refuse_other_writers(seen: Survey, takes_over_from: str = "", upgrade_confirmed: bool = False) -> None:
+    """Raise Refusal when any repository shows that this server must not write to the stanza. A standby writes nothing anyway."""
+    if seen.standby:
+        return
+    problems = []
+    for item in seen.evidence:
+        foreign = item.repository.current is not None and item.repository.current.system_id != seen.server.system_id
+        problem = None if upgrade_confirmed and foreign else judge_writer(seen.server, item, takes_over_from)
+        problems += [problem] if problem else []
+    if problems:
+        raise Refusal(*problems)

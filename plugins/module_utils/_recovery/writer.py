@@ -1,0 +1,185 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""May this server write to this stanza? Asked before every write to a repository.
+
+The system identifier alone proves nothing: a copy of a server has the same one. So the timeline, the position in the
+log, the bytes of segments that both sides have, and the machine that took the newest backup are compared too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .archive import Listing
+from .catalog import Backup, Repository
+from .problem import Problem
+from .wal import Lsn, Segment
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server. `archived` maps segments that it has and believes archived to the SHA-1 of their bytes.
+
+    `host` is its own name, `inventory_host` the one that commands for it name.
+    """
+
+    host: str
+    inventory_host: str
+    machine_id: str
+    stanza: str
+    system_id: int
+    version: str
+    timeline: int
+    lsn: Lsn
+    segment_size: int
+    archived: Mapping[str, str] = field(default_factory=dict)
+    history: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One repository, the listing of its archive and, where it has one, its history file of the server's timeline."""
+
+    repository: Repository
+    listing: Listing
+    history: str | None = None
+
+
+def judge_writer(server: Server, evidence: Evidence, takes_over_from: str = "") -> Problem | None:
+    """Return the reason why `server` must not write to this stanza, or None.
+
+    `takes_over_from` is the machine-id or host name of a lost server whose place this one takes.
+    """
+    repository = evidence.repository
+    if not repository.readable:
+        return _unreadable(server, repository)
+    current = repository.current
+    if current is None:
+        return None
+    if current.system_id != server.system_id:
+        return None if is_upgrade(server, repository) else _foreign(server, repository)
+    return (
+        _other_timeline(server, evidence)
+        or _other_position(server, evidence)
+        or _other_bytes(server, evidence)
+        or _other_machine(server, repository, takes_over_from)
+    )
+
+
+def is_upgrade(server: Server, repository: Repository) -> bool:
+    """True when this machine's own cluster was replaced by a newer major version (pg_upgrade makes a new identifier)."""
+    current, newest = repository.current, repository.newest_backup
+    if current is None or newest is None or current.system_id == server.system_id:
+        return False
+    same_machine = newest.annotations.get("axiomdb-machine-id") == server.machine_id
+    return same_machine and float(current.version) < float(server.version)
+
+
+def _unreadable(server: Server, repository: Repository) -> Problem:
+    return Problem(
+        f"repository {repository.number} unreadable (status {repository.code}: {repository.message})",
+        f"to see what it holds of the stanza {server.stanza} before anything is written to it",
+        f"sudo -u postgres pgbackrest --stanza={server.stanza} --repo={repository.number} info",
+    )
+
+
+def _foreign(server: Server, repository: Repository) -> Problem:
+    current = repository.current
+    assert current is not None
+    return Problem(
+        f"a foreign stanza: {server.stanza} in repository {repository.number} belongs to the cluster with system identifier "
+        f"{current.system_id} (PostgreSQL {current.version})",
+        f"this server's system identifier {server.system_id} (PostgreSQL {server.version})",
+        "choose another pgbackrest_stanza or another repository path; only if this server was made from that cluster by "
+        f"pg_upgrade, type: ansible-playbook playbooks/stanza.yml -l {server.inventory_host} -e stanza_state=upgraded "
+        f"-e stanza_confirm={server.inventory_host}/{server.stanza}",
+    )
+
+
+def _another(server: Server, repository: Repository, found: str, expected: str) -> Problem:
+    return Problem(
+        f"another server writes to this stanza ({server.stanza} in repository {repository.number}): {found}",
+        expected,
+        "stop the server that must not live, this one or the other; give a copy that is to live its own pgbackrest_stanza",
+    )
+
+
+def _other_timeline(server: Server, evidence: Evidence) -> Problem | None:
+    newest = evidence.listing.newest_timeline
+    if newest > server.timeline:
+        return _another(
+            server, evidence.repository, f"its archive has timeline {newest}", f"none above this server's timeline {server.timeline}"
+        )
+    if evidence.history is not None and _lines(evidence.history) != _lines(server.history):
+        return _another(
+            server,
+            evidence.repository,
+            f"its history of timeline {server.timeline} is '{_last(evidence.history)}'",
+            f"this server's own, '{_last(server.history)}'",
+        )
+    return None
+
+
+def _lines(history: str) -> list[str]:
+    return [line.strip() for line in history.splitlines() if line.strip()]
+
+
+def _last(history: str) -> str:
+    return next(reversed(_lines(history)), "empty").replace("\t", " ")
+
+
+def _other_position(server: Server, evidence: Evidence) -> Problem | None:
+    own = Segment.containing(server.lsn, server.timeline, server.segment_size)
+    archived = evidence.listing.newest_segment(server.timeline)
+    if archived is not None and archived > own.name:
+        return _another(
+            server,
+            evidence.repository,
+            f"its archive has the WAL segment {archived}",
+            f"none after {own.name}, in which this server is (LSN {server.lsn})",
+        )
+    ahead = next((backup for backup in evidence.repository.backups if _is_ahead(backup, server)), None)
+    if ahead is not None:
+        return _another(
+            server,
+            evidence.repository,
+            f"its backup {ahead.label} ends at LSN {ahead.lsn_stop}",
+            f"no backup that ends after this server's LSN {server.lsn}",
+        )
+    return None
+
+
+def _is_ahead(backup: Backup, server: Server) -> bool:
+    if backup.lsn_stop is None or backup.wal_stop is None:
+        return False
+    return int(backup.wal_stop[:8], 16) == server.timeline and Lsn.parse(backup.lsn_stop) > server.lsn
+
+
+def _other_bytes(server: Server, evidence: Evidence) -> Problem | None:
+    for name, digest in sorted(server.archived.items(), reverse=True):
+        archived = evidence.listing.segments.get(name)
+        if archived is not None and archived != digest:
+            return _another(
+                server,
+                evidence.repository,
+                f"its WAL segment {name} has the SHA-1 {archived}",
+                f"{digest}, as in this server's pg_wal",
+            )
+    return None
+
+
+def _other_machine(server: Server, repository: Repository, takes_over_from: str) -> Problem | None:
+    newest = repository.newest_backup
+    if newest is None:
+        return None
+    machine, host = newest.annotations.get("axiomdb-machine-id"), newest.annotations.get("axiomdb-host", "another host")
+    if machine in (None, server.machine_id) or takes_over_from in (machine, host):
+        return None
+    return Problem(
+        f"another server writes to this stanza ({server.stanza} in repository {repository.number}): "
+        f"its newest backup {newest.label} was taken by {host} (machine-id {machine})",
+        f"this host's machine-id {server.machine_id}",
+        f"only if {host} is lost for ever and this server takes its place, type the same command again with "
+        f"-e wal_archiving_takes_over_from={machine}",
+    )

@@ -1,0 +1,106 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the repositories hold, and what that means for this host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pgbackrest_info
+short_description: Tells what each repository holds and what protects this host
+version_added: 0.1.0
+description:
+  - Reads the server, its archiver and every repository, and changes nothing.
+  - A repository that could not be read is said to be unreadable, whatever pgBackRest's exit code was.
+  - The last line of RV(summary) begins with PROTECTED or NOT PROTECTED.
+options:
+  stanza:
+    description: Name of the stanza.
+    type: str
+    required: true
+  inventory_host:
+    description: The name of this host in the inventory, for the commands in messages.
+    type: str
+    default: ""
+  inventory_sources:
+    description: The inventories of the run, for the commands in messages.
+    type: list
+    elements: str
+    default: []
+extends_documentation_fragment:
+  - axiomdb.recovery.recovery.info
+  - axiomdb.recovery.recovery.cluster
+"""
+
+EXAMPLES = r"""
+- name: Tell what protects this host
+  axiomdb.recovery.pgbackrest_info:
+    stanza: axiomdb
+    version: "17"
+"""
+
+RETURN = r"""
+protected:
+  description: Whether each WAL segment goes to a repository that holds a usable backup.
+  returned: success
+  type: bool
+  sample: true
+summary:
+  description: The same for a person, line by line.
+  returned: success
+  type: list
+  elements: str
+  sample: ["vps1  Debian 13", "PROTECTED: vps1: each WAL segment is archived and a backup exists."]
+repositories:
+  description: Status, databases, archives and backups of the stanza in each repository.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{number: 1, code: 0, message: ok, cipher: aes-256-cbc, databases: [], archives: [], backups: []}]
+server:
+  description: Identity and position of the server; null when it does not answer.
+  returned: success
+  type: dict
+  sample: {system_id: 7312345678901234567, timeline: 1, lsn: 0/3000060}
+"""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import summary
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix, take_picture
+
+
+def act(module: AnsibleModule) -> dict[str, Any]:
+    """Look and tell."""
+    wanted = module.params
+    cluster = cluster_of(wanted)
+    command = command_prefix(wanted["inventory_sources"])
+    picture = take_picture(wanted["stanza"], cluster, wanted["inventory_host"], command, time.time())
+    server = picture.server
+    return {
+        "changed": False,
+        "protected": summary.judge(picture).protected,
+        "summary": summary.lines(picture),
+        "repositories": [asdict(repository) for repository in picture.repositories],
+        "server": {"system_id": server.system_id, "timeline": server.timeline, "lsn": str(server.lsn)} if server else None,
+    }
+
+
+def main() -> None:
+    run_module(
+        {
+            **CLUSTER_OPTIONS,
+            "stanza": {"type": "str", "required": True},
+            "inventory_host": {"type": "str", "default": ""},
+            "inventory_sources": {"type": "list", "elements": "str", "default": []},
+        },
+        act,
+    )
+
+
+if __name__ == "__main__":
+    main()
