@@ -7,12 +7,25 @@ CACHE=$ROOT/.cache
 SANDBOX=$ROOT/sandbox
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
-# Every container of ours carries LABEL=<system>; a container of a test run carries RUN_LABEL=<process id> too.
+# Every container of ours carries LABEL=<system>, and which checkout holds its secrets; a container of a test run carries
+# RUN_LABEL=<process id> too.
 LABEL=axiomdb.recovery.sandbox
+CHECKOUT_LABEL=axiomdb.recovery.checkout
+PATH_LABEL=axiomdb.recovery.path
 RUN_LABEL=axiomdb.recovery.run
 SYSTEMS=(debian12 debian13 forky)
 
 mkdir -p "$CACHE"
+
+# checkout_id: made once for each checkout, beside the secrets of its hosts.
+checkout_id() {
+  local file=$CACHE/sandbox/id
+  if [ ! -s "$file" ]; then
+    mkdir -p "$CACHE/sandbox"
+    tr -d - </proc/sys/kernel/random/uuid >"$file"
+  fi
+  cat "$file"
+}
 
 say() { printf '==> %s\n' "$*"; }
 

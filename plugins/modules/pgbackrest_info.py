@@ -50,7 +50,7 @@ summary:
   returned: success
   type: list
   elements: str
-  sample: ["vps1  Debian 13", "PROTECTED: vps1: each WAL segment is archived and a backup exists."]
+  sample: ["  system       Debian 13", "PROTECTED: vps1: each WAL segment is archived and a backup exists."]
 repositories:
   description: Status, databases, archives and backups of the stanza in each repository.
   returned: success

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,9 +58,17 @@ def tool() -> Callable[..., str]:
     def run(name: str, *arguments: str, **environment: str) -> str:
         commands = Path(sys.executable).parent
         env = os.environ | {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"} | environment
-        done = subprocess.run([str(commands / name), *arguments], cwd=ROOT, env=env, capture_output=True, text=True)
+        done = subprocess.run([str(commands / name), *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
             pytest.fail(f"{name} {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}", pytrace=False)
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def shellcheck() -> str:
+    """The judge of shell scripts, from Debian's package; installed if it is missing."""
+    if shutil.which("shellcheck") is None:
+        subprocess.run([str(ROOT / "sandbox" / "packages"), "shellcheck"], check=True)
+    return shutil.which("shellcheck") or pytest.fail("there is no shellcheck: apt-get install shellcheck")

@@ -354,7 +354,9 @@ class Playground:
             "AXIOMDB_DRIFT_FILE": str(output),
         }
         command = [str(self.commands / "ansible-playbook"), "-i", "hosts.yml", "-e", f"dir={self.directory}/files"]
-        return subprocess.run([*command, *arguments], cwd=self.directory, env=environment, capture_output=True, text=True, timeout=120)
+        return subprocess.run(
+            [*command, *arguments], cwd=self.directory, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
 
 
 @pytest.fixture(scope="module", params=sorted(CONTROLLERS))

@@ -35,12 +35,12 @@ class Listing:
 
 
 def parse_listing(*texts: str) -> Listing:
-    """Read one or more JSON outputs of `repo-ls`. Raises ValueError when one of them is not JSON."""
+    """Read one or more JSON outputs of `repo-ls`. Raises ValueError when one of them is another document."""
     segments: dict[str, str] = {}
     histories: set[int] = set()
     timelines: set[int] = set()
     for text in texts:
-        for path in json.loads(text):
+        for path in _names(text):
             if match := _SEGMENT.match(path):
                 segments[match[1]] = match[2]
                 timelines.add(int(match[1][:8], 16))
@@ -52,6 +52,13 @@ def parse_listing(*texts: str) -> Listing:
 
 
 def newest_directory(text: str, timeline: int) -> str | None:
-    """The last directory (16 hexadecimal digits: timeline and log) of this timeline in a JSON output of `repo-ls`."""
-    names = (name for name in json.loads(text) if _DIRECTORY.match(name))
+    """The last directory (16 hexadecimal digits: timeline and log) of this timeline in a JSON output of `repo-ls`. Raises ValueError."""
+    names = (name for name in _names(text) if _DIRECTORY.match(name))
     return max((name for name in names if int(name[:8], 16) == timeline), default=None)
+
+
+def _names(text: str) -> list[str]:
+    document = json.loads(text)
+    if not isinstance(document, dict):
+        raise ValueError("Found another document than the names that pgbackrest repo-ls prints.")
+    return list(document)

@@ -4,16 +4,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from . import passphrase
 from .catalog import Repository
 from .options import Version, is_secret, parallelism, parse_version
-from .problem import Problem
+from .problem import Problem, Refusal
 
 Sections = dict[str, dict[str, object]]
 BLOCK_INCREMENTAL_STABLE = parse_version("2.46")
+LAST_NUMBER = 256
+FIELDS = {"type": "type", "path": "path", "cipher-type": "cipher_type", "cipher-pass": "cipher_pass"}
+_STANZA = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 HEADER = "Written by axiomdb.recovery as a whole; changes by hand are found by the next run and undone."
 
 
@@ -49,7 +53,7 @@ def build(
     version: Version,
     cores: int,
 ) -> Sections:
-    """Sections and options of pgbackrest.conf, without any secret; `extra` wins over our own choices."""
+    """Sections and options of pgbackrest.conf, without any secret; `extra` wins over our own choices. Raises Refusal."""
     sections: Sections = {"global": _global(repositories, version), "global:backup": {"delta": True}}
     for command, processes in parallelism(cores).items():
         sections.setdefault(f"global:{command}", {})["process-max"] = processes
@@ -60,6 +64,9 @@ def build(
             "pg1-socket-path": stanza.socket_directory,
         }
     for section, values in extra.items():
+        if not isinstance(values, Mapping):
+            found = f"a {type(values).__name__} as section '{section}'"
+            raise Refusal(Problem(found, "a mapping of options", "correct pgbackrest_options"))
         sections.setdefault(section, {}).update(values)
     return sections
 
@@ -112,22 +119,40 @@ def judge_declaration(repositories: Sequence[RepositorySpec], stanzas: Sequence[
     names = [stanza.name for stanza in stanzas]
     for repeated in sorted({number for number in numbers if numbers.count(number) > 1}):
         problems.append(Problem(f"repository number {repeated} twice", "each number once", "correct pgbackrest_repositories"))
+    problems += [problem for problem in map(judge_stanza, names) if problem]
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(Problem(f"the stanza {name} twice", "each stanza once", "correct pgbackrest_stanzas"))
     if not repositories:
         problems.append(Problem("no repository", "at least one item in pgbackrest_repositories", "declare one; the README has ten lines"))
     for repository in repositories:
-        for name in repository.options:
-            if is_secret(f"repo{repository.number}-{name}"):
-                problems.append(
-                    Problem(
-                        f"the secret option '{name}' under options of repository {repository.number}",
-                        "secrets under 'secrets' of the same repository, which go to a file that only postgres reads",
-                        "move it there, from ansible-vault",
-                    )
-                )
-        if repository.cipher != "none" and passphrase.is_published(repository.passphrase or "") and not repository.published:
-            problems.append(passphrase_problem(repository.number, "placeholder"))
+        if not 1 <= repository.number <= LAST_NUMBER:
+            found = f"repository number {repository.number}"
+            problems.append(Problem(found, f"a number from 1 to {LAST_NUMBER}", "correct pgbackrest_repositories"))
+        problems += _misplaced(repository)
+        if not repository.published and passphrase.is_published(repository.passphrase or ""):
+            problems += [problem for problem in (judge_passphrase(repository, True),) if problem]
+    return problems
+
+
+def judge_stanza(name: str) -> Problem | None:
+    """Refuse a name that pgBackRest takes but a path, a section or the shell that runs archive_command reads otherwise."""
+    if _STANZA.fullmatch(name) and name != "global":
+        return None
+    expected = "letters, digits, '-', '_' and '.', the first one a letter or digit, and not global"
+    return Problem(f"the stanza name '{name}'", expected, "correct pgbackrest_stanza")
+
+
+def _misplaced(repository: RepositorySpec) -> list[Problem]:
+    """Secrets under options, and options that have a field of their own, whose judgement they would escape."""
+    problems = []
+    for where, names in (("options", repository.options), ("secrets", repository.secrets)):
+        for name in names:
+            found = f"'{name}' under {where} of repository {repository.number}"
+            if name in FIELDS:
+                problems.append(Problem(found, f"the field {FIELDS[name]} of the same item", "move it there"))
+            elif where == "options" and is_secret(f"repo{repository.number}-{name}"):
+                expected = "secrets under 'secrets' of the same item, which go to a file that only postgres reads"
+                problems.append(Problem(f"the secret option {found}", expected, "move it there, from ansible-vault"))
     return problems
 
 
@@ -140,19 +165,7 @@ def judge_passphrase(repository: RepositorySpec, may_exist: bool) -> Problem | N
     weakness = passphrase.weakness(repository.passphrase) if repository.cipher != "none" else None
     if weakness is None or (may_exist and (weakness == "short" or (weakness == "placeholder" and repository.published))):
         return None
-    return passphrase_problem(repository.number, weakness)
-
-
-def passphrase_problem(number: int, weakness: str) -> Problem:
-    """The refusal of a missing, short or placeholder passphrase; its text holds no passphrase."""
-    expected = f"one of at least {passphrase.MINIMUM_LENGTH} characters that nobody else knows"
-    if weakness == "placeholder":
-        expected += " (a repository that a placeholder already opens is taken over with cipher_pass_published: true beside it)"
-    return Problem(
-        f"a {weakness} passphrase for repository {number}",
-        expected,
-        f"openssl rand -base64 48 | ansible-vault encrypt_string --stdin-name vault_repo{number}_passphrase",
-    )
+    return passphrase.problem(repository.number, repository.passphrase)
 
 
 def judge_look(repository: RepositorySpec, found: Repository) -> Problem | None:

@@ -50,7 +50,7 @@ def plan(
     sections = backrest.build(repositories, stanzas, extra, version, host.cores())
     secrets = backrest.secrets_of(repositories)
     problems = backrest.judge_declaration(repositories, stanzas)
-    problems += [Problem(item.found, item.expected, item.next_step) for item in _judge(sections, secrets, version)]
+    problems += _judge(sections, secrets, version)
     if problems:
         raise Refusal(*problems)
     main = File(f"{ROOT}/pgbackrest.conf", f"# {backrest.HEADER}\n{render(sections)}", "root", "postgres", 0o640)

@@ -39,7 +39,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Backup:
-    """One backup set; `wal_stop` is the segment that makes it consistent. Times are Unix seconds (pgBackRest truncates them), sizes bytes."""
+    """One backup set; `wal_stop` is the segment that makes it consistent. Times are Unix seconds, cut off; sizes bytes."""
 
     label: str
     kind: str
@@ -80,15 +80,19 @@ class Repository:
         return max(self.databases, key=lambda database: database.number, default=None)
 
     @property
+    def current_backups(self) -> tuple[Backup, ...]:
+        """Backups of the current entry: those of a cluster from before an upgrade tell nothing about this one."""
+        return tuple(backup for backup in self.backups if self.current is not None and backup.database == self.current.number)
+
+    @property
     def newest_backup(self) -> Backup | None:
         return max(self.backups, key=lambda backup: backup.stopped, default=None)
 
     def usable_backups(self, system_id: int) -> tuple[Backup, ...]:
         """Backups without page errors that belong to the cluster with this system identifier and are of its current entry."""
-        current = self.current
-        if current is None or current.system_id != system_id:
+        if self.current is None or self.current.system_id != system_id:
             return ()
-        return tuple(backup for backup in self.backups if backup.database == current.number and not backup.error)
+        return tuple(backup for backup in self.current_backups if not backup.error)
 
 
 def unreadable(number: int, message: str) -> Repository:
@@ -102,20 +106,18 @@ def parse_info(text: str, stanza: str, numbers: Iterable[int]) -> tuple[Reposito
     Raises ValueError when the text is not JSON, or not the document that pgBackRest writes.
     """
     document = json.loads(text)
-    if not isinstance(document, list):
-        raise ValueError("Found another document than the list of stanzas that pgbackrest info prints.")
-    entry: dict[str, Any] = next((item for item in document if item.get("name") == stanza), {})
-    return tuple(_repository(entry, number) for number in numbers)
+    try:
+        entry: dict[str, Any] = next((item for item in document if item.get("name") == stanza), {})
+        return tuple(_repository(entry, number) for number in numbers)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("Found another document than the list of stanzas that pgbackrest info prints.") from error
 
 
 def _repository(entry: dict[str, Any], number: int) -> Repository:
     states = {int(item["key"]): item for item in entry.get("repo", [])}
     state = states.get(number)
     if state is None:
-        overall = entry.get("status", {"code": MISSING_STANZA, "message": "missing stanza path"})
-        if overall["code"] in (OK, NO_BACKUP):
-            return unreadable(number, "the answer of pgbackrest info does not mention this repository")
-        return Repository(number, int(overall["code"]), str(overall["message"]))
+        return unreadable(number, "the answer of pgbackrest info does not mention this repository")
     status = state.get("status", {})
     return Repository(
         number,

@@ -24,7 +24,9 @@ class Finding:
         return asdict(self)
 
 
-def compare_mappings(where: str, expected: Mapping[str, str], found: Mapping[str, str], hidden: frozenset[str] = frozenset()) -> list[Finding]:
+def compare_mappings(
+    where: str, expected: Mapping[str, str], found: Mapping[str, str], hidden: frozenset[str] = frozenset()
+) -> list[Finding]:
     """One finding for each key whose value differs; values of `hidden` keys are not shown."""
     findings = []
     for key in [*expected, *(key for key in found if key not in expected)]:

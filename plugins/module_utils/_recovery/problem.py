@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One reason not to act. The three parts are plain text without a full stop at the end."""
+    """One reason not to act. The three parts are plain text without a full stop at the end: the last one is often typed again."""
 
     found: str
     expected: str
     next_step: str
 
     def sentence(self) -> str:
-        return f"Found {self.found}; expected {self.expected}. Next: {self.next_step}."
+        return f"Found {self.found}; expected {self.expected}. Next: {self.next_step}"
 
 
 class Refusal(Exception):

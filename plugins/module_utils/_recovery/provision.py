@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -33,7 +34,23 @@ class Archiver:
 
     @property
     def uses_pgbackrest(self) -> bool:
-        return self.on and not self.library and "pgbackrest" in self.command and "archive-push" in self.command
+        command = " ".join(self._words)
+        return self.on and not self.library and "pgbackrest" in command and "archive-push" in command
+
+    def pushes_to(self, stanza: str) -> bool:
+        """True when archive_command pushes with pgBackRest, and to this stanza as far as the command itself names one."""
+        words = self._words
+        named = [word.partition("=")[2] for word in words if word.startswith("--stanza=")]
+        named += [value for word, value in zip(words, words[1:], strict=False) if word == "--stanza"]
+        return self.uses_pgbackrest and all(name == stanza for name in named)
+
+    @property
+    def _words(self) -> list[str]:
+        """The words of archive_command without its comments; none for a command that a shell refuses."""
+        try:
+            return shlex.split(self.command, comments=True)
+        except ValueError:
+            return []
 
     @property
     def failing(self) -> bool:
@@ -53,10 +70,7 @@ def check_is_due(server: Server, archiver: Archiver, evidence: Iterable[Evidence
     """True unless reading alone proves that archiving works: the last segment that went out lies in every repository."""
     if archiver.failing or archiver.last_segment is None:
         return True
-    return any(
-        segment is not None and archiver.last_segment[:24] > segment
-        for segment in (item.listing.newest_segment(server.timeline) or "" for item in evidence)
-    )
+    return any(archiver.last_segment[:24] > (item.listing.newest_segment(server.timeline) or "") for item in evidence)
 
 
 def repositories_without_backup(server: Server, repositories: Iterable[Repository]) -> tuple[int, ...]:

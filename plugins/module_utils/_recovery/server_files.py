@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import files, hba, host, postgres, settings
@@ -100,6 +100,7 @@ def apply(planned: Plan) -> None:
     running = host.postmaster(planned.cluster.data_directory) is not None
     kept = {file.path: _keep(file.path) for file in stale}
     for file in stale:
+        _keep_somebodys(kept[file.path])
         files.write(file)
     try:
         if running and planned.hba_file in stale:
@@ -117,6 +118,12 @@ def apply(planned: Plan) -> None:
 def _keep(path: str) -> File | None:
     text, found = files.read(path), files.attributes(path)
     return None if text is None else File(path, text, found["owner"], found["group"], int(found["mode"], 8))
+
+
+def _keep_somebodys(old: File | None) -> None:
+    """Access rules that somebody wrote by hand stay beside the file, as `.replaced`."""
+    if old is not None and old.path.endswith("pg_hba.conf") and hba.is_somebodys(old.content, HEADER):
+        files.write(replace(old, path=f"{old.path}.replaced"))
 
 
 def _put_back(path: str, old: File | None) -> None:

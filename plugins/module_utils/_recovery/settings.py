@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from .problem import Problem
 
 SettingValue = str | int | float | bool | list[str]
-_NAME = re.compile(r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$")
-_LINE = re.compile(r"^\s*([A-Za-z_][A-Za-z0-9_.]*)\s*=?\s*(.*?)\s*$")
+_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
+_LINE = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*)\s*=?\s*(.*?)\s*")
+_QUOTED = re.compile(r"'((?:[^'\\]|''|\\.)*)'")
+_ESCAPE = re.compile(r"''|\\([0-7]{1,3}|.)")
+_CONTROL = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def text_of(value: SettingValue) -> str:
@@ -27,18 +30,18 @@ def judge_settings(settings: Mapping[str, SettingValue]) -> list[Problem]:
     """Refuse names and values that cannot stand in one line of a configuration file."""
     problems = []
     for name, value in settings.items():
-        if not _NAME.match(str(name)):
+        if not _NAME.fullmatch(str(name)):
             problems.append(Problem(f"the setting name '{name}'", "a PostgreSQL parameter in lower case", "correct postgresql_settings"))
-        elif value is None or isinstance(value, dict):
+        elif not all(isinstance(item, str | int | float) for item in (value if isinstance(value, list) else [value])):
             problems.append(
                 Problem(
-                    f"{type(value).__name__} as the value of {name}",
-                    "text, a number, a boolean or a list",
+                    f"a value of the type {type(value).__name__} for {name}",
+                    "text, a number, a boolean or a list of them",
                     "correct postgresql_settings",
                 )
             )
-        elif "\n" in text_of(value):
-            problems.append(Problem(f"a line break in the value of {name}", "one line", "correct postgresql_settings"))
+        elif any(character in text_of(value) for character in "\n\r\0"):
+            problems.append(Problem(f"a line break or a zero byte in the value of {name}", "one line", "correct postgresql_settings"))
     return problems
 
 
@@ -56,8 +59,8 @@ def _escape(text: str) -> str:
 def parse(text: str) -> dict[str, str]:
     """The settings that a file of this form holds; the last one of a name counts, as for PostgreSQL."""
     found: dict[str, str] = {}
-    for line in text.splitlines():
-        if line.lstrip().startswith("#") or not (match := _LINE.match(line)):
+    for line in text.split("\n"):
+        if line.lstrip().startswith("#") or not (match := _LINE.fullmatch(line)):
             continue
         found[match[1].lower()] = _unquote(match[2])
     return found
@@ -66,5 +69,13 @@ def parse(text: str) -> dict[str, str]:
 def _unquote(text: str) -> str:
     if not text.startswith("'"):
         return text.split("#", 1)[0].strip()
-    match = re.match(r"'((?:[^'\\]|''|\\.)*)'", text)
-    return (match[1] if match else text).replace("''", "'").replace("\\\\", "\\")
+    match = _QUOTED.match(text)
+    return _ESCAPE.sub(_unescape, match[1]) if match else text
+
+
+def _unescape(match: re.Match[str]) -> str:
+    """What the server makes of one escape (guc-file.l, DeescapeQuotedString)."""
+    code = match[1]
+    if code is None:
+        return "'"
+    return chr(int(code, 8) & 0xFF) if code[0] in "01234567" else _CONTROL.get(code, code)

@@ -12,6 +12,7 @@ from .catalog import Repository
 from .provision import Archiver, repositories_without_backup
 from .writer import Server
 
+STALLED_SECONDS = 900
 NETWORK_FILESYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "fuse.sshfs", "fuse.glusterfs"})
 
 
@@ -76,10 +77,15 @@ def judge(picture: Picture) -> Verdict:
         return Verdict(False, "archive_mode is off", site)
     if not archiver.uses_pgbackrest:
         return Verdict(False, "archive_command does not call pgBackRest", site)
+    if not archiver.pushes_to(picture.stanza):
+        return Verdict(False, f"archive_command does not name the stanza {picture.stanza}", site)
     if unreadable is not None:
         return Verdict(False, f"repository {unreadable.number} is unreadable: {unreadable.message}", info)
     if archiver.failing:
         return Verdict(False, "archiving fails", f"tail /var/log/pgbackrest/{picture.stanza}-archive-push-async.log")
+    if archiver.oldest_waiting is not None and picture.now - archiver.oldest_waiting > STALLED_SECONDS:
+        waiting = f"{archiver.waiting} WAL segments wait, the oldest for {age(picture.now - archiver.oldest_waiting)}"
+        return Verdict(False, waiting, f"tail /var/log/pgbackrest/{picture.stanza}-archive-push-async.log")
     missing = repositories_without_backup(picture.server, picture.repositories)
     if missing or not picture.repositories:
         numbers = ", ".join(str(number) for number in missing)
@@ -90,7 +96,7 @@ def judge(picture: Picture) -> Verdict:
 def lines(picture: Picture) -> list[str]:
     """The summary; its last line begins with PROTECTED or NOT PROTECTED."""
     verdict = judge(picture)
-    text = [f"{picture.host}  {picture.system}".rstrip()]
+    text = [f"  system       {picture.system or 'not supported'}"]
     if picture.server is not None:
         checksums = "on" if picture.checksums else "OFF: damaged pages are not noticed"
         text.append(f"  PostgreSQL   {picture.server_version}, system identifier {picture.server.system_id}, data checksums {checksums}")
@@ -106,7 +112,7 @@ def lines(picture: Picture) -> list[str]:
 
 def _last_lines(picture: Picture, verdict: Verdict) -> list[str]:
     if not verdict.protected:
-        return [f"NOT PROTECTED: {picture.host}: {verdict.reason}. Type: {verdict.command}"]
+        return [f"NOT PROTECTED: {picture.host}: {' '.join(verdict.reason.split())}. Type: {verdict.command}"]
     if picture.standby:
         return [f"PROTECTED: {picture.host}: {verdict.reason}."]
     text = ["  protects     against dropped tables, bad migrations and damaged files: back to any moment since the oldest backup"]

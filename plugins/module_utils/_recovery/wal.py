@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 
 DEFAULT_SEGMENT_SIZE = 16 * 1024 * 1024
-_LSN = re.compile(r"^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$")
-_SEGMENT = re.compile(r"^[0-9A-F]{24}$")
+_LSN = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
+_SEGMENT = re.compile(r"[0-9A-F]{24}")
 
 
 @dataclass(frozen=True, order=True)
@@ -24,7 +24,7 @@ class Lsn:
     @classmethod
     def parse(cls, text: str) -> Lsn:
         """Read `16/B374D848`. Raises ValueError with one sentence."""
-        if not _LSN.match(text):
+        if not _LSN.fullmatch(text):
             raise ValueError(f"Found the LSN '{text}'; expected two hexadecimal numbers with a slash between them, such as 16/B374D848.")
         high, low = text.split("/")
         return cls((int(high, 16) << 32) + int(low, 16))
@@ -44,7 +44,7 @@ class Segment:
     @classmethod
     def parse(cls, name: str, size: int = DEFAULT_SEGMENT_SIZE) -> Segment:
         """Read a file name of 24 hexadecimal digits. Raises ValueError with one sentence."""
-        if not _SEGMENT.match(name):
+        if not _SEGMENT.fullmatch(name):
             raise ValueError(f"Found the WAL segment name '{name}'; expected 24 upper-case hexadecimal digits.")
         per_log = (1 << 32) // check_segment_size(size)
         log, index = int(name[8:16], 16), int(name[16:24], 16)

@@ -8,8 +8,9 @@ log, the bytes of segments that both sides have, and the machine that took the n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from .archive import Listing
 from .catalog import Backup, Repository
@@ -69,11 +70,15 @@ def judge_writer(server: Server, evidence: Evidence, takes_over_from: str = "") 
 
 def is_upgrade(server: Server, repository: Repository) -> bool:
     """True when this machine's own cluster was replaced by a newer major version (pg_upgrade makes a new identifier)."""
-    current, newest = repository.current, repository.newest_backup
+    current, newest = repository.current, _newest(repository.current_backups)
     if current is None or newest is None or current.system_id == server.system_id:
         return False
-    same_machine = newest.annotations.get("axiomdb-machine-id") == server.machine_id
+    same_machine = server.machine_id != "" and newest.annotations.get("axiomdb-machine-id") == server.machine_id
     return same_machine and float(current.version) < float(server.version)
+
+
+def _newest(backups: Iterable[Backup]) -> Backup | None:
+    return max(backups, key=lambda backup: backup.stopped, default=None)
 
 
 def _unreadable(server: Server, repository: Repository) -> Problem:
@@ -111,22 +116,19 @@ def _other_timeline(server: Server, evidence: Evidence) -> Problem | None:
         return _another(
             server, evidence.repository, f"its archive has timeline {newest}", f"none above this server's timeline {server.timeline}"
         )
-    if evidence.history is not None and _lines(evidence.history) != _lines(server.history):
-        return _another(
-            server,
-            evidence.repository,
-            f"its history of timeline {server.timeline} is '{_last(evidence.history)}'",
-            f"this server's own, '{_last(server.history)}'",
-        )
+    return None if evidence.history is None else _other_history(server, evidence.repository, evidence.history)
+
+
+def _other_history(server: Server, repository: Repository, history: str) -> Problem | None:
+    for theirs, own in zip_longest(_lines(history), _lines(server.history), fillvalue="nothing"):
+        if theirs != own:
+            found, expected = f"its history of timeline {server.timeline} says '{theirs}'", f"'{own}', as this server's own says"
+            return _another(server, repository, found, expected)
     return None
 
 
 def _lines(history: str) -> list[str]:
-    return [line.strip() for line in history.splitlines() if line.strip()]
-
-
-def _last(history: str) -> str:
-    return next(reversed(_lines(history)), "empty").replace("\t", " ")
+    return [" ".join(line.split()) for line in history.splitlines() if line.strip()]
 
 
 def _other_position(server: Server, evidence: Evidence) -> Problem | None:
@@ -139,7 +141,7 @@ def _other_position(server: Server, evidence: Evidence) -> Problem | None:
             f"its archive has the WAL segment {archived}",
             f"none after {own.name}, in which this server is (LSN {server.lsn})",
         )
-    ahead = next((backup for backup in evidence.repository.backups if _is_ahead(backup, server)), None)
+    ahead = next((backup for backup in evidence.repository.current_backups if _is_ahead(backup, server)), None)
     if ahead is not None:
         return _another(
             server,
@@ -170,15 +172,16 @@ def _other_bytes(server: Server, evidence: Evidence) -> Problem | None:
 
 
 def _other_machine(server: Server, repository: Repository, takes_over_from: str) -> Problem | None:
-    newest = repository.newest_backup
+    newest = _newest(backup for backup in repository.current_backups if backup.annotations.get("axiomdb-machine-id"))
     if newest is None:
         return None
-    machine, host = newest.annotations.get("axiomdb-machine-id"), newest.annotations.get("axiomdb-host", "another host")
-    if machine in (None, server.machine_id) or takes_over_from in (machine, host):
+    machine, host = newest.annotations["axiomdb-machine-id"], newest.annotations.get("axiomdb-host", "")
+    if machine == server.machine_id or (takes_over_from and takes_over_from in (machine, host)):
         return None
+    host = host or "another host"
     return Problem(
         f"another server writes to this stanza ({server.stanza} in repository {repository.number}): "
-        f"its newest backup {newest.label} was taken by {host} (machine-id {machine})",
+        f"its backup {newest.label} was taken by {host} (machine-id {machine})",
         f"this host's machine-id {server.machine_id}",
         f"only if {host} is lost for ever and this server takes its place, type the same command again with "
         f"-e wal_archiving_takes_over_from={machine}",

@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How many examples a property is tried on: a few in tier ci, 50,000 in a long run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+FEW, MANY = 100, 50_000
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the seed as the tests above chose it, derandomized unless one was given, and set the number of examples."""
+    seeded = config.getoption("--hypothesis-seed", None) is not None
+    parent = hypothesis.settings.get_profile("seeded" if seeded else "ci")
+    examples = FEW if config.getoption("--tier") == "ci" else MANY
+    hypothesis.settings.register_profile("unit", parent=parent, max_examples=examples)
+    hypothesis.settings.load_profile("unit")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the properties run in tier torture too, where they have more examples than in tier ci."""
+    for item in items:
+        is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if config.getoption("--tier") == "torture" and is_property and item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.tier("torture"))

@@ -1,0 +1,330 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Records again what pgBackRest really says:
+
+    PYTHONPATH=plugins/module_utils python3 tests/unit/record.py CONTAINER...
+
+Each container is a throw-away host with Debian's PostgreSQL and pgBackRest: its clusters, repositories and configuration are
+destroyed. The commands run as the collection runs them. tests/unit/recorded/<version>/ gets one small file for each:
+
+    {"command": "pgbackrest ...", "environment": {...}, "rc": 0, "stdout": "...", "stderr": "..."}
+
+Bytes that are not UTF-8 stand there as lone surrogates: `text.encode("utf-8", "surrogateescape")` gives them back.
+options.json, values.json and cases.json hold what the binary does with each option of a configuration file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from _recovery import vocabulary
+from _recovery.option_types import OPTIONS, Kind, Option
+
+RECORDED = Path(__file__).parent / "recorded"
+PROBE = "/var/tmp/probe.conf"
+BASE = {"global": {"repo1-path": "/var/tmp/probe"}, "demo": {"pg1-path": "/var/tmp/absent"}}
+# Runs in the container: one process for each probe, all of them over one connection.
+AGENT = """
+import json, subprocess, sys
+for text, command in json.load(sys.stdin):
+    open(sys.argv[1], "w").write(text)
+    line = ["bash", "-c", f"timeout 10 pgbackrest --config={sys.argv[1]} {command} 2>&1 < /dev/null"]
+    done = subprocess.run(line, capture_output=True, text=True, errors="replace")
+    print(json.dumps([done.returncode, done.stdout]))
+"""
+LEVELS = "--log-level-console=off --log-level-stderr=warn"
+UNKNOWN = ("repo1_path", "archive-command", "archive_mode", "proces-max", "Process-Max", "no-delta", "reset-delta", "repo1-hash")
+VALUES = {
+    "boolean": "y n Y yes true 1 on",
+    "integer": "x 1.0 +1 1k",
+    "size": "x 1.5MiB 1024KiB 1m 1mb 64mib",
+    "time": "x 5 5s 2m 1.5 500ms 1min",
+    "path": "/a relative /a//b /a/",
+    "pairs": "a a=b",
+    "one-of": "wrong",
+    "text": "text",
+    "list": "text",
+}
+S3 = {"repo1-type": "s3", **{f"repo1-s3-{name}": "x" for name in ("bucket", "endpoint", "region", "key", "key-secret", "role")}}
+AZURE = {"repo1-type": "azure", "repo1-azure-account": "x", "repo1-azure-container": "x", "repo1-azure-key": "eA=="}
+GCS = {"repo1-type": "gcs", "repo1-gcs-bucket": "x", "repo1-gcs-key": "/x"}
+SFTP = {"repo1-type": "sftp", "repo1-sftp-host": "x", "repo1-sftp-host-user": "x", "repo1-sftp-host-key-hash-type": "sha1",
+        "repo1-sftp-host-key-check-type": "none", "repo1-sftp-private-key-file": "/x"}
+TLS = {"tls-server-ca-file": "/x", "tls-server-cert-file": "/x", "tls-server-key-file": "/x"}
+# What must stand beside an option so that the binary looks at its value; the first beginning that fits counts.
+BESIDE: list[tuple[str, dict[str, str]]] = [
+    ("repo1-s3-process", {**S3, "repo1-s3-key-type": "process"}), ("repo1-s3-", S3), ("repo1-storage-", S3), ("repo1-azure-", AZURE),
+    ("repo1-gcs-", GCS), ("repo1-sftp-", SFTP), ("repo1-host-", {"repo1-host": "x"}), ("pg1-host-", {"pg1-host": "x"}),
+    ("repo1-block", {"beta": "y", "repo1-bundle": "y", "repo1-block": "y"}), ("repo1-bundle-", {"repo1-bundle": "y"}),
+    ("repo1-cipher", {"repo1-cipher-type": "aes-256-cbc", "repo1-cipher-pass": "x"}), ("tls-server-", TLS),
+    ("archive-push-", {"archive-async": "y"}), ("spool-path", {"archive-async": "y"}),
+]
+CASES: list[tuple[str, dict[str, dict[str, object]], str]] = [
+    ("unknown", {"demo": {"archive-command": "x"}}, "info"),
+    ("restore option in a stanza", {"demo": {"archive-mode": "y"}}, "restore"),
+    ("restore option nobody reads", {"demo": {"archive-mode": "y"}}, "info"),
+    ("unknown section", {"global:bakup": {"process-max": "2"}}, "backup"),
+    ("twice", {"global": {"start-fast": ["y", "n"]}}, "backup"),
+    ("twice by old name", {"global": {"retention-full": "2", "repo1-retention-full": "2"}}, "backup"),
+    ("same key twice", {"global:restore": {"tablespace-map": ["a=/b", "a=/c"]}}, "restore"),
+    ("quoted", {"global": {"start-fast": '"y"'}}, "backup"),
+    ("comment behind", {"global": {"start-fast": "y # fast"}}, "backup"),
+    ("index zero", {"global": {"repo0-path": "/x"}}, "archive-push x"),
+    ("index with a zero", {"global": {"repo02-path": "/x"}}, "archive-push x"),
+    ("index too high", {"global": {"repo257-path": "/x"}}, "archive-push x"),
+    ("index for none", {"demo": {"pg1-version-force": "15"}}, "archive-push x"),
+    ("repository without stable blocks", {"global": {"repo1-bundle": "y", "repo1-block": "y"}}, "backup"),
+    ("target time in a file", {"global": {"repo-target-time": "2026-11-22 12:00:00+00"}}, "info"),
+    ("old name", {"global": {"retention-full": "2"}}, "backup"),
+    ("abandoned", {"global": {"stop-auto": "y"}}, "backup"),
+    ("one minute is one second", {"global": {"protocol-timeout": "1m", "db-timeout": "5"}}, "backup"),
+    ("timeouts the wrong way round", {"global": {"protocol-timeout": "5", "db-timeout": "5"}}, "backup"),
+    *((f"level {level} of {kind}", {"global": {"compress-type": kind, "compress-level": level}}, "backup")
+      for kind, ends in vocabulary.LEVELS.items() for level in (str(end) for end in (ends[0] - 1, *ends, ends[1] + 1))),
+]
+
+
+class Host:
+    """A container; commands run as postgres unless `root` says otherwise."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.version = self.text("pgbackrest version").split()[1]
+        self.directory = RECORDED / self.version
+        self.directory.mkdir(parents=True, exist_ok=True)
+
+    def run(self, script: str, user: str = "postgres", stdin: str = "", environment: dict[str, str] | None = None) -> Any:
+        variables = [word for key, value in (environment or {}).items() for word in ("-e", f"{key}={value}")]
+        argv = ["docker", "exec", "-i", "-w", "/", "-e", "LC_ALL=C.UTF-8", "-e", "TZ=UTC", *variables, self.name]
+        return subprocess.run([*argv, "runuser", "-u", user, "--", "bash", "-c", script], input=stdin.encode(), capture_output=True, check=False)
+
+    def text(self, script: str, user: str = "postgres", stdin: str = "") -> str:
+        done = self.run(script, user, stdin)
+        if done.returncode:
+            raise SystemExit(f"{self.name}: {script}\n{done.stdout.decode()}{done.stderr.decode()}")
+        return str(done.stdout.decode())
+
+    def write(self, name: str, data: Any) -> None:
+        rows = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in data.items())
+        (self.directory / f"{name}.json").write_text("{\n" + rows + "\n}\n", encoding="ascii")
+
+    def record(self, name: str, command: str, environment: dict[str, str] | None = None, stanza: str = "--stanza=demo", rest: str = "") -> None:
+        """Run one pgBackRest command; `rest` stands around it in the shell and is not written down."""
+        line = " ".join(f"pgbackrest {stanza} {LEVELS} {command}".split())
+        done = self.run(rest.replace("COMMAND", line) or line, environment=environment)
+        stdout, stderr = (stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr))
+        self.write(name, {"command": line, "environment": environment or {}, "rc": done.returncode, "stdout": stdout, "stderr": stderr})
+
+    def probe(self, *probes: tuple[dict[str, dict[str, Any]], str]) -> list[tuple[int, str]]:
+        """For each set of options and command: the exit code, and what was said of the options; the command itself gets nowhere."""
+        given = [(_text(sections), command if command.startswith("server") else f"--stanza=demo {command}") for sections, command in probes]
+        answers = self.text(f"python3 -c {shlex.quote(AGENT)} {PROBE}", stdin=json.dumps(given)).splitlines()
+        return [(code, "\n".join(_said(text))) for code, text in map(json.loads, answers)]
+
+
+def _said(text: str) -> list[str]:
+    found = re.findall(r"(?:WARN|ERROR|ASSERT): (?!option '\S+' is not set)(.*)", text)
+    return [line for line in found if re.match(r"\[0(29|31|32)\]|configuration file|option|key", line)]
+
+
+def _text(sections: dict[str, dict[str, Any]]) -> str:
+    lines = []
+    for section, options in sections.items():
+        lines.append(f"[{section}]")
+        lines += [f"{name}={item}" for name, value in options.items() for item in (value if isinstance(value, list) else [value])]
+    return "\n".join(lines) + "\n"
+
+
+def record_options(host: Host) -> None:
+    """Which names the binary knows, where it wants them, which commands read them, which may not be typed."""
+    names = dict.fromkeys(sorted({*OPTIONS, *vocabulary.COMMAND_LINE, *UNKNOWN}), "y")
+    commands = vocabulary.COMMANDS.split()
+    said = dict(zip(commands, (text for _, text in host.probe(*(({f"global:{name}": names}, name) for name in commands))), strict=True))
+    in_global = "\n".join(text for _, text in host.probe(*(({"global": names}, name) for name in ("backup", "restore", "archive-push"))))
+
+    def warned(text: str, what: str) -> list[str]:
+        return sorted({name for name in re.findall(rf"configuration file contains {what} option '(\S+?)'", text)})
+
+    unknown, typed = warned(said["backup"], "invalid"), warned(said["backup"], "command-line only")
+    readers: dict[str, list[str]] = {}
+    for name in OPTIONS:
+        if name not in unknown:
+            read = " ".join(command for command, text in said.items() if f"option '{name}' invalid for section" not in text)
+            readers.setdefault(read, []).append(name)
+    typing = "for n in " + " ".join(OPTIONS) + "; do pgbackrest --$n=x info 2>&1 | grep -q 'could expose secrets' && echo $n; done; true"
+    host.write("options", {"unknown": unknown, "command-line": typed, "negated": warned(said["backup"], "(?:negate|reset)"),
+                           "stanza": warned(in_global, "stanza-only"), "secret": host.text(typing).split(), "commands": readers})
+
+
+def record_values(host: Host) -> None:
+    """For each option and value: 0 when the binary takes it, else its exit code."""
+    unknown = json.loads((host.directory / "options.json").read_text())["unknown"]
+    options = [option for option in OPTIONS.values() if option.name not in unknown]
+    rows: dict[str, dict[str, int]] = {}
+    given = [(option, value, *_value_probe(option, value)) for option in options for value in _values(option.kinds)]
+    for (option, value, *_), (code, said) in zip(given, host.probe(*((row[2], row[3]) for row in given)), strict=True):
+        rows.setdefault(option.name, {})[value] = code if option.name in said or code in (29, 31) else 0
+    host.write("values", rows)
+    cases = {}
+    for title, sections, command in CASES:
+        whole = {name: {**BASE.get(name, {}), **sections.get(name, {})} for name in {**BASE, **sections}}
+        code, said = host.probe((whole, command))[0]
+        cases[title] = {"sections": sections, "command": command, "rc": code, "said": said}
+    host.write("cases", cases)
+
+
+def _values(kinds: tuple[Kind, ...]) -> list[str]:
+    values = " ".join(VALUES[kind.type] for kind in kinds).split()
+    for kind in kinds:
+        values += [value for value, _ in kind.values]
+        for end, step in ((kind.low, -1), (kind.high, 1)):
+            match = re.fullmatch(r"(-?[0-9]+)(.*)", end)
+            values += [end, f"{int(match[1]) + step}{match[2]}"] if match else []
+    return list(dict.fromkeys(values))
+
+
+def _value_probe(option: Option, value: str) -> tuple[dict[str, dict[str, Any]], str]:
+    beside = next((options for beginning, options in BESIDE if option.name.startswith(beginning)), {})
+    sections: dict[str, dict[str, Any]] = {name: {**options} for name, options in BASE.items()}
+    sections["demo" if "pg1-host" in beside else "global"] |= beside
+    sections["demo" if option.stanza_only else "global"][option.name] = value
+    command = next(name for name in ("archive-push", "backup", "archive-get", "restore", "server") if name in option.commands)
+    return sections, command + {"archive-push": " x", "archive-get": " x y"}.get(command, "")
+
+
+def record_outputs(host: Host) -> None:
+    """One cluster's life: no stanza, no archiving, backups, damage, a promotion, another cluster."""
+    pg = host.text("ls /usr/lib/postgresql").strip()
+    conf = f"/etc/postgresql/{pg}/main/conf.d/record.conf"
+
+    def root(script: str, stdin: str = "") -> None:
+        host.text(script, "root", stdin)
+
+    def configure(command: str, mode: str = "on") -> None:
+        text = f"archive_mode = {mode}\narchive_command = '{command}'\nrestore_command = 'pgbackrest --stanza=demo archive-get %f \"%p\"'\n"
+        root(f"cat > {conf}; pg_ctlcluster {pg} main restart", text)
+
+    def backrest(*more: str) -> None:
+        lines = ["[global]", "repo1-path=/var/lib/pgbackrest", "repo1-cipher-type=aes-256-cbc", "repo1-cipher-pass=recorded-without-a-secret",
+                 "repo1-retention-full=2", "start-fast=y", "archive-timeout=20", *more, "[demo]", f"pg1-path=/var/lib/postgresql/{pg}/main"]
+        root("mkdir -p /etc/pgbackrest; cat > /etc/pgbackrest/pgbackrest.conf", "\n".join(lines) + "\n")
+
+    def sql(statement: str) -> str:
+        return host.text(f"psql -XAtqc {shlex.quote(statement)}").strip()
+
+    def segment_archived() -> None:
+        name = sql("select pg_walfile_name(pg_switch_wal())")
+        host.text(f"for i in $(seq 300); do find /var/lib/pgbackrest/archive -name '{name}-*' | grep -q . && exit 0; sleep 0.1; done; exit 1")
+
+    root(f"for c in $(pg_lsclusters -h | awk '{{print $2}}'); do pg_dropcluster --stop {pg} $c; done; rm -rf /etc/pgbackrest* "
+         "/var/lib/pgbackrest/* /var/lib/pgbackrest2 /var/lib/damaged /tmp/pgbackrest; install -d -o postgres /var/lib/pgbackrest2; "
+         f"pg_createcluster {pg} main -p 5432 -- --data-checksums > /dev/null")
+    backrest()
+    archive = "pgbackrest --stanza=demo archive-push %p"
+    configure(archive, "off")
+    host.record("version", "version", stanza="")
+    host.record("info-no-stanza", "info --output=json")
+    host.record("info-nothing", "info --output=json", stanza="")
+    host.record("info-repository-missing", "info --output=json", {"PGBACKREST_REPO1_PATH": "/var/lib/absent"})
+    host.record("verify-no-stanza", "verify --output=text")
+    host.record("check-no-stanza", "check")
+    host.record("backup-no-stanza", "backup")
+    host.record("stanza-create", "stanza-create")
+    host.record("stanza-create-again", "stanza-create")
+    host.record("info-no-backup", "info --output=json")
+    host.record("repo-ls-no-wal", "repo-ls --output=json archive/demo", stanza="")
+    host.record("check-archiving-off", "check")
+    host.record("backup-archiving-off", "backup")
+    configure("/bin/true")
+    host.record("check-other-archive-command", "check")
+    configure("pgbackrest --stanza=demo --repo1-path=/var/lib/absent archive-push %p")
+    host.record("check-wal-missing", "--archive-timeout=2 check")
+    configure(archive)
+    host.record("check", "check")
+    host.record("backup-full", "--type=full --annotation=axiomdb-host=vps1 --annotation=axiomdb-machine-id=0123456789abcdef0123456789abcdef backup")
+    sql("create table rows as select generate_series(1, 1000) as row")
+    host.record("backup-incr", "--type=incr --annotation=snapshot=pre-migration-v2.3 backup")
+    host.record("info", "info --output=json")
+    host.record("info-set", "--set=" + json.loads(host.text("pgbackrest info --output=json"))[0]["backup"][-1]["label"] + " info --output=json")
+    wrong = {"PGBACKREST_REPO1_CIPHER_PASS": "another-one-without-a-secret"}
+    for name, command in (("info", "info --output=json"), ("verify", "verify --output=text"), ("stanza-create", "stanza-create"),
+                          ("check", "--archive-timeout=2 check"), ("backup", "backup")):
+        host.record(f"{name}-wrong-passphrase", command, wrong)
+    for mode, name in (("000", "unreadable"), ("750", "")):
+        root(f"chmod {mode} /var/lib/pgbackrest/backup/demo")
+        if name:
+            host.record(f"info-{name}", "info --output=json")
+    host.record("verify", "verify --output=text")
+    host.record("verify-verbose", "--verbose verify --output=text")
+    root("cp -a /var/lib/pgbackrest /var/lib/damaged; for f in $(find /var/lib/damaged -name '0000000100000000*-*.gz' | sort | head -1) "
+         "$(find /var/lib/damaged -path '*F/*' -name PG_VERSION.gz | sort | head -1); do "
+         "printf '\\377' | dd of=$f bs=1 seek=40 conv=notrunc status=none; done; "
+         "rm $(find /var/lib/damaged -path '*F/*' -name pg_control.gz)")
+    damaged = {"PGBACKREST_REPO1_PATH": "/var/lib/damaged"}
+    host.record("verify-damaged", "verify --output=text", damaged)
+    host.record("verify-damaged-verbose", "--verbose verify --output=text", damaged)
+    host.record("info-damaged", "info --output=json", damaged)
+    host.record("stop", "stop")
+    host.record("check-stopped", "check")
+    host.record("backup-stopped", "backup")
+    host.record("start", "start")
+    held = ("pgbackrest --stanza=demo --type=full backup > /dev/null 2>&1 & p=$!; for i in $(seq 500); do "
+            "find /tmp/pgbackrest -name 'demo-backup*.lock' -size +0 | grep -q . && break; sleep 0.01; done; kill -STOP $p; "
+            "COMMAND; rc=$?; kill -CONT $p; wait $p; exit $rc")
+    host.record("backup-lock-held", "--type=incr backup", rest=held)
+    host.record("info-lock-held", "info --output=json", rest=held)
+    host.record("stanza-create-lock-held", "stanza-create", rest=held)
+    backrest("repo2-path=/var/lib/pgbackrest2")
+    host.record("info-second-repository-new", "info --output=json")
+    host.record("stanza-create-second-repository", "stanza-create")
+    host.record("backup-second-repository", "--repo=2 --type=full backup")
+    host.record("info-two-repositories", "info --output=json")
+    root("chmod 000 /var/lib/pgbackrest2")
+    host.record("info-second-repository-unreadable", "info --output=json")
+    host.record("check-second-repository-unreadable", "--archive-timeout=2 check")
+    root("chmod 750 /var/lib/pgbackrest2")
+    backrest("repo2-path=/var/lib/pgbackrest2", "repo2-cipher-type=aes-256-cbc", "repo2-cipher-pass=another-one-without-a-secret")
+    host.record("info-second-repository-wrong-passphrase", "info --output=json")
+    backrest()
+    segment_archived()
+    root(f"pg_ctlcluster {pg} main stop; touch /var/lib/postgresql/{pg}/main/standby.signal; chown postgres: /var/lib/postgresql/{pg}/main/*.signal; "
+         f"pg_ctlcluster {pg} main start")
+    host.record("check-standby-alone", "check")
+    host.record("backup-standby-alone", "backup")
+    host.text("psql -XAtqc 'select pg_promote(true, 60)'")
+    sql("checkpoint")
+    segment_archived()
+    host.record("info-promoted", "info --output=json")
+    for name, options, path in (("archive", "", ""), ("archive-id", "", f"/{pg}-1"), ("archive-recurse", "--recurse", f"/{pg}-1"),
+                                ("archive-timeline", "", f"/{pg}-1/0000000200000000"), ("archive-absent", "", "/9.9-1")):
+        host.record(f"repo-ls-{name}", f"repo-ls --output=json {options} archive/demo{path}", stanza="")
+    host.record("repo-get-history", f"repo-get archive/demo/{pg}-1/00000002.history", stanza="")
+    root(f"pg_createcluster {pg} other -p 5433 --start > /dev/null")
+    other = {"PGBACKREST_PG1_PATH": f"/var/lib/postgresql/{pg}/other", "PGBACKREST_PG1_PORT": "5433"}
+    wal = host.text("psql -p 5433 -XAtqc 'select pg_walfile_name(pg_current_wal_lsn())'").strip()
+    for name, command in (("stanza-create", "stanza-create"), ("stanza-upgrade", "stanza-upgrade"), ("check", "--archive-timeout=2 check"),
+                          ("backup", "backup"), ("archive-push", f"archive-push pg_wal/{wal}")):
+        if name != "stanza-upgrade":
+            host.record(f"{name}-other-cluster", command, other)
+    root(f"pg_ctlcluster {pg} main stop")
+    for command in ("check", "backup", "stanza-create"):
+        host.record(f"{command}-no-server", command)
+
+
+def main() -> None:
+    for name in sys.argv[1:]:
+        host = Host(name)
+        for step in (record_options, record_values, record_outputs):
+            sys.stdout.write(f"{name} ({host.version}): {step.__name__}\n")
+            sys.stdout.flush()
+            step(host)
+
+
+if __name__ == "__main__":
+    main()
