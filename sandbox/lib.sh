@@ -58,6 +58,6 @@ with_lock() {
 # show_tail FILE: its last lines, for a failure.
 show_tail() {
   printf -- '--- the last lines of %s\n' "$1" >&2
-  tail -n 25 "$1" >&2 || true
+  tail -n 12 "$1" >&2 || true
   printf -- '---\n' >&2
 }

@@ -52,3 +52,19 @@ options:
     type: int
     default: 5432
 """
+
+    WRITER = r"""
+options:
+  stanza:
+    description: Name of the stanza.
+    type: str
+    required: true
+  takes_over_from:
+    description: The machine-id or host name of a lost server whose place this one takes.
+    type: str
+    default: ""
+  inventory_host:
+    description: The name of this host in the inventory, for the commands in messages.
+    type: str
+    default: ""
+"""

@@ -21,6 +21,12 @@ CLUSTER_OPTIONS: dict[str, Any] = {
     "cluster": {"type": "str", "default": "main"},
     "port": {"type": "int", "default": 5432},
 }
+WRITER_OPTIONS: dict[str, Any] = {
+    **CLUSTER_OPTIONS,
+    "stanza": {"type": "str", "required": True},
+    "takes_over_from": {"type": "str", "default": ""},
+    "inventory_host": {"type": "str", "default": ""},
+}
 
 
 def run_module(argument_spec: dict[str, Any], act: Callable[[AnsibleModule], dict[str, Any]], **options: Any) -> None:

@@ -14,10 +14,6 @@ description:
   - Waits while another pgBackRest command holds the lock.
   - Each backup says from which host and machine it comes, and the next transaction id at its start and its stop.
 options:
-  stanza:
-    description: Name of the stanza.
-    type: str
-    required: true
   type:
     description: Kind of backup. Without a full backup to build on, pgBackRest takes a full one.
     type: str
@@ -29,17 +25,10 @@ options:
       - Where the server does not archive nothing is tried, and RV(possible) is false.
     type: bool
     default: false
-  takes_over_from:
-    description: The machine-id or host name of a lost server whose place this one takes.
-    type: str
-    default: ""
-  inventory_host:
-    description: The name of this host in the inventory, for the commands in messages.
-    type: str
-    default: ""
 extends_documentation_fragment:
   - axiomdb.recovery.recovery
   - axiomdb.recovery.recovery.cluster
+  - axiomdb.recovery.recovery.writer
 attributes:
   idempotent:
     description: With O(only_if_missing=true) a second run changes nothing; otherwise each run takes a backup.
@@ -79,7 +68,7 @@ findings:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, outcome, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import WRITER_OPTIONS, cluster_of, outcome, run_module
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import backup
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding import ABSENT, Finding
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Refusal
@@ -112,12 +101,9 @@ def act(module: AnsibleModule) -> dict[str, Any]:
 def main() -> None:
     run_module(
         {
-            **CLUSTER_OPTIONS,
-            "stanza": {"type": "str", "required": True},
+            **WRITER_OPTIONS,
             "type": {"type": "str", "choices": ["full", "diff", "incr"], "default": "full"},
             "only_if_missing": {"type": "bool", "default": False},
-            "takes_over_from": {"type": "str", "default": ""},
-            "inventory_host": {"type": "str", "default": ""},
         },
         act,
     )

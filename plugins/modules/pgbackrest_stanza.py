@@ -15,10 +15,6 @@ description:
   - With O(state=checked) switches a WAL segment and waits until it is seen in every repository.
   - Says what exists in check mode, also on a host where nothing is installed yet.
 options:
-  stanza:
-    description: Name of the stanza.
-    type: str
-    required: true
   state:
     description:
       - V(ready) creates the stanza, upgrades it or leaves it alone; V(checked) proves that a segment arrives.
@@ -31,17 +27,10 @@ options:
     description: The inventory host and the stanza as C(host/stanza); needed for V(upgraded) alone.
     type: str
     default: ""
-  takes_over_from:
-    description: The machine-id or host name of a lost server whose place this one takes.
-    type: str
-    default: ""
-  inventory_host:
-    description: The name of this host in the inventory, for the commands in messages.
-    type: str
-    default: ""
 extends_documentation_fragment:
   - axiomdb.recovery.recovery
   - axiomdb.recovery.recovery.cluster
+  - axiomdb.recovery.recovery.writer
 """
 
 EXAMPLES = r"""
@@ -89,7 +78,7 @@ findings:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, outcome, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import WRITER_OPTIONS, cluster_of, outcome, run_module
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import provision
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding import ABSENT, Finding
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
@@ -172,12 +161,9 @@ def describe(stanza: str, action: str, seen: Survey) -> list[Finding]:
 def main() -> None:
     run_module(
         {
-            **CLUSTER_OPTIONS,
-            "stanza": {"type": "str", "required": True},
+            **WRITER_OPTIONS,
             "state": {"type": "str", "choices": ["ready", "judged", "checked", "upgraded"], "default": "ready"},
             "confirm": {"type": "str", "default": ""},
-            "takes_over_from": {"type": "str", "default": ""},
-            "inventory_host": {"type": "str", "default": ""},
         },
         act,
     )

@@ -220,7 +220,7 @@ def record_outputs(host: Host) -> None:
 
     def segment_archived() -> None:
         name = sql("select pg_walfile_name(pg_switch_wal())")
-        host.text(f"for i in $(seq 300); do find /var/lib/pgbackrest/archive -name '{name}-*' | grep -q . && exit 0; sleep 0.1; done; exit 1")
+        host.text(f"for i in $(seq 300); do find /var/lib/pgbackrest/archive -name '{name}-*' ! -name '*.tmp' | grep -q . && exit 0; sleep 0.1; done; exit 1")
 
     root(f"for c in $(pg_lsclusters -h | awk '{{print $2}}'); do pg_dropcluster --stop {pg} $c; done; rm -rf /etc/pgbackrest* "
          "/var/lib/pgbackrest/* /var/lib/pgbackrest2 /var/lib/damaged /tmp/pgbackrest; install -d -o postgres /var/lib/pgbackrest2; "
@@ -233,7 +233,6 @@ def record_outputs(host: Host) -> None:
     host.record("info-nothing", "info --output=json", stanza="")
     host.record("info-repository-missing", "info --output=json", {"PGBACKREST_REPO1_PATH": "/var/lib/absent"})
     host.record("verify-no-stanza", "verify --output=text")
-    host.record("check-no-stanza", "check")
     host.record("backup-no-stanza", "backup")
     host.record("stanza-create", "stanza-create")
     host.record("stanza-create-again", "stanza-create")
@@ -242,6 +241,7 @@ def record_outputs(host: Host) -> None:
     host.record("check-archiving-off", "check")
     host.record("backup-archiving-off", "backup")
     configure("/bin/true")
+    host.record("check-no-stanza", "check", {"PGBACKREST_REPO1_PATH": "/var/lib/absent"})
     host.record("check-other-archive-command", "check")
     configure("pgbackrest --stanza=demo --repo1-path=/var/lib/absent archive-push %p")
     host.record("check-wal-missing", "--archive-timeout=2 check")
@@ -262,11 +262,11 @@ def record_outputs(host: Host) -> None:
             host.record(f"info-{name}", "info --output=json")
     host.record("verify", "verify --output=text")
     host.record("verify-verbose", "--verbose verify --output=text")
-    root("cp -a /var/lib/pgbackrest /var/lib/damaged; for f in $(find /var/lib/damaged -name '0000000100000000*-*.gz' | sort | head -1) "
-         "$(find /var/lib/damaged -path '*F/*' -name PG_VERSION.gz | sort | head -1); do "
-         "printf '\\377' | dd of=$f bs=1 seek=40 conv=notrunc status=none; done; "
-         "rm $(find /var/lib/damaged -path '*F/*' -name pg_control.gz)")
     damaged = {"PGBACKREST_REPO1_PATH": "/var/lib/damaged"}
+    segments = "set -- $(find /var/lib/damaged -name '00000001*-*.gz' | sort)"
+    root(f"cp -a /var/lib/pgbackrest /var/lib/damaged; {segments}; printf '\\377' | dd of=$1 bs=1 seek=40 conv=notrunc status=none")
+    host.record("verify-flipped-byte", "verify --output=text", damaged)
+    root(f"{segments}; cp $2 $1; cd /var/lib/damaged/backup/demo/*F/pg_data; cp PG_VERSION.gz global/pg_filenode.map.gz; rm global/pg_control.gz")
     host.record("verify-damaged", "verify --output=text", damaged)
     host.record("verify-damaged-verbose", "--verbose verify --output=text", damaged)
     host.record("info-damaged", "info --output=json", damaged)
@@ -305,13 +305,13 @@ def record_outputs(host: Host) -> None:
                                 ("archive-timeline", "", f"/{pg}-1/0000000200000000"), ("archive-absent", "", "/9.9-1")):
         host.record(f"repo-ls-{name}", f"repo-ls --output=json {options} archive/demo{path}", stanza="")
     host.record("repo-get-history", f"repo-get archive/demo/{pg}-1/00000002.history", stanza="")
-    root(f"pg_createcluster {pg} other -p 5433 --start > /dev/null")
+    root(f"pg_createcluster {pg} other -p 5433 > /dev/null; cat > {conf.replace('main', 'other')}; pg_ctlcluster {pg} other start",
+         f"archive_mode = on\narchive_command = '{archive}'\n")
     other = {"PGBACKREST_PG1_PATH": f"/var/lib/postgresql/{pg}/other", "PGBACKREST_PG1_PORT": "5433"}
     wal = host.text("psql -p 5433 -XAtqc 'select pg_walfile_name(pg_current_wal_lsn())'").strip()
-    for name, command in (("stanza-create", "stanza-create"), ("stanza-upgrade", "stanza-upgrade"), ("check", "--archive-timeout=2 check"),
+    for name, command in (("stanza-create", "stanza-create"), ("check", "--archive-timeout=2 check"),
                           ("backup", "backup"), ("archive-push", f"archive-push pg_wal/{wal}")):
-        if name != "stanza-upgrade":
-            host.record(f"{name}-other-cluster", command, other)
+        host.record(f"{name}-other-cluster", command, other, rest=f"cd {other['PGBACKREST_PG1_PATH']}; COMMAND")
     root(f"pg_ctlcluster {pg} main stop")
     for command in ("check", "backup", "stanza-create"):
         host.record(f"{command}-no-server", command)

@@ -103,7 +103,7 @@ def secrets_of(repositories: Sequence[RepositorySpec]) -> dict[str, str]:
     for repository in repositories:
         if repository.cipher != "none" and repository.passphrase:
             secrets[f"repo{repository.number}-cipher-pass"] = repository.passphrase
-        secrets |= {f"repo{repository.number}-{name}": value for name, value in repository.secrets.items()}
+        secrets |= {f"repo{repository.number}-{name}": str(value) for name, value in repository.secrets.items()}
     return secrets
 
 
@@ -143,16 +143,18 @@ def judge_stanza(name: str) -> Problem | None:
 
 
 def _misplaced(repository: RepositorySpec) -> list[Problem]:
-    """Secrets under options, and options that have a field of their own, whose judgement they would escape."""
+    """Secrets under options or without a value, and options that have a field of their own, whose judgement they would escape."""
     problems = []
-    for where, names in (("options", repository.options), ("secrets", repository.secrets)):
-        for name in names:
+    for where, named in (("options", repository.options), ("secrets", repository.secrets)):
+        for name, value in named.items():
             found = f"'{name}' under {where} of repository {repository.number}"
             if name in FIELDS:
                 problems.append(Problem(found, f"the field {FIELDS[name]} of the same item", "move it there"))
             elif where == "options" and is_secret(f"repo{repository.number}-{name}"):
                 expected = "secrets under 'secrets' of the same item, which go to a file that only postgres reads"
                 problems.append(Problem(f"the secret option {found}", expected, "move it there, from ansible-vault"))
+            elif where == "secrets" and value in (None, ""):
+                problems.append(Problem(f"no value of {found}", "a secret, from ansible-vault or another lookup", "define it"))
     return problems
 
 

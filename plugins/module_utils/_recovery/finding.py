@@ -39,6 +39,10 @@ def compare_mappings(
 def compare_lines(where: str, expected: list[str], found: list[str]) -> list[Finding]:
     """One finding for each line that was changed, added or taken away."""
     findings = []
+    same = _equal_at_the_beginning(expected, found)
+    expected, found = expected[same:], found[same:]
+    same = _equal_at_the_beginning(expected[::-1], found[::-1])
+    expected, found = expected[: len(expected) - same], found[: len(found) - same]
     matcher = difflib.SequenceMatcher(a=found, b=expected, autojunk=False)
     for tag, found_from, found_to, expected_from, expected_to in matcher.get_opcodes():
         if tag == "equal":
@@ -49,3 +53,9 @@ def compare_lines(where: str, expected: list[str], found: list[str]) -> list[Fin
             theirs_line = theirs[index] if index < len(theirs) else ABSENT
             findings.append(Finding(where, ours_line, theirs_line))
     return findings
+
+
+def _equal_at_the_beginning(left: list[str], right: list[str]) -> int:
+    """How many lines are equal before the first that is not. The matcher alone pairs repeated lines with the wrong ones."""
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((index for index, (one, other) in pairs if one != other), min(len(left), len(right)))

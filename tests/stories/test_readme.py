@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the README says is typed here, as a newcomer would."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from lab import ROOT, Lab
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+HOST = f"readme-{os.getpid()}"
+RECURSIVE = ("make test",)  # the very run in which this story stands
+pytestmark = pytest.mark.xdist_group("readme")
+
+
+def commands() -> list[str]:
+    """Each line of the README's console blocks, without its comment."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def typed(command: str) -> subprocess.CompletedProcess[str]:
+    """Type one make command for a host of this story's own, in an environment without this run's settings."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "AXIOMDB_", "MAKE"))}
+    return subprocess.run(
+        [*shlex.split(command), f"HOST={HOST}"],
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_make_commands_in_their_order() -> None:
+    """The demo ends with what to type next, the audit finds nothing, the host goes away."""
+    outputs: dict[str, str] = {}
+    try:
+        for command in commands():
+            if command.startswith("make ") and command not in RECURSIVE:
+                done = typed(command)
+                assert done.returncode == 0, done.stdout[-6000:]
+                outputs[command] = done.stdout
+    finally:
+        typed("make sandbox-down")
+    last = outputs["make demo"].strip().splitlines()[-1]
+    assert last.startswith("PROTECTED, but only while this host lives")
+    assert "NOT PROTECTED AGAINST LOSS OF THIS HOST" in outputs["make demo"]
+    assert f"playbooks/backup.yml -l {HOST}" in outputs["make demo"]
+    assert "No drift on 1 host." in outputs["make audit"]
+    assert HOST in outputs["make sandbox-down"]
+
+
+def test_every_make_command_and_playbook_exists() -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    for command in commands():
+        if command.startswith("make "):
+            assert command.split()[1] in targets
+    named = set(re.findall(r"playbooks/([a-z]+\.yml)", README))
+    assert named == {path.name for path in (ROOT / "playbooks").glob("*.yml")}
+
+
+def test_the_ten_lines_of_inventory_are_enough(sandbox: Lab, tmp_path: Path) -> None:
+    """The README's inventory with its placeholders filled in, in check mode on a bare host: green, and it names both repositories."""
+    block = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    assert len(block[1].splitlines()) <= 10
+    inventory: dict[str, Any] = yaml.safe_load(block[1])["all"]
+    secrets = {name: f"{name}-0123456789-0123456789" for name in re.findall(r"vault_\w+", block[1])}
+    host = sandbox.up("inventory")
+    run = sandbox.ansible(host, "playbooks/site.yml", check=True, extra_vars=inventory["vars"] | secrets)
+    assert run.recap[host.name].failed == 0
+    for text in ("repo1-path=/var/lib/pgbackrest", "repo2-type=s3", "role axiomdb", "database axiomdb", "stanza axiomdb"):
+        assert text in run.stdout
+    assert "0123456789-0123456789" not in run.output

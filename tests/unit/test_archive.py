@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Names that `pgbackrest repo-ls` prints, and which of them count."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from _recovery.archive import Listing, newest_directory, parse_listing
+from hypothesis import given
+from hypothesis import strategies as st
+
+SHA, OTHER = "a" * 40, "0123456789abcdef0123456789abcdef01234567"
+TOP = {
+    ".": {"type": "path"},
+    "0000000100000000": {"type": "path"},
+    "0000000100000001": {"type": "path"},
+    "0000000A00000001": {"type": "path"},
+    "0000000A.history": {"type": "file", "size": 42, "time": 1700000000},
+    "0000000B.history": {"type": "file", "size": 83, "time": 1700000000},
+    "archive.info": {"type": "file", "size": 400, "time": 1700000000},
+}
+
+
+def listing(*names: str) -> str:
+    return json.dumps({name: {"type": "file", "size": 1, "time": 1700000000} for name in names})
+
+
+def test_the_top_of_an_archive_has_timelines_and_histories() -> None:
+    found = parse_listing(json.dumps(TOP))
+    assert found.segments == {}
+    assert found.timelines == {1, 10, 11}
+    assert found.histories == {10, 11}
+    assert found.newest_timeline == 11
+
+
+@pytest.mark.parametrize("extension", ["", ".gz", ".zst", ".lz4", ".bz2"])
+def test_a_segment_is_known_by_its_name_and_its_bytes(extension: str) -> None:
+    assert parse_listing(listing(f"0000000100000000000000FF-{SHA}{extension}")).segments == {"0000000100000000000000FF": SHA}
+
+
+def test_a_recursive_listing_is_read_too() -> None:
+    found = parse_listing(listing(f"0000001000000000/000000100000000000000003-{SHA}.zst", "00000010.history"))
+    assert found.segments == {"000000100000000000000003": SHA}
+    assert (found.timelines, found.histories) == ({16}, {16})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".",
+        "",
+        "archive.info",
+        "archive.info.copy",
+        f"000000010000000000000003.partial-{SHA}.zst",
+        "000000010000000000000003.00000028.backup",
+        "000000010000000000000003",
+        f"000000010000000000000003-{SHA[:-1]}",
+        f"00000001000000000000000g-{SHA}",
+        f"00000001000000000000000a-{SHA}",
+        f"000000010000000000000003-{SHA.upper()}",
+        f"0000000100000000000000003-{SHA}",
+        "00000002.history.tmp",
+        "2.history",
+    ],
+)
+def test_other_files_are_neither_segments_nor_histories(name: str) -> None:
+    assert parse_listing(listing(name)) == Listing()
+
+
+def test_several_listings_are_one() -> None:
+    found = parse_listing(json.dumps(TOP), listing(f"0000000A0000000100000004-{SHA}", f"0000000A0000000100000005-{OTHER}.zst"))
+    assert found.newest_segment(10) == "0000000A0000000100000005"
+    assert found.segments["0000000A0000000100000005"] == OTHER
+    assert found.newest_timeline == 11
+
+
+def test_an_empty_archive() -> None:
+    for found in (parse_listing(), parse_listing("{}"), parse_listing('{".":{"type":"path"}}'), Listing()):
+        assert (found.newest_timeline, found.newest_segment(1), found.segments) == (0, None, {})
+
+
+@pytest.mark.parametrize("text", ["", "{", "ERROR: [041]: unable to open", "null", "[]", "7", '"0000000100000000"', '["0000000100000000"]'])
+def test_another_document_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_listing("{}", text)
+    with pytest.raises(ValueError):
+        newest_directory(text, 1)
+
+
+@pytest.mark.parametrize(
+    ("timeline", "expected"), [(1, "0000000100000001"), (10, "0000000A00000001"), (16, None), (11, None), (0, None), (161, None)]
+)
+def test_the_newest_directory_is_one_of_this_timeline(timeline: int, expected: str | None) -> None:
+    assert newest_directory(json.dumps(TOP), timeline) == expected
+
+
+def test_a_name_that_only_looks_like_a_directory_is_none() -> None:
+    assert newest_directory(listing("0000000100000000\n1", "00000001000000000", "000000010000000g", "x/0000000100000000"), 1) is None
+
+
+@given(st.lists(st.tuples(st.integers(1, 300), st.integers(0, 2**32 - 1), st.integers(0, 255)), max_size=20), st.integers(1, 300))
+def test_newest_means_highest_of_that_timeline(places: list[tuple[int, int, int]], timeline: int) -> None:
+    names = [f"{tli:08X}{log:08X}{index:08X}" for tli, log, index in places]
+    found = parse_listing(listing(*(f"{name[:16]}/{name}-{SHA}.zst" for name in names)))
+    highest = max((place for place in places if place[0] == timeline), default=None)
+    expected = None if highest is None else "".join(f"{part:08X}" for part in highest)
+    assert found.newest_segment(timeline) == expected
+    assert found.newest_timeline == max((tli for tli, _, _ in places), default=0)
+    assert newest_directory(listing(*(name[:16] for name in names)), timeline) == (expected[:16] if expected else None)
