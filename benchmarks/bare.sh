@@ -22,7 +22,7 @@ echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/10-ax
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends "postgresql-$version" pgbackrest >/dev/null
 
-pg_createcluster --locale C.UTF-8 --encoding UTF8 "$version" main -- --data-checksums >/dev/null
+TZ=UTC pg_createcluster --locale C.UTF-8 --encoding UTF8 "$version" main -- --data-checksums >/dev/null
 cat >"/etc/postgresql/$version/main/conf.d/10-axiomdb.conf" <<'TEXT'
 port = '5432'
 listen_addresses = 'localhost'

@@ -75,18 +75,19 @@ def findings_of(host: str, task: str, result: Mapping[str, Any], *, looped: bool
     """Return the findings of one task result on one host.
 
     :param host: inventory name of the host.
-    :param task: name of the task.
+    :param task: name of the task; what stands before " | " is left out of ``what``.
     :param result: the result as callbacks see it; a loop has one result per item in ``results``.
     :param looped: whether the task has a loop.
     """
+    title = task.rpartition(" | ")[2]
     items = result.get("results")
     if not looped or not isinstance(items, list):
-        return _findings_of_one(host, task, task, result)
+        return _findings_of_one(host, task, title, result)
     found: list[Finding] = []
     for item in items:
         if isinstance(item, Mapping):
             label = item_label(item)
-            found += _findings_of_one(host, task, f"{task} ({label})" if label else task, item)
+            found += _findings_of_one(host, task, f"{title} ({label})" if label else title, item)
     return found
 
 

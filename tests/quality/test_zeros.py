@@ -65,7 +65,7 @@ ZEROS = [
     Zero("shells", r"\b(ansible\.builtin\.)?(shell|raw|expect)\s*:", CONTENT, "a module"),
     Zero("latest packages", r"\bstate\s*:\s*lates[t]", YAML, "state: present"),
     Zero("unchecked certificates", r"\bvalidate_certs\s*:\s*(false|no)\b", YAML, "a certificate that is valid"),
-    Zero("default passwords", r"(?i)\bchang[e]_?me\b", CODE, "no value at all, and a refusal that says what is missing"),
+    Zero("default passwords", r"(?i)\bchang[e]me\b", CODE, "no value at all, and a refusal that says what is missing"),
     Zero("asking for check mode", r"\bansible_check_mode\b", CONTENT, "skip by what exists on the host"),
     Zero("the inventory in roles", r"\b(groups|hostvars)\s*[\[.]", rf"^roles/.*{YAML}", "hand it to the role as a variable"),
     Zero("dice in YAML", r"\|\s*rando[m]", YAML, "a seed"),

@@ -56,7 +56,7 @@ AZURE = {"repo1-type": "azure", "repo1-azure-account": "x", "repo1-azure-contain
 GCS = {"repo1-type": "gcs", "repo1-gcs-bucket": "x", "repo1-gcs-key": "/x"}
 SFTP = {"repo1-type": "sftp", "repo1-sftp-host": "x", "repo1-sftp-host-user": "x", "repo1-sftp-host-key-hash-type": "sha1",
         "repo1-sftp-host-key-check-type": "none", "repo1-sftp-private-key-file": "/x"}
-TLS = {"tls-server-ca-file": "/x", "tls-server-cert-file": "/x", "tls-server-key-file": "/x"}
+TLS = {"tls-server-auth": "x=*", "tls-server-ca-file": "/x", "tls-server-cert-file": "/x", "tls-server-key-file": "/x"}
 # What must stand beside an option so that the binary looks at its value; the first beginning that fits counts.
 BESIDE: list[tuple[str, dict[str, str]]] = [
     ("repo1-s3-process", {**S3, "repo1-s3-key-type": "process"}), ("repo1-s3-", S3), ("repo1-storage-", S3), ("repo1-azure-", AZURE),
@@ -102,7 +102,8 @@ class Host:
     def run(self, script: str, user: str = "postgres", stdin: str = "", environment: dict[str, str] | None = None) -> Any:
         variables = [word for key, value in (environment or {}).items() for word in ("-e", f"{key}={value}")]
         argv = ["docker", "exec", "-i", "-w", "/", "-e", "LC_ALL=C.UTF-8", "-e", "TZ=UTC", *variables, self.name]
-        return subprocess.run([*argv, "runuser", "-u", user, "--", "bash", "-c", script], input=stdin.encode(), capture_output=True, check=False)
+        argv += ["runuser", "-u", user, "--", "bash", "-c", script]
+        return subprocess.run(argv, input=stdin.encode(), capture_output=True, check=False)
 
     def text(self, script: str, user: str = "postgres", stdin: str = "") -> str:
         done = self.run(script, user, stdin)
@@ -114,7 +115,9 @@ class Host:
         rows = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in data.items())
         (self.directory / f"{name}.json").write_text("{\n" + rows + "\n}\n", encoding="ascii")
 
-    def record(self, name: str, command: str, environment: dict[str, str] | None = None, stanza: str = "--stanza=demo", rest: str = "") -> None:
+    def record(
+        self, name: str, command: str, environment: dict[str, str] | None = None, stanza: str = "--stanza=demo", rest: str = ""
+    ) -> None:
         """Run one pgBackRest command; `rest` stands around it in the shell and is not written down."""
         line = " ".join(f"pgbackrest {stanza} {LEVELS} {command}".split())
         done = self.run(rest.replace("COMMAND", line) or line, environment=environment)
@@ -211,16 +214,18 @@ def record_outputs(host: Host) -> None:
         root(f"cat > {conf}; pg_ctlcluster {pg} main restart", text)
 
     def backrest(*more: str) -> None:
-        lines = ["[global]", "repo1-path=/var/lib/pgbackrest", "repo1-cipher-type=aes-256-cbc", "repo1-cipher-pass=recorded-without-a-secret",
-                 "repo1-retention-full=2", "start-fast=y", "archive-timeout=20", *more, "[demo]", f"pg1-path=/var/lib/postgresql/{pg}/main"]
+        lines = ["[global]", "repo1-path=/var/lib/pgbackrest", "repo1-cipher-type=aes-256-cbc",
+                 "repo1-cipher-pass=recorded-without-a-secret", "repo1-retention-full=2", "start-fast=y", "archive-timeout=20", *more, "[demo]", f"pg1-path=/var/lib/postgresql/{pg}/main"]
         root("mkdir -p /etc/pgbackrest; cat > /etc/pgbackrest/pgbackrest.conf", "\n".join(lines) + "\n")
 
     def sql(statement: str) -> str:
         return host.text(f"psql -XAtqc {shlex.quote(statement)}").strip()
 
     def segment_archived() -> None:
+        sql("select pg_logical_emit_message(true, 'record', 'a segment that is not empty')")
         name = sql("select pg_walfile_name(pg_switch_wal())")
-        host.text(f"for i in $(seq 300); do find /var/lib/pgbackrest/archive -name '{name}-*' ! -name '*.tmp' | grep -q . && exit 0; sleep 0.1; done; exit 1")
+        arrived = f"find /var/lib/pgbackrest/archive -name '{name}-*' ! -name '*.tmp' | grep -q ."
+        host.text(f"for i in $(seq 300); do {arrived} && exit 0; sleep 0.1; done; exit 1")
 
     root(f"for c in $(pg_lsclusters -h | awk '{{print $2}}'); do pg_dropcluster --stop {pg} $c; done; rm -rf /etc/pgbackrest* "
          "/var/lib/pgbackrest/* /var/lib/pgbackrest2 /var/lib/damaged /tmp/pgbackrest; install -d -o postgres /var/lib/pgbackrest2; "
@@ -228,7 +233,7 @@ def record_outputs(host: Host) -> None:
     backrest()
     archive = "pgbackrest --stanza=demo archive-push %p"
     configure(archive, "off")
-    host.record("version", "version", stanza="")
+    host.write("version", {"command": "pgbackrest version", "rc": 0, "stdout": host.text("pgbackrest version"), "stderr": ""})
     host.record("info-no-stanza", "info --output=json")
     host.record("info-nothing", "info --output=json", stanza="")
     host.record("info-repository-missing", "info --output=json", {"PGBACKREST_REPO1_PATH": "/var/lib/absent"})
@@ -241,17 +246,19 @@ def record_outputs(host: Host) -> None:
     host.record("check-archiving-off", "check")
     host.record("backup-archiving-off", "backup")
     configure("/bin/true")
-    host.record("check-no-stanza", "check", {"PGBACKREST_REPO1_PATH": "/var/lib/absent"})
     host.record("check-other-archive-command", "check")
     configure("pgbackrest --stanza=demo --repo1-path=/var/lib/absent archive-push %p")
     host.record("check-wal-missing", "--archive-timeout=2 check")
     configure(archive)
+    host.record("check-no-stanza", "check", {"PGBACKREST_REPO1_PATH": "/var/lib/absent"})
     host.record("check", "check")
-    host.record("backup-full", "--type=full --annotation=axiomdb-host=vps1 --annotation=axiomdb-machine-id=0123456789abcdef0123456789abcdef backup")
+    annotations = "--annotation=axiomdb-host=vps1 --annotation=axiomdb-machine-id=0123456789abcdef0123456789abcdef"
+    host.record("backup-full", f"--type=full {annotations} backup")
     sql("create table rows as select generate_series(1, 1000) as row")
     host.record("backup-incr", "--type=incr --annotation=snapshot=pre-migration-v2.3 backup")
     host.record("info", "info --output=json")
-    host.record("info-set", "--set=" + json.loads(host.text("pgbackrest info --output=json"))[0]["backup"][-1]["label"] + " info --output=json")
+    label = json.loads(host.text("pgbackrest info --output=json"))[0]["backup"][-1]["label"]
+    host.record("info-set", f"--set={label} info --output=json")
     wrong = {"PGBACKREST_REPO1_CIPHER_PASS": "another-one-without-a-secret"}
     for name, command in (("info", "info --output=json"), ("verify", "verify --output=text"), ("stanza-create", "stanza-create"),
                           ("check", "--archive-timeout=2 check"), ("backup", "backup")):
@@ -266,7 +273,8 @@ def record_outputs(host: Host) -> None:
     segments = "set -- $(find /var/lib/damaged -name '00000001*-*.gz' | sort)"
     root(f"cp -a /var/lib/pgbackrest /var/lib/damaged; {segments}; printf '\\377' | dd of=$1 bs=1 seek=40 conv=notrunc status=none")
     host.record("verify-flipped-byte", "verify --output=text", damaged)
-    root(f"{segments}; cp $2 $1; cd /var/lib/damaged/backup/demo/*F/pg_data; cp PG_VERSION.gz global/pg_filenode.map.gz; rm global/pg_control.gz")
+    root(f"{segments}; cp $2 $1; cd /var/lib/damaged/backup/demo/*F/pg_data; cp PG_VERSION.gz global/pg_filenode.map.gz; "
+         "rm global/pg_control.gz")
     host.record("verify-damaged", "verify --output=text", damaged)
     host.record("verify-damaged-verbose", "--verbose verify --output=text", damaged)
     host.record("info-damaged", "info --output=json", damaged)
@@ -293,7 +301,7 @@ def record_outputs(host: Host) -> None:
     host.record("info-second-repository-wrong-passphrase", "info --output=json")
     backrest()
     segment_archived()
-    root(f"pg_ctlcluster {pg} main stop; touch /var/lib/postgresql/{pg}/main/standby.signal; chown postgres: /var/lib/postgresql/{pg}/main/*.signal; "
+    root(f"pg_ctlcluster {pg} main stop; install -o postgres /dev/null /var/lib/postgresql/{pg}/main/standby.signal; "
          f"pg_ctlcluster {pg} main start")
     host.record("check-standby-alone", "check")
     host.record("backup-standby-alone", "backup")

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from _recovery.archive import Listing, newest_directory, parse_listing
 from hypothesis import given
 from hypothesis import strategies as st
 
+RECORDED = Path(__file__).parent / "recorded"
 SHA, OTHER = "a" * 40, "0123456789abcdef0123456789abcdef01234567"
 TOP = {
     ".": {"type": "path"},
@@ -109,3 +111,34 @@ def test_newest_means_highest_of_that_timeline(places: list[tuple[int, int, int]
     assert found.newest_segment(timeline) == expected
     assert found.newest_timeline == max((tli for tli, _, _ in places), default=0)
     assert newest_directory(listing(*(name[:16] for name in names)), timeline) == (expected[:16] if expected else None)
+
+
+# --- recorded outputs --------------------------------------------------------------------------------------------
+
+
+def recorded(version: Path, name: str) -> str:
+    text: str = json.loads((version / f"{name}.json").read_text(encoding="utf-8"))["stdout"]
+    return text
+
+
+@pytest.mark.parametrize("version", [pytest.param(path.parent, id=path.parent.name) for path in RECORDED.glob("*/repo-ls-archive-id.json")])
+def test_a_recorded_archive_of_two_timelines(version: Path) -> None:
+    top, inner = recorded(version, "repo-ls-archive-id"), recorded(version, "repo-ls-archive-timeline")
+    assert newest_directory(top, 2) == "0000000200000000"
+    assert newest_directory(top, 3) is None
+    found = parse_listing(top, inner)
+    assert (found.newest_timeline, found.histories, found.timelines) == (2, {2}, {1, 2})
+    newest = found.newest_segment(2)
+    assert newest is not None
+    everything = parse_listing(recorded(version, "repo-ls-archive-recurse"))
+    assert everything.timelines == {1, 2}
+    assert everything.newest_segment(2) == newest
+    assert len(everything.segments) > len(found.segments)
+
+
+@pytest.mark.parametrize("name", ["repo-ls-archive-absent", "repo-ls-archive", "repo-ls-no-wal"])
+def test_a_recorded_archive_without_wal(name: str) -> None:
+    paths = list(RECORDED.glob(f"*/{name}.json"))
+    assert paths
+    for path in paths:
+        assert parse_listing(recorded(path.parent, name)) == Listing()

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _recovery.catalog import Backup, Database, Repository, parse_info, unreadable
+from _recovery.catalog import NOT_OPENED, Backup, Database, Repository, parse_info, reason, unreadable
+from _recovery.wal import Lsn, Segment
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,7 +53,9 @@ def document() -> list[dict[str, Any]]:
                 backup("20231114-000000F", stop=1700000100),
                 backup("20231114-000100F", repo=2, database=1, stop=1700000160),
                 backup("20231114-000200F", repo=2, database=2, stop=1700000220, error=True),
-                backup("20231114-000000F_20231114-000300I", stop=1700000280, type="incr", annotation=None, lsn=None, archive=None, info=None),
+                backup(
+                    "20231114-000000F_20231114-000300I", stop=1700000280, type="incr", annotation=None, lsn=None, archive=None, info=None
+                ),
             ],
             "cipher": "mixed",
             "db": [
@@ -170,7 +173,9 @@ def test_a_fresh_repository_is_readable_and_has_no_stanza() -> None:
     assert (found.current_backups, found.usable_backups(SYSTEM_ID)) == ((), ())
 
 
-@pytest.mark.parametrize("value", [[], [{"name": "axiomdb"}], [{"name": "axiomdb", "repo": [], "status": status(1, "missing stanza path")}]])
+@pytest.mark.parametrize(
+    "value", [[], [{"name": "axiomdb"}], [{"name": "axiomdb", "repo": [], "status": status(1, "missing stanza path")}]]
+)
 def test_silence_about_a_repository_is_never_taken_for_an_empty_one(value: Any) -> None:
     found = parse(value)[0]
     assert not found.readable
@@ -248,6 +253,27 @@ def test_the_reason_of_an_unreadable_repository_is_one_line() -> None:
     assert not unreadable(2, "x").has_stanza
 
 
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("[CryptoError] unable to load info file '/r/backup.info':\nCryptoError: cipher header invalid\nHINT: is or was", NOT_OPENED),
+        (
+            "[FormatError] unable to load info file '/r/backup.info':\nFormatError: key/value found outside of section: \x1b[2J\ufffd",
+            f"{NOT_OPENED}, or its info file is damaged",
+        ),
+        (
+            "[FileOpenError] unable to open '/ü':\n[13] Permission denied\nHINT: has a stanza-create been performed?",
+            "[FileOpenError] unable to open '/ü': [13] Permission denied",
+        ),
+        ("\x1b]0;title\x07 red \x1b[31m\ufffd\u2028x", "]0;title red [31m x"),
+        ("x" * 1000, "x" * 300),
+        ("", ""),
+    ],
+)
+def test_what_pgbackrest_says_becomes_one_printable_line(message: str, line: str) -> None:
+    assert reason(message) == line
+
+
 # --- recorded outputs --------------------------------------------------------------------------------------------
 
 
@@ -257,8 +283,13 @@ def recordings(pattern: str) -> list[Any]:
 
 
 def repositories_in(path: Path) -> tuple[Repository, ...]:
-    recorded = json.loads(path.read_text(encoding="utf-8"))
-    return parse_info(recorded["stdout"], "demo", [1])
+    return parse_info(standard_output(path), "demo", [1])
+
+
+def standard_output(path: Path) -> str:
+    """As the engine decodes it: bytes that are no UTF-8 are replaced."""
+    stdout: str = json.loads(path.read_text(encoding="utf-8"))["stdout"]
+    return stdout.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @pytest.mark.parametrize("path", recordings("info*"))
@@ -293,3 +324,60 @@ def test_a_recorded_stanza_without_a_backup(path: Path) -> None:
     assert found.current is not None
     assert found.current.system_id > 2**53
     assert found.usable_backups(found.current.system_id) == ()
+
+
+@pytest.mark.parametrize("path", recordings("info-wrong-passphrase"))
+def test_a_recorded_wrong_passphrase_is_told_as_such_or_printed_no_json(path: Path) -> None:
+    text = standard_output(path)
+    try:
+        found = parse_info(text, "demo", [1])[0]
+    except ValueError:
+        found = unreadable(1, text[:300])
+    assert not found.readable
+    assert found.message.startswith(NOT_OPENED)
+    assert found.message.isprintable()
+
+
+@pytest.mark.parametrize("path", recordings("info-unreadable"))
+def test_a_recorded_repository_that_may_not_be_entered(path: Path) -> None:
+    (found,) = repositories_in(path)
+    assert not found.readable
+    assert found.message.startswith("[FileOpenError] unable to load info file '/var/lib/pgbackrest/backup/demo/backup.info'")
+    assert found.message.isprintable()
+
+
+@pytest.mark.parametrize("path", recordings("info"))
+def test_a_recorded_full_and_a_recorded_incremental_backup(path: Path) -> None:
+    (found,) = repositories_in(path)
+    full, incremental = found.backups
+    assert (found.code, full.kind, incremental.kind, found.newest_backup) == (0, "full", "incr", incremental)
+    assert full.annotations == {"axiomdb-host": "vps1", "axiomdb-machine-id": "0123456789abcdef0123456789abcdef"}
+    assert found.current is not None
+    assert found.usable_backups(found.current.system_id) == found.current_backups == (full, incremental)
+    for backup in found.backups:
+        assert backup.lsn_stop is not None
+        assert Segment.containing(Lsn.parse(backup.lsn_stop), 1).name == backup.wal_stop
+        assert 0 < backup.repository_size < backup.size
+
+
+@pytest.mark.parametrize("path", recordings("info-two-repositories"))
+def test_two_recorded_repositories_are_told_apart(path: Path) -> None:
+    first, second = parse_info(standard_output(path), "demo", [1, 2])
+    assert first.has_stanza
+    assert second.has_stanza
+    assert not {backup.label for backup in first.backups} & {backup.label for backup in second.backups}
+
+
+@pytest.mark.parametrize("path", [*recordings("info-second-repository-unreadable"), *recordings("info-second-repository-wrong-passphrase")])
+def test_a_recorded_unreadable_second_repository_says_nothing_about_the_first(path: Path) -> None:
+    first, second = parse_info(standard_output(path), "demo", [1, 2])
+    assert first.has_stanza
+    assert first.backups
+    assert not second.readable
+
+
+@pytest.mark.parametrize("path", recordings("info-second-repository-new"))
+def test_a_recorded_new_second_repository_is_fresh(path: Path) -> None:
+    first, second = parse_info(standard_output(path), "demo", [1, 2])
+    assert first.has_stanza
+    assert (second.readable, second.has_stanza, second.cipher) == (True, False, "none")

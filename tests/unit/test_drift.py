@@ -70,7 +70,7 @@ def test_an_unchanged_result_is_no_finding() -> None:
     ],
 )
 def test_a_diff_tells_what_is_wanted_and_what_is_there(diff: Any, expected: str, found: str) -> None:
-    assert findings({"changed": True, "diff": diff}) == [("configure | Write it", expected, found)]
+    assert findings({"changed": True, "diff": diff}) == [("Write it", expected, found)]
 
 
 def test_queries_tell_what_would_be_done_without_passwords() -> None:
@@ -84,7 +84,7 @@ def test_queries_tell_what_would_be_done_without_passwords() -> None:
 def test_a_change_without_a_diff_still_is_a_finding() -> None:
     assert findings({"changed": True, "name": "postgresql@15-main", "state": "started"}) == [
         (
-            "configure | Write it",
+            "Write it",
             "name: postgresql@15-main, state: started",
             "not so (the task shows no difference; was --diff given?)",
         )
@@ -103,15 +103,15 @@ def test_a_loop_has_one_finding_per_changed_item_and_a_censored_one_stays_hidden
         ],
     }
     assert findings(result, looped=True) == [
-        ("configure | Write it (one)", "1", "(nothing)"),
-        ("configure | Write it (three)", "the state after: CREATE USER three", "another state"),
-        ("configure | Write it", "hidden (no_log)", "hidden (no_log)"),
+        ("Write it (one)", "1", "(nothing)"),
+        ("Write it (three)", "the state after: CREATE USER three", "another state"),
+        ("Write it", "hidden (no_log)", "hidden (no_log)"),
     ]
 
 
 def test_results_of_a_task_without_a_loop_are_its_own_business() -> None:
     assert findings({"changed": True, "results": ["installed pgbackrest"], "msg": "installed"}) == [
-        ("configure | Write it", "installed", "not so (the task shows no difference; was --diff given?)")
+        ("Write it", "installed", "not so (the task shows no difference; was --diff given?)")
     ]
 
 
@@ -394,19 +394,19 @@ def files(playground: Playground) -> Path:
 
 DRIFT = """
 vps1
-   1. configure | Write a file
+   1. Write a file
       expected  port = 5432
       found     port = 5433
-   2. configure | Set a line
+   2. Set a line
       expected  max = 2
       found     max = 1
-   3. configure | Make the directories (c)
+   3. Make the directories (c)
       expected  state: directory
       found     state: absent
-   4. configure | Write the secret
+   4. Write the secret
       expected  hidden (no_log)
       found     hidden (no_log)
-   5. configure | Give the passphrases
+   5. Give the passphrases
       expected  hidden (no_log)
       found     hidden (no_log)
    6. work_mem
@@ -432,7 +432,7 @@ def test_a_check_run_lists_the_drift_and_ends_with_the_summary(playground: Playg
     assert document["findings"][0] == {
         "host": "vps1",
         "task": "configure | Write a file",
-        "what": "configure | Write a file",
+        "what": "Write a file",
         "expected": "port = 5432",
         "found": "port = 5433",
     }

@@ -22,7 +22,7 @@ SENDS_SECRETS = ["ldap", "radius", "pam", "bsd", "oauth", "cert"]
 
 
 def model(line: str) -> list[str]:
-    """The fields of one line as the server divides it: at blanks, but not within double quotes; a comma joins (hba.c, next_field_expand)."""
+    """The fields of one line as the server divides it: at blanks, but not within quotes; a comma joins (hba.c, next_field_expand)."""
     fields, current, quoted, joined = [], "", False, False
     for character in line:
         if character == '"':
@@ -92,7 +92,11 @@ def test_accepted(rule: dict[str, str]) -> None:
         ({**LOCAL, "address": "127.0.0.1/32"}, "an address in rule 1 of postgresql_hba, which is local", "no address on a Unix socket"),
         ({**HOST, "address": ""}, "no address in rule 1 of postgresql_hba", "an address such as 127.0.0.1/32"),
         ({**HOST, "address": None}, "no address in rule 1 of postgresql_hba", "an address such as 127.0.0.1/32"),
-        ({**HOST, "address": "0.0.0.0/0 trust"}, "the address '0.0.0.0/0 trust' in rule 1 of postgresql_hba", "one address such as 127.0.0.1/32"),
+        (
+            {**HOST, "address": "0.0.0.0/0 trust"},
+            "the address '0.0.0.0/0 trust' in rule 1 of postgresql_hba",
+            "one address such as 127.0.0.1/32",
+        ),
         ({**HOST, "address": '10.0.0.0/8"'}, "the address '10.0.0.0/8\"' in rule 1 of postgresql_hba", "one address such as 127.0.0.1/32"),
         (
             {**HOST, "user": "all 0.0.0.0/0 trust"},
@@ -100,8 +104,16 @@ def test_accepted(rule: dict[str, str]) -> None:
             "names separated by commas, with double quotes around spaces",
         ),
         ({**HOST, "user": ""}, "the user '' in rule 1 of postgresql_hba", "names separated by commas, with double quotes around spaces"),
-        ({**HOST, "user": "alice,"}, "the user 'alice,' in rule 1 of postgresql_hba", "names separated by commas, with double quotes around spaces"),
-        ({**HOST, "user": '"alice'}, "the user '\"alice' in rule 1 of postgresql_hba", "names separated by commas, with double quotes around spaces"),
+        (
+            {**HOST, "user": "alice,"},
+            "the user 'alice,' in rule 1 of postgresql_hba",
+            "names separated by commas, with double quotes around spaces",
+        ),
+        (
+            {**HOST, "user": '"alice'},
+            "the user '\"alice' in rule 1 of postgresql_hba",
+            "names separated by commas, with double quotes around spaces",
+        ),
         (
             {**HOST, "database": ""},
             "the database '' in rule 1 of postgresql_hba",
@@ -112,8 +124,16 @@ def test_accepted(rule: dict[str, str]) -> None:
             "the database '' in rule 1 of postgresql_hba",
             "names separated by commas, with double quotes around spaces",
         ),
-        ({**HOST, "options": "map=x\\"}, "the options 'map=x\\' in rule 1 of postgresql_hba", "options as name=value that end with the line"),
-        ({**HOST, "options": 'map="x'}, "the options 'map=\"x' in rule 1 of postgresql_hba", "options as name=value that end with the line"),
+        (
+            {**HOST, "options": "map=x\\"},
+            "the options 'map=x\\' in rule 1 of postgresql_hba",
+            "options as name=value that end with the line",
+        ),
+        (
+            {**HOST, "options": 'map="x'},
+            "the options 'map=\"x' in rule 1 of postgresql_hba",
+            "options as name=value that end with the line",
+        ),
         *(
             ({**HOST, key: text}, f"a line break or '#' as {key} in rule 1 of postgresql_hba", "one line without a comment")
             for key in ("database", "user", "address", "options")
@@ -172,7 +192,10 @@ def test_the_whole_file_begins_with_the_collections_own_rules() -> None:
 
 @pytest.mark.parametrize("more", [{}, {"address": None, "options": None}])
 def test_an_own_rule_that_is_declared_too_is_written_once(more: dict[str, Any]) -> None:
-    assert hba.rules_of(hba.render(HEADER, [{**hba.OWN_RULE, **more}, {**hba.REPLICATION_RULE, **more}, LOCAL])) == [*OWN, "local all all peer"]
+    assert hba.rules_of(hba.render(HEADER, [{**hba.OWN_RULE, **more}, {**hba.REPLICATION_RULE, **more}, LOCAL])) == [
+        *OWN,
+        "local all all peer",
+    ]
 
 
 def test_the_order_of_rules_is_kept() -> None:

@@ -16,6 +16,7 @@ from _recovery.provision import (
     Archiver,
     annotations_for,
     check_is_due,
+    repositories_behind,
     repositories_without_backup,
     stanza_action,
 )
@@ -97,7 +98,9 @@ def test_an_archive_library_takes_the_place_of_the_command() -> None:
         (None, None, ("",), True),
     ],
 )
-def test_failing_means_that_the_newest_attempt_failed(last: float | None, failed: float | None, errors: tuple[str, ...], failing: bool) -> None:
+def test_failing_means_that_the_newest_attempt_failed(
+    last: float | None, failed: float | None, errors: tuple[str, ...], failing: bool
+) -> None:
     assert Archiver("on", COMMAND, last_time=last, last_failed_time=failed, spool_errors=errors).failing == failing
 
 
@@ -194,3 +197,24 @@ def test_each_repository_needs_a_backup_of_its_own() -> None:
 
 def test_a_backup_of_ours_says_where_it_comes_from() -> None:
     assert annotations_for(SERVER, "1234") == {"axiomdb-host": "vps1", "axiomdb-machine-id": "0" * 32, "axiomdb-xid-start": "1234"}
+
+
+@pytest.mark.parametrize(
+    ("last", "names", "behind"),
+    [
+        ("0000000A0000000000000004", ["0000000A0000000000000004"], False),
+        ("0000000A0000000000000004", ["0000000A0000000000000005"], False),
+        ("0000000A0000000000000004", ["0000000A0000000000000003"], True),
+        ("0000000A0000000000000004", [], True),
+        ("0000000A0000000000000004", ["000000090000000000000004"], True),
+        ("000000090000000000000004", [], False),
+        ("0000000A.history", [], False),
+        ("000000090000000000000004.partial", [], False),
+        ("0000000A0000000000000004.00000028.backup", ["0000000A0000000000000004"], False),
+        ("0000000A0000000000000004.00000028.backup", ["0000000A0000000000000003"], True),
+        (None, [], False),
+    ],
+)
+def test_a_repository_is_behind_that_lacks_what_the_server_believes_archived(last: str | None, names: list[str], behind: bool) -> None:
+    archiver = replace(ARCHIVING, last_segment=last)
+    assert repositories_behind(SERVER, archiver, [evidence(*names, number=2)]) == ((2,) if behind else ())

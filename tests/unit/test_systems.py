@@ -81,7 +81,9 @@ def test_the_server_comes_after_the_file_that_keeps_it_from_creating_a_cluster()
     assert packages.index("postgresql-common") < packages.index("postgresql-17")
 
 
-@pytest.mark.parametrize(("locale", "needed"), [("C.UTF-8", False), ("C", False), ("POSIX", False), ("en_US.UTF-8", True), ("de_DE.utf8", True)])
+@pytest.mark.parametrize(
+    ("locale", "needed"), [("C.UTF-8", False), ("C", False), ("POSIX", False), ("en_US.UTF-8", True), ("de_DE.utf8", True)]
+)
 def test_a_locale_of_a_country_needs_the_package_locales(locale: str, needed: bool) -> None:
     assert ("locales" in packages_for(["postgresql"], TRIXIE, locale)) == needed
 

@@ -61,7 +61,25 @@ def test_an_lsn_is_read(text: str, position: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "/", "0", "0/", "/0", "0/0/0", "0x0/0", "0/0\n", " 0/0", "0/0 ", "-1/0", "G/0", "000000000/0", "0/000000000", "٠/٠", "0／0", "latest"],
+    [
+        "",
+        "/",
+        "0",
+        "0/",
+        "/0",
+        "0/0/0",
+        "0x0/0",
+        "0/0\n",
+        " 0/0",
+        "0/0 ",
+        "-1/0",
+        "G/0",
+        "000000000/0",
+        "0/000000000",
+        "٠/٠",
+        "0／0",
+        "latest",
+    ],
 )
 def test_what_is_no_lsn_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="expected two hexadecimal numbers with a slash between them") as caught:

@@ -112,6 +112,13 @@ REFUSED = {
         Database(1, FOREIGN, "15"), BACKUP, replace(BACKUP, label="20261123-120000F", stopped=300, annotations=OTHER_NOTES)
     ),
     "this machine's backup is of an entry that another server replaced": foreign(Database(2, FOREIGN, "15"), BACKUP),
+    "a new and empty cluster beside the old one": foreign(
+        Database(1, FOREIGN, "15"), BACKUP, server=replace(SERVER, lsn=Lsn.parse("0/1500000"))
+    ),
+    "a new cluster that is just where the old one was": foreign(
+        Database(1, FOREIGN, "15"), BACKUP, server=replace(SERVER, lsn=Lsn.parse("0/3000138"))
+    ),
+    "a backup that does not say where it ends": foreign(Database(1, FOREIGN, "15"), replace(BACKUP, lsn_stop=None)),
     "no machine-id is no machine": foreign(
         Database(1, FOREIGN, "15"),
         replace(BACKUP, annotations={"axiomdb-machine-id": ""}),

@@ -174,7 +174,7 @@ def judge_look(repository: RepositorySpec, found: Repository) -> Problem | None:
     """Refuse a configuration with which an existing repository cannot be read."""
     if found.readable:
         return None
-    cause = "the passphrase does not open" if "passphrase" in found.message or "crypto" in found.message else "pgBackRest cannot read"
+    cause = "the passphrase does not open" if "passphrase" in found.message else "pgBackRest cannot read"
     return Problem(
         f"repository {repository.number} with the new configuration: {cause} {repository.path} (status {found.code}: {found.message})",
         "a configuration with which what exists can be read",

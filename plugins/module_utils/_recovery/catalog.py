@@ -15,6 +15,7 @@ from typing import Any
 
 OK, MISSING_STANZA, NO_BACKUP = 0, 1, 2
 LOOKED_INSIDE = (OK, MISSING_STANZA, NO_BACKUP)
+NOT_OPENED = "the passphrase does not open the repository"
 OWN_ANNOTATIONS = ("axiomdb-host", "axiomdb-machine-id")
 
 
@@ -97,7 +98,20 @@ class Repository:
 
 def unreadable(number: int, message: str) -> Repository:
     """A repository into which nobody could look, with the reason in one line."""
-    return Repository(number, 99, " ".join(message.split()) or "no reason given")
+    return Repository(number, 99, reason(message) or "no reason given")
+
+
+def reason(message: str) -> str:
+    """What pgBackRest says of a failure, as one printable line without its hints.
+
+    With a wrong passphrase it either notices that, or takes for an info file what it deciphered, and prints that.
+    """
+    printable = "".join(letter if letter.isprintable() and letter != "\ufffd" else " " for letter in message.partition("HINT:")[0])
+    if "CryptoError" in printable:
+        return NOT_OPENED
+    if "[FormatError] unable to load info file" in printable:
+        return f"{NOT_OPENED}, or its info file is damaged"
+    return " ".join(printable.split())[:300]
 
 
 def parse_info(text: str, stanza: str, numbers: Iterable[int]) -> tuple[Repository, ...]:
@@ -122,7 +136,7 @@ def _repository(entry: dict[str, Any], number: int) -> Repository:
     return Repository(
         number,
         int(status.get("code", 99)),
-        " ".join(str(status.get("message", "")).split()),
+        reason(str(status.get("message", ""))),
         str(state.get("cipher", entry.get("cipher", "none"))),
         tuple(
             Database(int(item["id"]), int(item["system-id"]), str(item["version"]))

@@ -39,9 +39,7 @@ def compare_mappings(
 def compare_lines(where: str, expected: list[str], found: list[str]) -> list[Finding]:
     """One finding for each line that was changed, added or taken away."""
     findings = []
-    same = _equal_at_the_beginning(expected, found)
-    expected, found = expected[same:], found[same:]
-    same = _equal_at_the_beginning(expected[::-1], found[::-1])
+    same = _equal_at_the_end(expected, found)
     expected, found = expected[: len(expected) - same], found[: len(found) - same]
     matcher = difflib.SequenceMatcher(a=found, b=expected, autojunk=False)
     for tag, found_from, found_to, expected_from, expected_to in matcher.get_opcodes():
@@ -55,7 +53,7 @@ def compare_lines(where: str, expected: list[str], found: list[str]) -> list[Fin
     return findings
 
 
-def _equal_at_the_beginning(left: list[str], right: list[str]) -> int:
-    """How many lines are equal before the first that is not. The matcher alone pairs repeated lines with the wrong ones."""
-    pairs = enumerate(zip(left, right, strict=False))
+def _equal_at_the_end(left: list[str], right: list[str]) -> int:
+    """How many lines are equal behind the last that is not. The matcher alone pairs repeated lines with the wrong ones."""
+    pairs = enumerate(zip(reversed(left), reversed(right), strict=False))
     return next((index for index, (one, other) in pairs if one != other), min(len(left), len(right)))

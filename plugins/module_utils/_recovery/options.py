@@ -87,12 +87,11 @@ def is_secret(option: str) -> bool:
 
 
 def nearest(name: str, version: Version) -> str | None:
-    """The option that was probably meant, as pgBackRest `version` knows it; None when nothing is near."""
+    """The option that was probably meant; None when nothing is near, or when `version` does not have it yet."""
     wanted, index = split_index(name.strip().lower().lstrip("-").replace("_", "-"))
     wanted = MEANT.get(wanted) or OUTDATED.get(wanted) or re.sub(r"^(repo|pg)-", r"\g<1>1-", wanted)
-    known = [option.name for option in OPTIONS.values() if option.since <= version]
-    found = [wanted] if wanted in known else difflib.get_close_matches(wanted, known, n=1, cutoff=0.75)
-    return with_index(found[0], index) if found else None
+    found = wanted if wanted in OPTIONS else next(iter(difflib.get_close_matches(wanted, OPTIONS, n=1, cutoff=0.75)), "")
+    return with_index(found, index) if found and OPTIONS[found].since <= version else None
 
 
 def parallelism(cores: int) -> dict[str, int]:

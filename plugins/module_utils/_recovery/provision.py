@@ -73,6 +73,17 @@ def check_is_due(server: Server, archiver: Archiver, evidence: Iterable[Evidence
     return any(archiver.last_segment[:24] > (item.listing.newest_segment(server.timeline) or "") for item in evidence)
 
 
+def repositories_behind(server: Server, archiver: Archiver, evidence: Iterable[Evidence]) -> tuple[int, ...]:
+    """Numbers of the repositories that lack the last segment that the server believes archived on its timeline.
+
+    pgBackRest reports a segment that it dropped (archive-push-queue-max) as archived.
+    """
+    last = (archiver.last_segment or "")[:24]
+    if "." in last or not last.startswith(f"{server.timeline:08X}"):
+        return ()
+    return tuple(item.repository.number for item in evidence if last > (item.listing.newest_segment(server.timeline) or ""))
+
+
 def repositories_without_backup(server: Server, repositories: Iterable[Repository]) -> tuple[int, ...]:
     """Numbers of the repositories that hold no usable backup of this server."""
     return tuple(repository.number for repository in repositories if not repository.usable_backups(server.system_id))

@@ -35,7 +35,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Picture:
-    """Everything that the summary is made of. `server` is None when nothing answers; `now` is in Unix seconds."""
+    """Everything that the summary is made of. `server` is None when nothing answers; `now` is in Unix seconds.
+
+    `behind` are the repositories that lack a segment which the server believes archived.
+    """
 
     host: str
     stanza: str
@@ -51,6 +54,7 @@ class Picture:
     places: Mapping[int, Place] = field(default_factory=dict)
     pending: Mapping[str, str] = field(default_factory=dict)
     reason: str = "nothing is installed yet"
+    behind: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,9 @@ def judge(picture: Picture) -> Verdict:
     if archiver.oldest_waiting is not None and picture.now - archiver.oldest_waiting > STALLED_SECONDS:
         waiting = f"{archiver.waiting} WAL segments wait, the oldest for {age(picture.now - archiver.oldest_waiting)}"
         return Verdict(False, waiting, f"tail /var/log/pgbackrest/{picture.stanza}-archive-push-async.log")
+    if picture.behind:
+        lost = f"repository {picture.behind[0]} lacks the WAL segment {archiver.last_segment}, which PostgreSQL believes archived"
+        return Verdict(False, lost, f"sudo -u postgres pgbackrest --stanza={picture.stanza} check")
     missing = repositories_without_backup(picture.server, picture.repositories)
     if missing or not picture.repositories:
         numbers = ", ".join(str(number) for number in missing)

@@ -245,21 +245,20 @@ GROUPS: Final[tuple[tuple[str, str], ...]] = (
 
 # Commands that read an option in fewer (-) or more (+) cases up to the release named; recorded for 2.45, 2.55 and 2.60 only.
 EARLIER_COMMANDS: Final[tuple[tuple[str, str, str], ...]] = (
-    ("2.45", "cmd-ssh compress-level-network log-subprocess protocol-timeout", "-expire"),
+    ("2.55", "cmd", "+check +expire +info +repo-get +repo-ls +stanza-create +stanza-delete +stanza-upgrade"),
+    ("2.55", "cmd-ssh", "-annotate"),
+    ("2.55", "db-timeout", "+archive-get +archive-push +expire +repo-get +repo-ls"),
+    ("2.55", "pg1-host-ca-file pg1-host-ca-path pg1-host-cert-file pg1-host-key-file pg1-host-type", "+archive-get +archive-push +restore"),
+    ("2.45", "cmd cmd-ssh compress-level-network db-timeout log-subprocess protocol-timeout", "-expire"),
     ("2.45", "repo1-host-cmd repo1-host-config repo1-host-config-include-path repo1-host-config-path", "-backup -expire"),
     ("2.45", "repo1-host-port repo1-host-user", "-backup -expire"),
-    ("2.55", "cmd-ssh", "-annotate"),
-    ("2.55", "db-timeout", "+archive-get +archive-push +repo-get +repo-ls"),
-    ("2.55", "pg1-host-ca-file pg1-host-ca-path pg1-host-cert-file pg1-host-key-file pg1-host-type", "+archive-get +archive-push +restore"),
-    ("2.45", "cmd", "+check +info +repo-get +repo-ls +stanza-create +stanza-delete +stanza-upgrade"),
-    ("2.55", "cmd", "+check +expire +info +repo-get +repo-ls +stanza-create +stanza-delete +stanza-upgrade"),
 )
 
 # pgBackRest warns of these in a file and ignores them; with repo-target-time in a file each command that reads it fails (031).
 COMMAND_LINE: Final = frozenset((
     "archive-expire-before cipher-pass config config-include-path config-path detail-level dry-run exec-id filter force help "
-    "ignore-missing oldest online output pg process raw recurse reference remote-type repo repo-target-time report set sort stanza target target-action "
-    "target-exclusive target-timeline type verbose version"
+    "ignore-missing oldest online output pg process raw recurse reference remote-type repo repo-target-time report set sort stanza "
+    "target target-action target-exclusive target-timeline type verbose version"
 ).split())
 
 # Names that pgBackRest still takes for these options; a blank means that nothing is left of the option.

@@ -69,12 +69,17 @@ def judge_writer(server: Server, evidence: Evidence, takes_over_from: str = "") 
 
 
 def is_upgrade(server: Server, repository: Repository) -> bool:
-    """True when this machine's own cluster was replaced by a newer major version (pg_upgrade makes a new identifier)."""
+    """True when this machine's own cluster was replaced by a newer major version.
+
+    pg_upgrade makes a new identifier and goes on behind the old cluster's last position. A new and empty cluster beside
+    the old one begins at the beginning: it is foreign, and an upgrade of the stanza would end the old one's archiving.
+    """
     current, newest = repository.current, _newest(repository.current_backups)
     if current is None or newest is None or current.system_id == server.system_id:
         return False
     same_machine = server.machine_id != "" and newest.annotations.get("axiomdb-machine-id") == server.machine_id
-    return same_machine and float(current.version) < float(server.version)
+    goes_on = newest.lsn_stop is not None and server.lsn > Lsn.parse(newest.lsn_stop)
+    return same_machine and goes_on and float(current.version) < float(server.version)
 
 
 def _newest(backups: Iterable[Backup]) -> Backup | None:
