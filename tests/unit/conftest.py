@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the axiomdb.recovery authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How many examples a property is tried on: a few in tier ci, 50,000 in a long run."""
+"""How many examples a property is tried on: a hundred in tier ci; in a long run 50,000, and fewer where each one is a whole text."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-FEW, MANY = 100, 50_000
+FEW, MANY, MANY_TEXTS = 100, 50_000, 5_000
+NUMBERS_ALONE = ("test_wal", "test_writer")
 HERE = Path(__file__).resolve().parent
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Take the seed as the tests above chose it, derandomized unless one was given, and set the number of examples."""
+    """Take the seed as the tests above chose it: derandomized unless one was given."""
     seeded = config.getoption("--hypothesis-seed", None) is not None
     parent = hypothesis.settings.get_profile("seeded" if seeded else "ci")
-    examples = FEW if config.getoption("--tier") == "ci" else MANY
-    hypothesis.settings.register_profile("unit", parent=parent, max_examples=examples)
-    hypothesis.settings.load_profile("unit")
+    for profile, examples in (("few", FEW), ("many", MANY), ("many texts", MANY_TEXTS)):
+        hypothesis.settings.register_profile(profile, parent=parent, max_examples=examples)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -29,3 +29,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         if config.getoption("--tier") == "torture" and is_property and item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.tier("torture"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Set the number of examples before a file is imported: a property takes it where it is defined."""
+    if isinstance(collector, pytest.Module):
+        many = "many" if collector.path.stem in NUMBERS_ALONE else "many texts"
+        hypothesis.settings.load_profile("few" if collector.config.getoption("--tier") == "ci" else many)

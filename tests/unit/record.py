@@ -10,88 +10,26 @@ destroyed. The commands run as the collection runs them. tests/unit/recorded/<ve
     {"command": "pgbackrest ...", "environment": {...}, "rc": 0, "stdout": "...", "stderr": "..."}
 
 Bytes that are not UTF-8 stand there as lone surrogates: `text.encode("utf-8", "surrogateescape")` gives them back.
-options.json, values.json and cases.json hold what the binary does with each option of a configuration file.
+record_options.py, beside this file, adds what the binary does with each option.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from _recovery import vocabulary
-from _recovery.option_types import OPTIONS, Kind, Option
+from record_options import record_options, record_values
 
 RECORDED = Path(__file__).parent / "recorded"
-PROBE = "/var/tmp/probe.conf"
-BASE = {"global": {"repo1-path": "/var/tmp/probe"}, "demo": {"pg1-path": "/var/tmp/absent"}}
-# Runs in the container: one process for each probe, all of them over one connection.
-AGENT = """
-import json, subprocess, sys
-for text, command in json.load(sys.stdin):
-    open(sys.argv[1], "w").write(text)
-    line = ["bash", "-c", f"timeout 10 pgbackrest --config={sys.argv[1]} {command} 2>&1 < /dev/null"]
-    done = subprocess.run(line, capture_output=True, text=True, errors="replace")
-    print(json.dumps([done.returncode, done.stdout]))
-"""
 LEVELS = "--log-level-console=off --log-level-stderr=warn"
-UNKNOWN = ("repo1_path", "archive-command", "archive_mode", "proces-max", "Process-Max", "no-delta", "reset-delta", "repo1-hash")
-VALUES = {
-    "boolean": "y n Y yes true 1 on",
-    "integer": "x 1.0 +1 1k",
-    "size": "x 1.5MiB 1024KiB 1m 1mb 64mib",
-    "time": "x 5 5s 2m 1.5 500ms 1min",
-    "path": "/a relative /a//b /a/",
-    "pairs": "a a=b",
-    "one-of": "wrong",
-    "text": "text",
-    "list": "text",
-}
-S3 = {"repo1-type": "s3", **{f"repo1-s3-{name}": "x" for name in ("bucket", "endpoint", "region", "key", "key-secret", "role")}}
-AZURE = {"repo1-type": "azure", "repo1-azure-account": "x", "repo1-azure-container": "x", "repo1-azure-key": "eA=="}
-GCS = {"repo1-type": "gcs", "repo1-gcs-bucket": "x", "repo1-gcs-key": "/x"}
-SFTP = {"repo1-type": "sftp", "repo1-sftp-host": "x", "repo1-sftp-host-user": "x", "repo1-sftp-host-key-hash-type": "sha1",
-        "repo1-sftp-host-key-check-type": "none", "repo1-sftp-private-key-file": "/x"}
-TLS = {"tls-server-auth": "x=*", "tls-server-ca-file": "/x", "tls-server-cert-file": "/x", "tls-server-key-file": "/x"}
-# What must stand beside an option so that the binary looks at its value; the first beginning that fits counts.
-BESIDE: list[tuple[str, dict[str, str]]] = [
-    ("repo1-s3-process", {**S3, "repo1-s3-key-type": "process"}), ("repo1-s3-", S3), ("repo1-storage-", S3), ("repo1-azure-", AZURE),
-    ("repo1-gcs-", GCS), ("repo1-sftp-", SFTP), ("repo1-host-", {"repo1-host": "x"}), ("pg1-host-", {"pg1-host": "x"}),
-    ("repo1-block", {"beta": "y", "repo1-bundle": "y", "repo1-block": "y"}), ("repo1-bundle-", {"repo1-bundle": "y"}),
-    ("repo1-cipher", {"repo1-cipher-type": "aes-256-cbc", "repo1-cipher-pass": "x"}), ("tls-server-", TLS),
-    ("archive-push-", {"archive-async": "y"}), ("spool-path", {"archive-async": "y"}),
-]
-CASES: list[tuple[str, dict[str, dict[str, object]], str]] = [
-    ("unknown", {"demo": {"archive-command": "x"}}, "info"),
-    ("restore option in a stanza", {"demo": {"archive-mode": "y"}}, "restore"),
-    ("restore option nobody reads", {"demo": {"archive-mode": "y"}}, "info"),
-    ("unknown section", {"global:bakup": {"process-max": "2"}}, "backup"),
-    ("twice", {"global": {"start-fast": ["y", "n"]}}, "backup"),
-    ("twice by old name", {"global": {"retention-full": "2", "repo1-retention-full": "2"}}, "backup"),
-    ("same key twice", {"global:restore": {"tablespace-map": ["a=/b", "a=/c"]}}, "restore"),
-    ("quoted", {"global": {"start-fast": '"y"'}}, "backup"),
-    ("comment behind", {"global": {"start-fast": "y # fast"}}, "backup"),
-    ("index zero", {"global": {"repo0-path": "/x"}}, "archive-push x"),
-    ("index with a zero", {"global": {"repo02-path": "/x"}}, "archive-push x"),
-    ("index too high", {"global": {"repo257-path": "/x"}}, "archive-push x"),
-    ("index for none", {"demo": {"pg1-version-force": "15"}}, "archive-push x"),
-    ("repository without stable blocks", {"global": {"repo1-bundle": "y", "repo1-block": "y"}}, "backup"),
-    ("target time in a file", {"global": {"repo-target-time": "2026-11-22 12:00:00+00"}}, "info"),
-    ("old name", {"global": {"retention-full": "2"}}, "backup"),
-    ("abandoned", {"global": {"stop-auto": "y"}}, "backup"),
-    ("one minute is one second", {"global": {"protocol-timeout": "1m", "db-timeout": "5"}}, "backup"),
-    ("timeouts the wrong way round", {"global": {"protocol-timeout": "5", "db-timeout": "5"}}, "backup"),
-    *((f"level {level} of {kind}", {"global": {"compress-type": kind, "compress-level": level}}, "backup")
-      for kind, ends in vocabulary.LEVELS.items() for level in (str(end) for end in (ends[0] - 1, *ends, ends[1] + 1))),
-]
 
 
 class Host:
-    """A container; commands run as postgres unless `root` says otherwise."""
+    """A container; commands run as postgres unless `user` says otherwise."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -124,82 +62,6 @@ class Host:
         stdout, stderr = (stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr))
         self.write(name, {"command": line, "environment": environment or {}, "rc": done.returncode, "stdout": stdout, "stderr": stderr})
 
-    def probe(self, *probes: tuple[dict[str, dict[str, Any]], str]) -> list[tuple[int, str]]:
-        """For each set of options and command: the exit code, and what was said of the options; the command itself gets nowhere."""
-        given = [(_text(sections), command if command.startswith("server") else f"--stanza=demo {command}") for sections, command in probes]
-        answers = self.text(f"python3 -c {shlex.quote(AGENT)} {PROBE}", stdin=json.dumps(given)).splitlines()
-        return [(code, "\n".join(_said(text))) for code, text in map(json.loads, answers)]
-
-
-def _said(text: str) -> list[str]:
-    found = re.findall(r"(?:WARN|ERROR|ASSERT): (?!option '\S+' is not set)(.*)", text)
-    return [line for line in found if re.match(r"\[0(29|31|32)\]|configuration file|option|key", line)]
-
-
-def _text(sections: dict[str, dict[str, Any]]) -> str:
-    lines = []
-    for section, options in sections.items():
-        lines.append(f"[{section}]")
-        lines += [f"{name}={item}" for name, value in options.items() for item in (value if isinstance(value, list) else [value])]
-    return "\n".join(lines) + "\n"
-
-
-def record_options(host: Host) -> None:
-    """Which names the binary knows, where it wants them, which commands read them, which may not be typed."""
-    names = dict.fromkeys(sorted({*OPTIONS, *vocabulary.COMMAND_LINE, *UNKNOWN}), "y")
-    commands = vocabulary.COMMANDS.split()
-    said = dict(zip(commands, (text for _, text in host.probe(*(({f"global:{name}": names}, name) for name in commands))), strict=True))
-    in_global = "\n".join(text for _, text in host.probe(*(({"global": names}, name) for name in ("backup", "restore", "archive-push"))))
-
-    def warned(text: str, what: str) -> list[str]:
-        return sorted({name for name in re.findall(rf"configuration file contains {what} option '(\S+?)'", text)})
-
-    unknown, typed = warned(said["backup"], "invalid"), warned(said["backup"], "command-line only")
-    readers: dict[str, list[str]] = {}
-    for name in OPTIONS:
-        if name not in unknown:
-            read = " ".join(command for command, text in said.items() if f"option '{name}' invalid for section" not in text)
-            readers.setdefault(read, []).append(name)
-    typing = "for n in " + " ".join(OPTIONS) + "; do pgbackrest --$n=x info 2>&1 | grep -q 'could expose secrets' && echo $n; done; true"
-    host.write("options", {"unknown": unknown, "command-line": typed, "negated": warned(said["backup"], "(?:negate|reset)"),
-                           "stanza": warned(in_global, "stanza-only"), "secret": host.text(typing).split(), "commands": readers})
-
-
-def record_values(host: Host) -> None:
-    """For each option and value: 0 when the binary takes it, else its exit code."""
-    unknown = json.loads((host.directory / "options.json").read_text())["unknown"]
-    options = [option for option in OPTIONS.values() if option.name not in unknown]
-    rows: dict[str, dict[str, int]] = {}
-    given = [(option, value, *_value_probe(option, value)) for option in options for value in _values(option.kinds)]
-    for (option, value, *_), (code, said) in zip(given, host.probe(*((row[2], row[3]) for row in given)), strict=True):
-        rows.setdefault(option.name, {})[value] = code if option.name in said or code in (29, 31) else 0
-    host.write("values", rows)
-    cases = {}
-    for title, sections, command in CASES:
-        whole = {name: {**BASE.get(name, {}), **sections.get(name, {})} for name in {**BASE, **sections}}
-        code, said = host.probe((whole, command))[0]
-        cases[title] = {"sections": sections, "command": command, "rc": code, "said": said}
-    host.write("cases", cases)
-
-
-def _values(kinds: tuple[Kind, ...]) -> list[str]:
-    values = " ".join(VALUES[kind.type] for kind in kinds).split()
-    for kind in kinds:
-        values += [value for value, _ in kind.values]
-        for end, step in ((kind.low, -1), (kind.high, 1)):
-            match = re.fullmatch(r"(-?[0-9]+)(.*)", end)
-            values += [end, f"{int(match[1]) + step}{match[2]}"] if match else []
-    return list(dict.fromkeys(values))
-
-
-def _value_probe(option: Option, value: str) -> tuple[dict[str, dict[str, Any]], str]:
-    beside = next((options for beginning, options in BESIDE if option.name.startswith(beginning)), {})
-    sections: dict[str, dict[str, Any]] = {name: {**options} for name, options in BASE.items()}
-    sections["demo" if "pg1-host" in beside else "global"] |= beside
-    sections["demo" if option.stanza_only else "global"][option.name] = value
-    command = next(name for name in ("archive-push", "backup", "archive-get", "restore", "server") if name in option.commands)
-    return sections, command + {"archive-push": " x", "archive-get": " x y"}.get(command, "")
-
 
 def record_outputs(host: Host) -> None:
     """One cluster's life: no stanza, no archiving, backups, damage, a promotion, another cluster."""
@@ -215,7 +77,8 @@ def record_outputs(host: Host) -> None:
 
     def backrest(*more: str) -> None:
         lines = ["[global]", "repo1-path=/var/lib/pgbackrest", "repo1-cipher-type=aes-256-cbc",
-                 "repo1-cipher-pass=recorded-without-a-secret", "repo1-retention-full=2", "start-fast=y", "archive-timeout=20", *more, "[demo]", f"pg1-path=/var/lib/postgresql/{pg}/main"]
+                 "repo1-cipher-pass=recorded-without-a-secret", "repo1-retention-full=2", "start-fast=y", "archive-timeout=20",
+                 *more, "[demo]", f"pg1-path=/var/lib/postgresql/{pg}/main"]
         root("mkdir -p /etc/pgbackrest; cat > /etc/pgbackrest/pgbackrest.conf", "\n".join(lines) + "\n")
 
     def sql(statement: str) -> str:
@@ -252,6 +115,13 @@ def record_outputs(host: Host) -> None:
     configure(archive)
     host.record("check-no-stanza", "check", {"PGBACKREST_REPO1_PATH": "/var/lib/absent"})
     host.record("check", "check")
+    for suffix, error in (("wrong-passphrase", "FormatError"), ("wrong-passphrase-crypto", "CryptoError")):
+        look = f"PGBACKREST_REPO1_CIPHER_PASS=wrong-$i pgbackrest info | grep -aq {error}"
+        wrong = {"PGBACKREST_REPO1_CIPHER_PASS": host.text(f"for i in $(seq 999); do {look} && echo -n wrong-$i && exit; done")}
+        for name, command in (("info", "info --output=json"), ("verify", "verify --output=text"), ("stanza-create", "stanza-create"),
+                              ("check", "--archive-timeout=2 check"), ("backup", "backup")):
+            host.record(f"{name}-{suffix}", command, wrong)
+    host.record("info-wrong-cipher", "info --output=json", {"PGBACKREST_REPO1_CIPHER_TYPE": "none"})
     annotations = "--annotation=axiomdb-host=vps1 --annotation=axiomdb-machine-id=0123456789abcdef0123456789abcdef"
     host.record("backup-full", f"--type=full {annotations} backup")
     sql("create table rows as select generate_series(1, 1000) as row")
@@ -259,14 +129,9 @@ def record_outputs(host: Host) -> None:
     host.record("info", "info --output=json")
     label = json.loads(host.text("pgbackrest info --output=json"))[0]["backup"][-1]["label"]
     host.record("info-set", f"--set={label} info --output=json")
-    wrong = {"PGBACKREST_REPO1_CIPHER_PASS": "another-one-without-a-secret"}
-    for name, command in (("info", "info --output=json"), ("verify", "verify --output=text"), ("stanza-create", "stanza-create"),
-                          ("check", "--archive-timeout=2 check"), ("backup", "backup")):
-        host.record(f"{name}-wrong-passphrase", command, wrong)
-    for mode, name in (("000", "unreadable"), ("750", "")):
-        root(f"chmod {mode} /var/lib/pgbackrest/backup/demo")
-        if name:
-            host.record(f"info-{name}", "info --output=json")
+    root("chmod 000 /var/lib/pgbackrest/backup/demo")
+    host.record("info-unreadable", "info --output=json")
+    root("chmod 750 /var/lib/pgbackrest/backup/demo")
     host.record("verify", "verify --output=text")
     host.record("verify-verbose", "--verbose verify --output=text")
     damaged = {"PGBACKREST_REPO1_PATH": "/var/lib/damaged"}

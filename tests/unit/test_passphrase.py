@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import base64
+import json
 import random
+from pathlib import Path
 
 import pytest
 from _recovery import passphrase
-from _recovery.passphrase import MINIMUM_LENGTH, PUBLISHED, is_published, problem, weakness
+from _recovery.passphrase import MINIMUM_LENGTH, PUBLISHED, does_not_open, is_published, problem, weakness
+
+RECORDED = sorted((Path(__file__).parent / "recorded").glob("*/*.json"))
 
 # The word itself is one of the zeros of this repository.
 CHANGE_ME = "chan" + "geme"
@@ -109,3 +113,23 @@ def test_a_sentence_shows_only_published_text_and_bare_names(text: str) -> None:
     refused = problem(1, text)
     if refused and text.strip() not in PUBLISHED and not passphrase._NAME_ALONE.fullmatch(text):
         assert text not in refused.sentence()
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_what_pgbackrest_says_of_a_passphrase_that_does_not_open(path: Path) -> None:
+    facts = json.loads(path.read_text())
+    if "stdout" not in facts:
+        return
+    said = facts["stdout"] + facts["stderr"]
+    # verify says nothing of the reason: it finds no usable file.
+    wrong = ("wrong-passphrase" in path.stem or "wrong-cipher" in path.stem) and not path.stem.startswith("verify")
+    assert does_not_open(said) is wrong
+
+
+def test_both_answers_to_a_wrong_passphrase_are_recorded() -> None:
+    for directory in {path.parent for path in RECORDED}:
+        garbage, crypto = (json.loads((directory / f"info-wrong-passphrase{end}.json").read_text()) for end in ("", "-crypto"))
+        assert "CryptoError" in crypto["stdout"]
+        assert "FormatError" in garbage["stdout"]
+        with pytest.raises(ValueError, match="control character"):
+            json.loads(garbage["stdout"])

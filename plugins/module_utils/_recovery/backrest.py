@@ -170,6 +170,12 @@ def judge_passphrase(repository: RepositorySpec, may_exist: bool) -> Problem | N
     return passphrase.problem(repository.number, repository.passphrase)
 
 
+def judge_missing(repository: RepositorySpec) -> Problem | None:
+    """Refuse a repository without its passphrase before any look: without one pgBackRest looks into no repository at all."""
+    missing = repository.cipher != "none" and passphrase.weakness(repository.passphrase) == "missing"
+    return passphrase.problem(repository.number, repository.passphrase) if missing else None
+
+
 def judge_look(repository: RepositorySpec, found: Repository) -> Problem | None:
     """Refuse a configuration with which an existing repository cannot be read."""
     if found.readable:

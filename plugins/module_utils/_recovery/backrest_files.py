@@ -70,6 +70,9 @@ def _passphrase_problems(
     repositories: Sequence[RepositorySpec], stanzas: Sequence[StanzaSpec], main: File, secrets: Mapping[str, str], installed: bool
 ) -> list[Problem]:
     """Weak passphrases of new repositories, and everything with which an existing one cannot be read."""
+    missing = [problem for problem in map(backrest.judge_missing, repositories) if problem]
+    if missing:
+        return missing
     changes = files.read(main.path) != main.content or _secrets_differ(secrets)
     seen = _try(main, secrets, stanzas, repositories) if installed and (changes or _any_weak(repositories)) else {}
     problems = []
