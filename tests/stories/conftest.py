@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from commits import Commit, commit, seconds_to_archive, start_load, stop_load
+from fleet import Checked, Fleet, Repeated, made
 from lab import ROOT, SYSTEMS, Lab, Result, execute
 
 
@@ -54,3 +56,74 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _marks(system: str, *, chosen: bool, grouped: bool) -> list[pytest.MarkDecorator]:
     marks = [] if chosen else [pytest.mark.tier("torture")]
     return marks if grouped else [*marks, pytest.mark.xdist_group(system)]
+
+
+# --- the first day of a fleet: each step begins where the one before has ended ------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def fleet(sandbox: Lab, request: pytest.FixtureRequest) -> Fleet:
+    """One host for each system on which a test of this run wants it."""
+    wanted = {item.callspec.params["system"] for item in request.session.items if "fleet" in getattr(item, "fixturenames", ())}
+    return Fleet(sandbox, [system for system in SYSTEMS if system in wanted])
+
+
+@pytest.fixture(scope="session")
+def first_check(fleet: Fleet) -> Checked:
+    """The check run on bare hosts."""
+    return fleet.check()
+
+
+@pytest.fixture(scope="session")
+def first_run(fleet: Fleet, first_check: Checked) -> Result:
+    """The run that provisions the hosts."""
+    return fleet.site()
+
+
+@pytest.fixture(scope="session")
+def first_made(fleet: Fleet, first_check: Checked, first_run: Result) -> dict[str, dict[str, set[str]]]:
+    """What that run has made, by system and kind."""
+    return fleet.each(lambda host: made(host, first_check.before[host.system]))
+
+
+@pytest.fixture(scope="session")
+def idle_archived(fleet: Fleet, first_made: dict[str, dict[str, set[str]]]) -> dict[str, float | None]:
+    """Seconds until the one commit on an idle server was archived, at the worst moment. Nothing else is done meanwhile."""
+    return fleet.each(lambda host: seconds_to_archive(host, commit(host, "idle", at_worst=True)))
+
+
+@pytest.fixture(scope="session")
+def second_run(fleet: Fleet, idle_archived: dict[str, float | None]) -> Repeated:
+    """The run after it, on idle servers."""
+    return fleet.repeat()
+
+
+@pytest.fixture(scope="session")
+def busy_commits(fleet: Fleet, second_run: Repeated, request: pytest.FixtureRequest) -> dict[str, Commit]:
+    """A commit on each server, which from here on is busy."""
+    fleet.each(lambda host: start_load(host, request.config.getoption("--seed")))
+    return fleet.each(lambda host: commit(host, "busy"))
+
+
+@pytest.fixture(scope="session")
+def run_under_load(fleet: Fleet, busy_commits: dict[str, Commit]) -> Repeated:
+    """One more run, on busy servers."""
+    return fleet.repeat()
+
+
+@pytest.fixture(scope="session")
+def busy_archived(fleet: Fleet, busy_commits: dict[str, Commit], run_under_load: Repeated) -> dict[str, float | None]:
+    """Seconds until the commit on a busy server was archived."""
+    return fleet.each(lambda host: seconds_to_archive(host, busy_commits[host.system]))
+
+
+@pytest.fixture(scope="session")
+def load_ran(fleet: Fleet, busy_archived: dict[str, float | None]) -> dict[str, bool]:
+    """Whether the load ran until now; it ends here."""
+    return fleet.each(stop_load)
+
+
+@pytest.fixture(scope="session")
+def last_check(fleet: Fleet, load_ran: dict[str, bool]) -> Repeated:
+    """The check run on provisioned hosts."""
+    return fleet.repeat(check=True)
