@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 def test_shellcheck_finds_nothing(root: Path, tracked: list[Path], shellcheck: str) -> None:
-    scripts = []
+    scripts = []  # what they source is read with them
     for path in tracked:
         with (root / path).open("rb") as stream:
-            if path.suffix == ".sh" or re.match(rb"#!.*\b(ba|da)?sh\b", stream.readline()):
+            if re.match(rb"#!.*\b(ba|da)?sh\b", stream.readline()):
                 scripts.append(str(path))
     assert scripts, "there are some"
     done = subprocess.run([shellcheck, "-x", *scripts], cwd=root, capture_output=True, text=True, check=False)

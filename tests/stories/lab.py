@@ -182,7 +182,11 @@ class Host:
     @property
     def address(self) -> str:
         """Its IPv4 address, which only this machine and its containers reach."""
-        return execute(["docker", "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", self.name]).checked().stdout.strip()
+        return (
+            execute(["docker", "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", self.name])
+            .checked()
+            .stdout.strip()
+        )
 
     def stop(self) -> None:
         """Shut it down as `poweroff` would."""
@@ -301,7 +305,7 @@ class Lab:
         inventory = directory / "inventory"
         shutil.copytree(ROOT / "inventories" / "sandbox" / "group_vars", inventory / "group_vars")
         members = {host.name: {"sandbox_secrets": str(host.secrets / host.name), **host.vars} for host in hosts}
-        systems = {host.system: {"hosts": {h.name: {} for h in hosts if h.system == host.system}} for host in hosts}
+        systems: dict[str, Any] = {host.system: {"hosts": {h.name: {} for h in hosts if h.system == host.system}} for host in hosts}
         _write_private(inventory / "hosts.yml", json.dumps({"sandbox": {"hosts": members}, **systems}))
         return inventory
 

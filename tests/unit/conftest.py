@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the axiomdb.recovery authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How many examples a property is tried on: a hundred in tier ci; in a long run 50,000, and fewer where each one is a whole text."""
+"""How many examples a property is tried on: a hundred in tier ci; in a long run 5,000."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-FEW, MANY, MANY_TEXTS = 100, 50_000, 5_000
-NUMBERS_ALONE = ("test_wal", "test_writer")
+FEW, MANY = 100, 5_000
 HERE = Path(__file__).resolve().parent
 
 
@@ -19,7 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take the seed as the tests above chose it: derandomized unless one was given."""
     seeded = config.getoption("--hypothesis-seed", None) is not None
     parent = hypothesis.settings.get_profile("seeded" if seeded else "ci")
-    for profile, examples in (("few", FEW), ("many", MANY), ("many texts", MANY_TEXTS)):
+    for profile, examples in (("few", FEW), ("many", MANY)):
         hypothesis.settings.register_profile(profile, parent=parent, max_examples=examples)
 
 
@@ -35,5 +34,4 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collectstart(collector: pytest.Collector) -> None:
     """Set the number of examples before a file is imported: a property takes it where it is defined."""
     if isinstance(collector, pytest.Module):
-        many = "many" if collector.path.stem in NUMBERS_ALONE else "many texts"
-        hypothesis.settings.load_profile("few" if collector.config.getoption("--tier") == "ci" else many)
+        hypothesis.settings.load_profile("few" if collector.config.getoption("--tier") == "ci" else "many")

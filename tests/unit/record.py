@@ -76,9 +76,18 @@ def record_outputs(host: Host) -> None:
         root(f"cat > {conf}; pg_ctlcluster {pg} main restart", text)
 
     def backrest(*more: str) -> None:
-        lines = ["[global]", "repo1-path=/var/lib/pgbackrest", "repo1-cipher-type=aes-256-cbc",
-                 "repo1-cipher-pass=recorded-without-a-secret", "repo1-retention-full=2", "start-fast=y", "archive-timeout=20",
-                 *more, "[demo]", f"pg1-path=/var/lib/postgresql/{pg}/main"]
+        lines = [
+            "[global]",
+            "repo1-path=/var/lib/pgbackrest",
+            "repo1-cipher-type=aes-256-cbc",
+            "repo1-cipher-pass=recorded-without-a-secret",
+            "repo1-retention-full=2",
+            "start-fast=y",
+            "archive-timeout=20",
+            *more,
+            "[demo]",
+            f"pg1-path=/var/lib/postgresql/{pg}/main",
+        ]
         root("mkdir -p /etc/pgbackrest; cat > /etc/pgbackrest/pgbackrest.conf", "\n".join(lines) + "\n")
 
     def sql(statement: str) -> str:
@@ -90,9 +99,11 @@ def record_outputs(host: Host) -> None:
         arrived = f"find /var/lib/pgbackrest/archive -name '{name}-*' ! -name '*.tmp' | grep -q ."
         host.text(f"for i in $(seq 300); do {arrived} && exit 0; sleep 0.1; done; exit 1")
 
-    root(f"for c in $(pg_lsclusters -h | awk '{{print $2}}'); do pg_dropcluster --stop {pg} $c; done; rm -rf /etc/pgbackrest* "
-         "/var/lib/pgbackrest/* /var/lib/pgbackrest2 /var/lib/damaged /tmp/pgbackrest; install -d -o postgres /var/lib/pgbackrest2; "
-         f"pg_createcluster {pg} main -p 5432 -- --data-checksums > /dev/null")
+    root(
+        f"for c in $(pg_lsclusters -h | awk '{{print $2}}'); do pg_dropcluster --stop {pg} $c; done; rm -rf /etc/pgbackrest* "
+        "/var/lib/pgbackrest/* /var/lib/pgbackrest2 /var/lib/damaged /tmp/pgbackrest; install -d -o postgres /var/lib/pgbackrest2; "
+        f"pg_createcluster {pg} main -p 5432 -- --data-checksums > /dev/null"
+    )
     backrest()
     archive = "pgbackrest --stanza=demo archive-push %p"
     configure(archive, "off")
@@ -118,8 +129,13 @@ def record_outputs(host: Host) -> None:
     for suffix, error in (("wrong-passphrase", "FormatError"), ("wrong-passphrase-crypto", "CryptoError")):
         look = f"PGBACKREST_REPO1_CIPHER_PASS=wrong-$i pgbackrest info | grep -aq {error}"
         wrong = {"PGBACKREST_REPO1_CIPHER_PASS": host.text(f"for i in $(seq 999); do {look} && echo -n wrong-$i && exit; done")}
-        for name, command in (("info", "info --output=json"), ("verify", "verify --output=text"), ("stanza-create", "stanza-create"),
-                              ("check", "--archive-timeout=2 check"), ("backup", "backup")):
+        for name, command in (
+            ("info", "info --output=json"),
+            ("verify", "verify --output=text"),
+            ("stanza-create", "stanza-create"),
+            ("check", "--archive-timeout=2 check"),
+            ("backup", "backup"),
+        ):
             host.record(f"{name}-{suffix}", command, wrong)
     host.record("info-wrong-cipher", "info --output=json", {"PGBACKREST_REPO1_CIPHER_TYPE": "none"})
     annotations = "--annotation=axiomdb-host=vps1 --annotation=axiomdb-machine-id=0123456789abcdef0123456789abcdef"
@@ -138,8 +154,10 @@ def record_outputs(host: Host) -> None:
     segments = "set -- $(find /var/lib/damaged -name '00000001*-*.gz' | sort)"
     root(f"cp -a /var/lib/pgbackrest /var/lib/damaged; {segments}; printf '\\377' | dd of=$1 bs=1 seek=40 conv=notrunc status=none")
     host.record("verify-flipped-byte", "verify --output=text", damaged)
-    root(f"{segments}; cp $2 $1; cd /var/lib/damaged/backup/demo/*F/pg_data; cp PG_VERSION.gz global/pg_filenode.map.gz; "
-         "rm global/pg_control.gz")
+    root(
+        f"{segments}; cp $2 $1; cd /var/lib/damaged/backup/demo/*F/pg_data; cp PG_VERSION.gz global/pg_filenode.map.gz; "
+        "rm global/pg_control.gz"
+    )
     host.record("verify-damaged", "verify --output=text", damaged)
     host.record("verify-damaged-verbose", "--verbose verify --output=text", damaged)
     host.record("info-damaged", "info --output=json", damaged)
@@ -147,9 +165,11 @@ def record_outputs(host: Host) -> None:
     host.record("check-stopped", "check")
     host.record("backup-stopped", "backup")
     host.record("start", "start")
-    held = ("pgbackrest --stanza=demo --type=full backup > /dev/null 2>&1 & p=$!; for i in $(seq 500); do "
-            "find /tmp/pgbackrest -name 'demo-backup*.lock' -size +0 | grep -q . && break; sleep 0.01; done; kill -STOP $p; "
-            "COMMAND; rc=$?; kill -CONT $p; wait $p; exit $rc")
+    held = (
+        "pgbackrest --stanza=demo --type=full backup > /dev/null 2>&1 & p=$!; for i in $(seq 500); do "
+        "find /tmp/pgbackrest -name 'demo-backup*.lock' -size +0 | grep -q . && break; sleep 0.01; done; kill -STOP $p; "
+        "COMMAND; rc=$?; kill -CONT $p; wait $p; exit $rc"
+    )
     host.record("backup-lock-held", "--type=incr backup", rest=held)
     host.record("info-lock-held", "info --output=json", rest=held)
     host.record("stanza-create-lock-held", "stanza-create", rest=held)
@@ -166,24 +186,37 @@ def record_outputs(host: Host) -> None:
     host.record("info-second-repository-wrong-passphrase", "info --output=json")
     backrest()
     segment_archived()
-    root(f"pg_ctlcluster {pg} main stop; install -o postgres /dev/null /var/lib/postgresql/{pg}/main/standby.signal; "
-         f"pg_ctlcluster {pg} main start")
+    root(
+        f"pg_ctlcluster {pg} main stop; install -o postgres /dev/null /var/lib/postgresql/{pg}/main/standby.signal; "
+        f"pg_ctlcluster {pg} main start"
+    )
     host.record("check-standby-alone", "check")
     host.record("backup-standby-alone", "backup")
     host.text("psql -XAtqc 'select pg_promote(true, 60)'")
     sql("checkpoint")
     segment_archived()
     host.record("info-promoted", "info --output=json")
-    for name, options, path in (("archive", "", ""), ("archive-id", "", f"/{pg}-1"), ("archive-recurse", "--recurse", f"/{pg}-1"),
-                                ("archive-timeline", "", f"/{pg}-1/0000000200000000"), ("archive-absent", "", "/9.9-1")):
+    for name, options, path in (
+        ("archive", "", ""),
+        ("archive-id", "", f"/{pg}-1"),
+        ("archive-recurse", "--recurse", f"/{pg}-1"),
+        ("archive-timeline", "", f"/{pg}-1/0000000200000000"),
+        ("archive-absent", "", "/9.9-1"),
+    ):
         host.record(f"repo-ls-{name}", f"repo-ls --output=json {options} archive/demo{path}", stanza="")
     host.record("repo-get-history", f"repo-get archive/demo/{pg}-1/00000002.history", stanza="")
-    root(f"pg_createcluster {pg} other -p 5433 > /dev/null; cat > {conf.replace('main', 'other')}; pg_ctlcluster {pg} other start",
-         f"archive_mode = on\narchive_command = '{archive}'\n")
+    root(
+        f"pg_createcluster {pg} other -p 5433 > /dev/null; cat > {conf.replace('main', 'other')}; pg_ctlcluster {pg} other start",
+        f"archive_mode = on\narchive_command = '{archive}'\n",
+    )
     other = {"PGBACKREST_PG1_PATH": f"/var/lib/postgresql/{pg}/other", "PGBACKREST_PG1_PORT": "5433"}
     wal = host.text("psql -p 5433 -XAtqc 'select pg_walfile_name(pg_current_wal_lsn())'").strip()
-    for name, command in (("stanza-create", "stanza-create"), ("check", "--archive-timeout=2 check"),
-                          ("backup", "backup"), ("archive-push", f"archive-push pg_wal/{wal}")):
+    for name, command in (
+        ("stanza-create", "stanza-create"),
+        ("check", "--archive-timeout=2 check"),
+        ("backup", "backup"),
+        ("archive-push", f"archive-push pg_wal/{wal}"),
+    ):
         host.record(f"{name}-other-cluster", command, other, rest=f"cd {other['PGBACKREST_PG1_PATH']}; COMMAND")
     root(f"pg_ctlcluster {pg} main stop")
     for command in ("check", "backup", "stanza-create"):

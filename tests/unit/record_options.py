@@ -42,16 +42,31 @@ VALUES = {
 S3 = {"repo1-type": "s3", **{f"repo1-s3-{name}": "x" for name in ("bucket", "endpoint", "region", "key", "key-secret", "role")}}
 AZURE = {"repo1-type": "azure", "repo1-azure-account": "x", "repo1-azure-container": "x", "repo1-azure-key": "eA=="}
 GCS = {"repo1-type": "gcs", "repo1-gcs-bucket": "x", "repo1-gcs-key": "/x"}
-SFTP = {"repo1-type": "sftp", "repo1-sftp-host": "x", "repo1-sftp-host-user": "x", "repo1-sftp-host-key-hash-type": "sha1",
-        "repo1-sftp-host-key-check-type": "none", "repo1-sftp-private-key-file": "/x"}
+SFTP = {
+    "repo1-type": "sftp",
+    "repo1-sftp-host": "x",
+    "repo1-sftp-host-user": "x",
+    "repo1-sftp-host-key-hash-type": "sha1",
+    "repo1-sftp-host-key-check-type": "none",
+    "repo1-sftp-private-key-file": "/x",
+}
 TLS = {"tls-server-auth": "x=*", "tls-server-ca-file": "/x", "tls-server-cert-file": "/x", "tls-server-key-file": "/x"}
 # What must stand beside an option so that the binary looks at its value; the first beginning that fits counts.
 BESIDE: list[tuple[str, dict[str, str]]] = [
-    ("repo1-s3-process", {**S3, "repo1-s3-key-type": "process"}), ("repo1-s3-", S3), ("repo1-storage-", S3), ("repo1-azure-", AZURE),
-    ("repo1-gcs-", GCS), ("repo1-sftp-", SFTP), ("repo1-host-", {"repo1-host": "x"}), ("pg1-host-", {"pg1-host": "x"}),
-    ("repo1-block", {"beta": "y", "repo1-bundle": "y", "repo1-block": "y"}), ("repo1-bundle-", {"repo1-bundle": "y"}),
-    ("repo1-cipher", {"repo1-cipher-type": "aes-256-cbc", "repo1-cipher-pass": "x"}), ("tls-server-", TLS),
-    ("archive-push-", {"archive-async": "y"}), ("spool-path", {"archive-async": "y"}),
+    ("repo1-s3-process", {**S3, "repo1-s3-key-type": "process"}),
+    ("repo1-s3-", S3),
+    ("repo1-storage-", S3),
+    ("repo1-azure-", AZURE),
+    ("repo1-gcs-", GCS),
+    ("repo1-sftp-", SFTP),
+    ("repo1-host-", {"repo1-host": "x"}),
+    ("pg1-host-", {"pg1-host": "x"}),
+    ("repo1-block", {"beta": "y", "repo1-bundle": "y", "repo1-block": "y"}),
+    ("repo1-bundle-", {"repo1-bundle": "y"}),
+    ("repo1-cipher", {"repo1-cipher-type": "aes-256-cbc", "repo1-cipher-pass": "x"}),
+    ("tls-server-", TLS),
+    ("archive-push-", {"archive-async": "y"}),
+    ("spool-path", {"archive-async": "y"}),
 ]
 CASES: list[tuple[str, dict[str, dict[str, object]], str]] = [
     ("unknown", {"demo": {"archive-command": "x"}}, "info"),
@@ -73,8 +88,11 @@ CASES: list[tuple[str, dict[str, dict[str, object]], str]] = [
     ("abandoned", {"global": {"stop-auto": "y"}}, "backup"),
     ("one minute is one second", {"global": {"protocol-timeout": "1m", "db-timeout": "5"}}, "backup"),
     ("timeouts the wrong way round", {"global": {"protocol-timeout": "5", "db-timeout": "5"}}, "backup"),
-    *((f"level {level} of {kind}", {"global": {"compress-type": kind, "compress-level": level}}, "backup")
-      for kind, ends in vocabulary.LEVELS.items() for level in (str(end) for end in (ends[0] - 1, *ends, ends[1] + 1))),
+    *(
+        (f"level {level} of {kind}", {"global": {"compress-type": kind, "compress-level": level}}, "backup")
+        for kind, ends in vocabulary.LEVELS.items()
+        for level in (str(end) for end in (ends[0] - 1, *ends, ends[1] + 1))
+    ),
 ]
 
 
@@ -115,8 +133,17 @@ def record_options(host: Any) -> None:
             read = " ".join(command for command, text in said.items() if f"option '{name}' invalid for section" not in text)
             readers.setdefault(read, []).append(name)
     typing = "for n in " + " ".join(OPTIONS) + "; do pgbackrest --$n=x info 2>&1 | grep -q 'could expose secrets' && echo $n; done; true"
-    host.write("options", {"unknown": unknown, "command-line": typed, "negated": warned(said["backup"], "(?:negate|reset)"),
-                           "stanza": warned(in_global, "stanza-only"), "secret": host.text(typing).split(), "commands": readers})
+    host.write(
+        "options",
+        {
+            "unknown": unknown,
+            "command-line": typed,
+            "negated": warned(said["backup"], "(?:negate|reset)"),
+            "stanza": warned(in_global, "stanza-only"),
+            "secret": host.text(typing).split(),
+            "commands": readers,
+        },
+    )
 
 
 def record_values(host: Any) -> None:

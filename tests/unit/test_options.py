@@ -159,69 +159,156 @@ def test_a_minute_is_a_second_in_245_and_a_zero_index_kills_it() -> None:
 # What is said
 
 
-@pytest.mark.parametrize(("section", "option", "value", "sentence"), [
-    ("global", "proces-max", 4,
-     "Found the unknown option 'proces-max' in [global]; expected process-max. Next: write process-max"),
-    ("global", "repo3_retention_full", 4,
-     "Found the unknown option 'repo3_retention_full' in [global]; expected repo3-retention-full. Next: write repo3-retention-full"),
-    ("global", "retention-full", 4,
-     "Found the old name 'retention-full' in [global]; expected repo1-retention-full. Next: write repo1-retention-full"),
-    ("global", "repo2-s3-verify-tls", False,
-     "Found the old name 'repo2-s3-verify-tls' in [global]; expected repo2-storage-verify-tls. Next: write repo2-storage-verify-tls"),
-    ("global", "repo-path", "/x", "Found the old name 'repo-path' in [global]; expected repo1-path. Next: write repo1-path"),
-    ("global", "zzz", 4,
-     "Found the unknown option 'zzz' in [global]; expected an option of pgBackRest 2.55.1. Next: pgbackrest help backup"),
-    ("main", "archive-command", "pgbackrest --stanza=main archive-push %p",
-     "Found the PostgreSQL setting 'archive-command' in [main]; expected options of pgBackRest only. "
-     "Next: take it out, the role wal_archiving sets archive_command"),
-    ("main", "archive_timeout", 60,
-     "Found the PostgreSQL setting 'archive_timeout' in [main]; expected options of pgBackRest only. "
-     "Next: take it out, the role wal_archiving sets archive_timeout; pgBackRest's own option is archive-timeout"),
-    ("main", "shared_buffers", "1GB",
-     "Found the PostgreSQL setting 'shared_buffers' in [main]; expected options of pgBackRest only. "
-     "Next: take it out, the role postgresql sets shared_buffers"),
-    ("main", "archive-mode", "off",
-     "Found 'archive-mode=off' in [main]; expected this option of restore in [global:restore] or [<stanza>:restore]. "
-     "Next: move it there, or take it out if you meant PostgreSQL's archive_mode, which the role wal_archiving sets; "
-     "elsewhere every restore takes it up"),
-    ("global", "pg1-path", "/x",
-     "Found 'pg1-path=/x' in [global]; expected it in the section of a stanza. Next: move it to the section of its stanza, such as [main]"),
-    ("global", "type", "full",
-     "Found the command-line option 'type' in [global]; expected it on the command line only. "
-     "Next: take it out, and type --type with the command that needs it"),
-    ("global", "no-delta", True,
-     "Found 'no-delta' in [global]; expected delta=n. Next: write delta=n: pgBackRest ignores this form in a file"),
-    ("global", "stop-auto", True,
-     "Found the abandoned option 'stop-auto' in [global]; expected nothing in its place. "
-     "Next: take it out: PostgreSQL 9.6 and later do not need it"),
-    ("global", "delta", True,
-     "Found 'delta=y' in [global]; expected delta in [global:backup] alone. "
-     "Next: move it there: here it makes a restore typed by hand overwrite a full directory without being asked"),
-    ("global:archive-push", "start-fast", True,
-     "Found 'start-fast=y' in [global:archive-push]; expected it with a command that reads it (backup). "
-     "Next: move it to such a section, or take it out"),
-    ("global:bakup", "start-fast", True,
-     "Found 'start-fast' in [global:bakup]; expected [global:backup]. Next: correct the section: pgBackRest never reads this one"),
-    ("global", "repo0-path", "/x", "Found 'repo0-path' in [global]; expected an index from 1 to 256. Next: correct the number"),
-    ("global", "priority", 10,
-     "Found 'priority', which is new in pgBackRest 2.58, in [global]; expected options of pgBackRest 2.55.1, the installed one. "
-     "Next: take it out, or install pgBackRest 2.58 or later"),
-    ("global", "repo1-s3-key-type", "process",
-     "Found 'repo1-s3-key-type=process', which is new in pgBackRest 2.59, in [global]; expected one of shared, auto, web-id. "
-     "Next: choose another value, or install pgBackRest 2.59 or later"),
-    ("global", "process-max", 0,
-     "Found 'process-max=0' in [global]; expected a whole number, from 1 to 999. Next: correct the value of process-max"),
-    ("global", "compress-type", "zip",
-     "Found 'compress-type=zip' in [global]; expected one of none, bz2, gz, lz4, zst. Next: correct the value of compress-type"),
-    ("global", "start-fast", "yes", "Found 'start-fast=yes' in [global]; expected y or n. Next: correct the value of start-fast"),
-    ("global", "start-fast", [True, False], "Found 'start-fast' 2 times in [global]; expected it once. Next: keep one value"),
-    ("global", "repo1-cipher-pass", "kV8mQ2xT7rLp9wZs4nBf",
-     "Found the secret 'repo1-cipher-pass' in [global]; expected it in the secrets file conf.d/90-secrets.conf. "
-     "Next: move it to the secrets of its repository, from ansible-vault"),
-    ("global", "repo1-path", "/x # mine",
-     "Found 'repo1-path=/x # mine' in [global]; expected one line of text that does not begin or end with a blank "
-     "and has no comment behind it. Next: correct the value"),
-])
+@pytest.mark.parametrize(
+    ("section", "option", "value", "sentence"),
+    [
+        ("global", "proces-max", 4, "Found the unknown option 'proces-max' in [global]; expected process-max. Next: write process-max"),
+        (
+            "global",
+            "repo3_retention_full",
+            4,
+            "Found the unknown option 'repo3_retention_full' in [global]; expected repo3-retention-full. Next: write repo3-retention-full",
+        ),
+        (
+            "global",
+            "retention-full",
+            4,
+            "Found the old name 'retention-full' in [global]; expected repo1-retention-full. Next: write repo1-retention-full",
+        ),
+        (
+            "global",
+            "repo2-s3-verify-tls",
+            False,
+            "Found the old name 'repo2-s3-verify-tls' in [global]; expected repo2-storage-verify-tls. Next: write repo2-storage-verify-tls",
+        ),
+        ("global", "repo-path", "/x", "Found the old name 'repo-path' in [global]; expected repo1-path. Next: write repo1-path"),
+        (
+            "global",
+            "zzz",
+            4,
+            "Found the unknown option 'zzz' in [global]; expected an option of pgBackRest 2.55.1. Next: pgbackrest help backup",
+        ),
+        (
+            "main",
+            "archive-command",
+            "pgbackrest --stanza=main archive-push %p",
+            "Found the PostgreSQL setting 'archive-command' in [main]; expected options of pgBackRest only. "
+            "Next: take it out, the role wal_archiving sets archive_command",
+        ),
+        (
+            "main",
+            "archive_timeout",
+            60,
+            "Found the PostgreSQL setting 'archive_timeout' in [main]; expected options of pgBackRest only. "
+            "Next: take it out, the role wal_archiving sets archive_timeout; pgBackRest's own option is archive-timeout",
+        ),
+        (
+            "main",
+            "shared_buffers",
+            "1GB",
+            "Found the PostgreSQL setting 'shared_buffers' in [main]; expected options of pgBackRest only. "
+            "Next: take it out, the role postgresql sets shared_buffers",
+        ),
+        (
+            "main",
+            "archive-mode",
+            "off",
+            "Found 'archive-mode=off' in [main]; expected this option of restore in [global:restore] or [<stanza>:restore]. "
+            "Next: move it there, or take it out if you meant PostgreSQL's archive_mode, which the role wal_archiving sets; "
+            "elsewhere every restore takes it up",
+        ),
+        (
+            "global",
+            "pg1-path",
+            "/x",
+            "Found 'pg1-path=/x' in [global]; expected it in the section of a stanza. "
+            "Next: move it to the section of its stanza, such as [main]",
+        ),
+        (
+            "global",
+            "type",
+            "full",
+            "Found the command-line option 'type' in [global]; expected it on the command line only. "
+            "Next: take it out, and type --type with the command that needs it",
+        ),
+        (
+            "global",
+            "no-delta",
+            True,
+            "Found 'no-delta' in [global]; expected delta=n. Next: write delta=n: pgBackRest ignores this form in a file",
+        ),
+        (
+            "global",
+            "stop-auto",
+            True,
+            "Found the abandoned option 'stop-auto' in [global]; expected nothing in its place. "
+            "Next: take it out: PostgreSQL 9.6 and later do not need it",
+        ),
+        (
+            "global",
+            "delta",
+            True,
+            "Found 'delta=y' in [global]; expected delta in [global:backup] alone. "
+            "Next: move it there: here it makes a restore typed by hand overwrite a full directory without being asked",
+        ),
+        (
+            "global:archive-push",
+            "start-fast",
+            True,
+            "Found 'start-fast=y' in [global:archive-push]; expected it with a command that reads it (backup). "
+            "Next: move it to such a section, or take it out",
+        ),
+        (
+            "global:bakup",
+            "start-fast",
+            True,
+            "Found 'start-fast' in [global:bakup]; expected [global:backup]. Next: correct the section: pgBackRest never reads this one",
+        ),
+        ("global", "repo0-path", "/x", "Found 'repo0-path' in [global]; expected an index from 1 to 256. Next: correct the number"),
+        (
+            "global",
+            "priority",
+            10,
+            "Found 'priority', which is new in pgBackRest 2.58, in [global]; expected options of pgBackRest 2.55.1, the installed one. "
+            "Next: take it out, or install pgBackRest 2.58 or later",
+        ),
+        (
+            "global",
+            "repo1-s3-key-type",
+            "process",
+            "Found 'repo1-s3-key-type=process', which is new in pgBackRest 2.59, in [global]; expected one of shared, auto, web-id. "
+            "Next: choose another value, or install pgBackRest 2.59 or later",
+        ),
+        (
+            "global",
+            "process-max",
+            0,
+            "Found 'process-max=0' in [global]; expected a whole number, from 1 to 999. Next: correct the value of process-max",
+        ),
+        (
+            "global",
+            "compress-type",
+            "zip",
+            "Found 'compress-type=zip' in [global]; expected one of none, bz2, gz, lz4, zst. Next: correct the value of compress-type",
+        ),
+        ("global", "start-fast", "yes", "Found 'start-fast=yes' in [global]; expected y or n. Next: correct the value of start-fast"),
+        ("global", "start-fast", [True, False], "Found 'start-fast' 2 times in [global]; expected it once. Next: keep one value"),
+        (
+            "global",
+            "repo1-cipher-pass",
+            "kV8mQ2xT7rLp9wZs4nBf",
+            "Found the secret 'repo1-cipher-pass' in [global]; expected it in the secrets file conf.d/90-secrets.conf. "
+            "Next: move it to the secrets of its repository, from ansible-vault",
+        ),
+        (
+            "global",
+            "repo1-path",
+            "/x # mine",
+            "Found 'repo1-path=/x # mine' in [global]; expected one line of text that does not begin or end with a blank "
+            "and has no comment behind it. Next: correct the value",
+        ),
+    ],
+)
 def test_sentences(section: str, option: str, value: object, sentence: str) -> None:
     problem = refused(section, option, value)
     assert problem.sentence() == sentence
@@ -242,9 +329,9 @@ def test_sentences_about_older_versions() -> None:
     )
 
 
-@pytest.mark.parametrize("option", [
-    "repo1-cipher-pass", "repo-cipher-pas", "repo1-s3-key-secrte", "frobnicate", "archive-command", "Repo1-Cipher-Pass"
-])
+@pytest.mark.parametrize(
+    "option", ["repo1-cipher-pass", "repo-cipher-pas", "repo1-s3-key-secrte", "frobnicate", "archive-command", "Repo1-Cipher-Pass"]
+)
 @pytest.mark.parametrize("section", ["global", "global:nothing", "demo:restore"])
 def test_no_sentence_shows_what_may_be_a_secret(section: str, option: str) -> None:
     for value in ("kV8mQ2xT7rLp9wZs4nBf", ["kV8mQ2xT7rLp9wZs4nBf", "x"], "kV8mQ2xT7rLp9wZs4nBf # x", "kV8mQ2xT7rLp9wZs4nBf\n[x]"):
@@ -289,12 +376,28 @@ def test_secrets_have_their_own_file() -> None:
     assert judge_configuration({"global": {"repo1-cipher-pass": "a passphrase of its own"}}, V245, secrets_file=True) == ()
 
 
-@pytest.mark.parametrize(("option", "secret"), [
-    ("repo1-cipher-pass", True), ("repo7-s3-key", True), ("repo-cipher-pass", True), ("repo-s3-key-secret", True), ("cipher-pass", True),
-    ("repo1-cipher-passs", True), ("my-token", True), ("db_password", True), ("repo1-azure-account", True),
-    ("repo1-path", False), ("tls-server-key-file", False), ("repo1-s3-key-type", False), ("repo1-host-key-file", False),
-    ("repo1-s3-kms-key-id", False), ("process-max", False), ("frobnicate", False), ("retention-full", False),
-])
+@pytest.mark.parametrize(
+    ("option", "secret"),
+    [
+        ("repo1-cipher-pass", True),
+        ("repo7-s3-key", True),
+        ("repo-cipher-pass", True),
+        ("repo-s3-key-secret", True),
+        ("cipher-pass", True),
+        ("repo1-cipher-passs", True),
+        ("my-token", True),
+        ("db_password", True),
+        ("repo1-azure-account", True),
+        ("repo1-path", False),
+        ("tls-server-key-file", False),
+        ("repo1-s3-key-type", False),
+        ("repo1-host-key-file", False),
+        ("repo1-s3-kms-key-id", False),
+        ("process-max", False),
+        ("frobnicate", False),
+        ("retention-full", False),
+    ],
+)
 def test_is_secret(option: str, secret: bool) -> None:
     assert is_secret(option) is secret
 
@@ -304,8 +407,17 @@ def test_is_secret(option: str, secret: bool) -> None:
 
 def test_declared_values() -> None:
     good: dict[str, dict[str, object]] = {
-        "global": {"start-fast": True, "process-max": 4, "log-level-console": False, "backup-standby": False, "archive-async": "n",
-                   "archive-timeout": "2m", "exclude": ["log/", "junk"], "repo1-storage-tag": {"a": "b", "c": 1}, "spool-path": None},
+        "global": {
+            "start-fast": True,
+            "process-max": 4,
+            "log-level-console": False,
+            "backup-standby": False,
+            "archive-async": "n",
+            "archive-timeout": "2m",
+            "exclude": ["log/", "junk"],
+            "repo1-storage-tag": {"a": "b", "c": 1},
+            "spool-path": None,
+        },
         "global:restore": {"tablespace-map": {"a": "/b"}, "db-include": "one"},
         "main": {"pg1-path": "/var/lib/postgresql/17/main", "pg1-port": 5432, "pg2-path": "/x", "process-max": "2"},
         "main:archive-push": {"compress-level": 3},
@@ -313,22 +425,53 @@ def test_declared_values() -> None:
     assert judge_configuration(good, V255) == ()
 
 
-@pytest.mark.parametrize(("option", "value"), [
-    ("process-max", True), ("process-max", 1.5), ("process-max", ""), ("process-max", " 2"), ("process-max", "²"), ("repo1-path", False),
-    ("log-level-console", True), ("start-fast", 1), ("start-fast", []), ("start-fast", {"y": "n"}), ("repo1-storage-tag", {"": "b"}),
-    ("repo1-storage-tag", ["a=b", "a=c"]), ("exclude", ["a", ""]), ("exclude", ["a\nb"]), ("repo1-path", "/a\n[x]"),
-    ("repo1-s3-bucket", "a\tb"), ("repo1-s3-bucket", "a\u2028b"), ("repo1-s3-bucket", "a #b"),
-])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("process-max", True),
+        ("process-max", 1.5),
+        ("process-max", ""),
+        ("process-max", " 2"),
+        ("process-max", "²"),
+        ("repo1-path", False),
+        ("log-level-console", True),
+        ("start-fast", 1),
+        ("start-fast", []),
+        ("start-fast", {"y": "n"}),
+        ("repo1-storage-tag", {"": "b"}),
+        ("repo1-storage-tag", ["a=b", "a=c"]),
+        ("exclude", ["a", ""]),
+        ("exclude", ["a\nb"]),
+        ("repo1-path", "/a\n[x]"),
+        ("repo1-s3-bucket", "a\tb"),
+        ("repo1-s3-bucket", "a\u2028b"),
+        ("repo1-s3-bucket", "a #b"),
+    ],
+)
 def test_values_that_would_be_read_otherwise(option: str, value: object) -> None:
     assert judge_option("global", option, value, V255)
 
 
 def test_sizes_and_times() -> None:
     assert [size_in_bytes(text) for text in ("7", "7b", "1k", "1KB", "1KiB", "2m", "3GiB", "1t", "1PiB")] == [
-        7, 7, 1024, 1024, 1024, 2 << 20, 3 << 30, 1 << 40, 1 << 50
+        7,
+        7,
+        1024,
+        1024,
+        1024,
+        2 << 20,
+        3 << 30,
+        1 << 40,
+        1 << 50,
     ]
     assert [milliseconds(text) for text in ("7", "7s", "500ms", "2m", "1h", "1D", "1w")] == [
-        7000, 7000, 500, 120_000, 3_600_000, 86_400_000, 604_800_000
+        7000,
+        7000,
+        500,
+        120_000,
+        3_600_000,
+        86_400_000,
+        604_800_000,
     ]
     assert milliseconds("0.5", V245) == 500
     for text in ("", "m", "1.5m", "1 m", "-1", "1kib5"):
@@ -366,13 +509,19 @@ def test_options_that_are_wrong_together() -> None:
 def test_every_problem_is_told_at_once() -> None:
     sections = {"global": {"proces-max": 2, "delta": True}, "main": {"archive-command": "x", "compress-level": 99}}
     assert [problem.where for problem in judge_configuration(sections, V255)] == [
-        "[global] proces-max", "[global] delta", "[main] archive-command", "[main] compress-level"
+        "[global] proces-max",
+        "[global] delta",
+        "[main] archive-command",
+        "[main] compress-level",
     ]
 
 
 def test_setting_follows_the_order_of_pgbackrest() -> None:
     sections: dict[str, dict[str, object]] = {
-        "global": {"process-max": 1}, "global:backup": {"process-max": 2}, "main": {"process-max": 3}, "main:backup": {"process-max": 4}
+        "global": {"process-max": 1},
+        "global:backup": {"process-max": 2},
+        "main": {"process-max": 3},
+        "main:backup": {"process-max": 4},
     }
     found = []
     while any(sections.values()):
@@ -386,20 +535,37 @@ def test_setting_follows_the_order_of_pgbackrest() -> None:
 # Names, versions, files
 
 
-@pytest.mark.parametrize(("name", "version", "meant"), [
-    ("proces-max", V245, "process-max"), ("process_max", V245, "process-max"), ("--process-max", V245, "process-max"),
-    ("repo3-retention-ful", V245, "repo3-retention-full"), ("hardlink", V245, "repo1-hardlink"), ("jobs", V245, "process-max"),
-    ("repo-type", V245, "repo1-type"), ("pg-path", V245, "pg1-path"), ("compresstype", V245, "compress-type"),
-    ("repo1-sftp-hst", V245, None), ("repo1-sftp-hst", V255, "repo1-sftp-host"), ("zzz", V260, None),
-])
+@pytest.mark.parametrize(
+    ("name", "version", "meant"),
+    [
+        ("proces-max", V245, "process-max"),
+        ("process_max", V245, "process-max"),
+        ("--process-max", V245, "process-max"),
+        ("repo3-retention-ful", V245, "repo3-retention-full"),
+        ("hardlink", V245, "repo1-hardlink"),
+        ("jobs", V245, "process-max"),
+        ("repo-type", V245, "repo1-type"),
+        ("pg-path", V245, "pg1-path"),
+        ("compresstype", V245, "compress-type"),
+        ("repo1-sftp-hst", V245, None),
+        ("repo1-sftp-hst", V255, "repo1-sftp-host"),
+        ("zzz", V260, None),
+    ],
+)
 def test_nearest(name: str, version: Version, meant: str | None) -> None:
     assert nearest(name, version) == meant
 
 
-@pytest.mark.parametrize(("text", "version"), [
-    ("pgBackRest 2.45", (2, 45, 0)), ("pgBackRest 2.55.1\n", (2, 55, 1)), ("2.60.0", (2, 60, 0)), ("2.45-1", (2, 45, 0)),
-    ("2.61.0dev", (2, 61, 0)),
-])
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("pgBackRest 2.45", (2, 45, 0)),
+        ("pgBackRest 2.55.1\n", (2, 55, 1)),
+        ("2.60.0", (2, 60, 0)),
+        ("2.45-1", (2, 45, 0)),
+        ("2.61.0dev", (2, 61, 0)),
+    ],
+)
 def test_versions(text: str, version: tuple[int, int, int]) -> None:
     assert parse_version(text) == version
     assert parse_version(text) < Version(2, 100)

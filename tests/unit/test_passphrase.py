@@ -89,16 +89,19 @@ def test_what_the_refusal_tells_to_type_is_never_refused() -> None:
             assert weakness(dice.randbytes(length).hex()) is None
 
 
-@pytest.mark.parametrize(("text", "found"), [
-    (None, "a missing passphrase for repository 2"),
-    ("kV8mQ2xT7rLp9wZs4nB", "a short passphrase for repository 2"),
-    ("${BACKREST_CIPHER_PASS}", "a placeholder passphrase (${BACKREST_CIPHER_PASS}) for repository 2"),
-    ("{{ vault_passphrase }}", "a placeholder passphrase ({{ vault_passphrase }}) for repository 2"),
-    ("pgBackRest", "a placeholder passphrase (pgBackRest) for repository 2"),
-    ("{{ 'kV8mQ2xT7rLp9wZs4nB' }}", "a placeholder passphrase for repository 2"),
-    ("kV8m${VARIABLE}Q2xT7rLp9wZs4nB", "a placeholder passphrase for repository 2"),
-    ("Super-Secret-Passphrase-2026", "a placeholder passphrase for repository 2"),
-])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (None, "a missing passphrase for repository 2"),
+        ("kV8mQ2xT7rLp9wZs4nB", "a short passphrase for repository 2"),
+        ("${BACKREST_CIPHER_PASS}", "a placeholder passphrase (${BACKREST_CIPHER_PASS}) for repository 2"),
+        ("{{ vault_passphrase }}", "a placeholder passphrase ({{ vault_passphrase }}) for repository 2"),
+        ("pgBackRest", "a placeholder passphrase (pgBackRest) for repository 2"),
+        ("{{ 'kV8mQ2xT7rLp9wZs4nB' }}", "a placeholder passphrase for repository 2"),
+        ("kV8m${VARIABLE}Q2xT7rLp9wZs4nB", "a placeholder passphrase for repository 2"),
+        ("Super-Secret-Passphrase-2026", "a placeholder passphrase for repository 2"),
+    ],
+)
 def test_the_refusal_says_what_was_found_expected_and_is_next(text: str | None, found: str) -> None:
     refused = problem(2, text)
     assert refused is not None

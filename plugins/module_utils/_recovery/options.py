@@ -30,7 +30,16 @@ from .option_types import (
 from .vocabulary import COMMAND_LINE, COMMANDS, LEVELS, MEANT, OUTDATED, POSTGRESQL
 
 __all__ = [
-    "Problem", "Version", "is_secret", "judge_configuration", "judge_option", "nearest", "parallelism", "parse", "parse_version", "render",
+    "Problem",
+    "Version",
+    "is_secret",
+    "judge_configuration",
+    "judge_option",
+    "nearest",
+    "parallelism",
+    "parse",
+    "parse_version",
+    "render",
     "setting",
 ]
 SECRETS_FILE = "the secrets file conf.d/90-secrets.conf"
@@ -165,7 +174,8 @@ def _judge_place(case: _Case) -> Problem | None:
     option, command = case.option, case.command
     if option.name == "delta" and command != "backup":
         return case.problem(
-            case.shown, "delta in [global:backup] alone",
+            case.shown,
+            "delta in [global:backup] alone",
             "move it there: here it makes a restore typed by hand overwrite a full directory without being asked",
         )
     if option.stanza_only and case.is_global:
@@ -187,12 +197,14 @@ def _judge_age(case: _Case) -> Problem | None:
     option, version = case.option, case.version
     if option.since > version:
         return case.problem(
-            f"'{case.name}', which is new in pgBackRest {option.since},", f"options of pgBackRest {version}, the installed one",
+            f"'{case.name}', which is new in pgBackRest {option.since},",
+            f"options of pgBackRest {version}, the installed one",
             f"take it out, or install pgBackRest {option.since} or later",
         )
     if option.beta and version < BLOCK_INCREMENTAL_STABLE and not case.beta and case.value not in (False, "n"):
         return case.problem(
-            f"'{case.name}', a beta feature of pgBackRest {version},", f"it from pgBackRest {BLOCK_INCREMENTAL_STABLE} on",
+            f"'{case.name}', a beta feature of pgBackRest {version},",
+            f"it from pgBackRest {BLOCK_INCREMENTAL_STABLE} on",
             f"take it out, or install pgBackRest {BLOCK_INCREMENTAL_STABLE} or later",
         )
     return None
@@ -224,7 +236,8 @@ def _judge_value(case: _Case) -> Problem | None:
         newer = dict(kind.values).get(value, case.version)
         if newer > case.version:
             return case.problem(
-                f"{shown}, which is new in pgBackRest {newer},", expected_text(kind, value, case.version),
+                f"{shown}, which is new in pgBackRest {newer},",
+                expected_text(kind, value, case.version),
                 f"choose another value, or install pgBackRest {newer} or later",
             )
         if expected := expected_text(kind, value, case.version):
@@ -257,6 +270,8 @@ def _judge_together(sections: Mapping[str, Mapping[str, object]], version: Versi
         database = setting(sections, stanza, "backup", "db-timeout")[1]
         if protocol is not None and database is not None and milliseconds(str(protocol), version) <= milliseconds(str(database), version):
             yield Problem(
-                f"'protocol-timeout={protocol}' in [{section}]", f"more than db-timeout, which is {database}", "raise protocol-timeout",
+                f"'protocol-timeout={protocol}' in [{section}]",
+                f"more than db-timeout, which is {database}",
+                "raise protocol-timeout",
                 f"[{section}] protocol-timeout",
             )

@@ -17,15 +17,17 @@ MINIMUM_LENGTH: Final = 20
 FEWEST_CHARACTERS: Final = 5
 
 # Passphrases of manuals, tutorials and the defaults of other tools, as printed there.
-PUBLISHED: Final = frozenset({
-    "zWaf6XtpjIVZC5444yXB+cgFDFl7MxGlgkZSaoPvTGirhPygu4jOKOXf9LO4vjfO",  # pgBackRest's user guide and reference
-    "zWaf6XtpjIVZC5444yXB...",
-    "BeSureToGenerateAndUseASecurePassphrase",  # pgBackRest's reference, for an SFTP key
-    "PNaf798o9Sz1RRRRRRRRhH62R1BSQal+lAxpb3ZTAblNPTxC72E1nAcQGVwn40co",  # Percona's article on encrypted repositories
-    "pgBackRest",  # Pigsty
-    "pgBackRest.MyPass",
-    "lab-only-not-a-secret",
-})
+PUBLISHED: Final = frozenset(
+    {
+        "zWaf6XtpjIVZC5444yXB+cgFDFl7MxGlgkZSaoPvTGirhPygu4jOKOXf9LO4vjfO",  # pgBackRest's user guide and reference
+        "zWaf6XtpjIVZC5444yXB...",
+        "BeSureToGenerateAndUseASecurePassphrase",  # pgBackRest's reference, for an SFTP key
+        "PNaf798o9Sz1RRRRRRRRhH62R1BSQal+lAxpb3ZTAblNPTxC72E1nAcQGVwn40co",  # Percona's article on encrypted repositories
+        "pgBackRest",  # Pigsty
+        "pgBackRest.MyPass",
+        "lab-only-not-a-secret",
+    }
+)
 # Pigsty puts the name of the cluster behind these.
 _PUBLISHED_BEGINNINGS: Final = ("pgBR.", "pgBackRest.With.Some.Extra.PassWord.And.Salt.")
 
@@ -34,13 +36,20 @@ _UNREPLACED = re.compile(
 )
 # The same, and nothing beside a name: safe to show.
 _NAME_ALONE = re.compile(r"\$\{\w+\}|\$[A-Za-z_]\w*|\{\{ *[\w.]+ *\}\}|<[\w -]+>")
-_WORDS: Final = tuple((
-    "an and axiomdb backrest backup backups base be cipher cluster correct database default demo dev do dummy enter encrypted encryption "
-    "example fixme foo bar baz for generate generated here horse battery staple in insert is it key lab local long me must my needs new no "
-    "none not null only pass passphrase passwd password pg pgbackrest phrase placeholder please postgres postgresql prod production put "
-    "qwerty random real replace replaced repo repository required root sample secret secrets secure set some staging strong super test "
-    "testing text that the this to todo undefined unsafe update use value very xx xxx your"
-).split()) + ("chan" + "ge", "chan" + "ged", "chan" + "geit", "chan" + "geme")
+_WORDS: Final = (
+    *(
+        "an and axiomdb backrest backup backups base be cipher cluster correct database default demo dev do dummy enter "
+        "encrypted encryption example fixme foo bar baz for generate generated here horse battery staple in insert is it key "
+        "lab local long me must my needs new no none not null only pass passphrase passwd password pg pgbackrest phrase "
+        "placeholder please postgres postgresql prod production put qwerty random real replace replaced repo repository "
+        "required root sample secret secrets secure set some staging strong super test testing text that the this to todo "
+        "undefined unsafe update use value very xx xxx your"
+    ).split(),
+    "chan" + "ge",
+    "chan" + "ged",
+    "chan" + "geit",
+    "chan" + "geme",
+)
 _DOES_NOT_OPEN = re.compile(r"CryptoError|FormatError\W.*(outside of section|missing '='|zero-length)", re.DOTALL)
 _SEQUENCES: Final = ("0123456789" * 10, "1234567890" * 10, "abcdefghijklmnopqrstuvwxyz" * 4)
 

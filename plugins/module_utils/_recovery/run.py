@@ -73,14 +73,14 @@ class CommandFailed(Exception):
 def run(argv: Sequence[str], user: str = "", env: Mapping[str, str] | None = None, timeout: float | None = None) -> Completed:
     """Run `argv` with a clean environment, as `user` when we are root. `timeout` is in seconds."""
     environment = {"PATH": PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC", **(env or {})}
-    identity: dict[str, object] = {}
+    uid, gid, groups, umask = None, None, None, -1
     if user and os.geteuid() == 0:
         try:
             account = pwd.getpwnam(user)
         except KeyError:
             return Completed(" ".join(argv), 127, "", f"the user {user} does not exist")
-        groups = os.getgrouplist(user, account.pw_gid)
-        identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": groups, "umask": 0o027}
+        uid, gid, umask = account.pw_uid, account.pw_gid, 0o027
+        groups = os.getgrouplist(user, gid)
         environment |= {"HOME": account.pw_dir, "USER": user}
     try:
         done = subprocess.run(
@@ -91,7 +91,10 @@ def run(argv: Sequence[str], user: str = "", env: Mapping[str, str] | None = Non
             stdin=subprocess.DEVNULL,
             timeout=timeout,
             check=False,
-            **identity,  # type: ignore[call-overload]
+            user=uid,
+            group=gid,
+            extra_groups=groups,
+            umask=umask,
         )
     except FileNotFoundError:
         return Completed(" ".join(argv), 127, "", f"{argv[0]} is not installed")

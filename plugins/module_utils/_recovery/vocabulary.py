@@ -27,7 +27,9 @@ _REPOSITORY: Final = (
 _POSTGRESQL: Final = "backup check stanza-create stanza-delete stanza-upgrade"
 
 GROUPS: Final[tuple[tuple[str, str], ...]] = (
-    (COMMANDS, """
+    (
+        COMMANDS,
+        """
         allow-root                        boolean @2.59
         beta                              boolean
         log-level-console                 one-of off error warn info detail debug trace
@@ -36,8 +38,11 @@ GROUPS: Final[tuple[tuple[str, str], ...]] = (
         log-path                          path
         log-timestamp                     boolean
         priority                          integer -20..19 @2.58
-    """),
-    (_REPOSITORY + " server server-ping", """
+    """,
+    ),
+    (
+        _REPOSITORY + " server server-ping",
+        """
         buffer-size                       size one-of 16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB
         io-timeout                        time 100ms..1h
         sck-block                         boolean
@@ -47,8 +52,11 @@ GROUPS: Final[tuple[tuple[str, str], ...]] = (
         tcp-keep-alive-interval           integer 1..900
         tls-cipher-12                     text @2.58
         tls-cipher-13                     text @2.58
-    """),
-    (_REPOSITORY, """
+    """,
+    ),
+    (
+        _REPOSITORY,
+        """
         cmd-ssh                           text
         compress-level-network            integer 0..9 | integer -5..12 @2.55
         log-subprocess                    boolean
@@ -113,17 +121,29 @@ GROUPS: Final[tuple[tuple[str, str], ...]] = (
         repo1-storage-upload-chunk-size   size 64KiB..1TiB | size 4MiB..1GiB @2.58
         repo1-storage-verify-tls          boolean
         repo1-type                        one-of azure cifs gcs posix s3 sftp@2.46
-    """),
-    (_REPOSITORY + " server", """
+    """,
+    ),
+    (
+        _REPOSITORY + " server",
+        """
         protocol-timeout                  time 100ms..7d
-    """),
-    (" ".join(name for name in COMMANDS.split() if name not in ("info", "server", "server-ping")), """
+    """,
+    ),
+    (
+        " ".join(name for name in COMMANDS.split() if name not in ("info", "server", "server-ping")),
+        """
         neutral-umask                     boolean
-    """),
-    ("annotate archive-get archive-push backup expire info restore stanza-create stanza-delete stanza-upgrade start stop", """
+    """,
+    ),
+    (
+        "annotate archive-get archive-push backup expire info restore stanza-create stanza-delete stanza-upgrade start stop",
+        """
         lock-path                         path
-    """),
-    (_POSTGRESQL, """
+    """,
+    ),
+    (
+        _POSTGRESQL,
+        """
         db-timeout                        time 100ms..7d
         pg1-database                      stanza text
         pg1-host-ca-file                  text
@@ -140,50 +160,86 @@ GROUPS: Final[tuple[tuple[str, str], ...]] = (
         pg1-port                          stanza integer 0..65535
         pg1-socket-path                   stanza path | text @2.55
         pg1-user                          stanza text
-    """),
-    ("archive-get archive-push " + _POSTGRESQL + " restore", """
+    """,
+    ),
+    (
+        "archive-get archive-push " + _POSTGRESQL + " restore",
+        """
         pg1-host                          stanza text
         pg1-path                          stanza path
-    """),
-    ("archive-get archive-push " + _POSTGRESQL + " restore verify", """
+    """,
+    ),
+    (
+        "archive-get archive-push " + _POSTGRESQL + " restore verify",
+        """
         pg-version-force                  stanza text
-    """),
-    ("archive-get archive-push backup restore verify", """
+    """,
+    ),
+    (
+        "archive-get archive-push backup restore verify",
+        """
         cmd                               text
         job-retry                         integer 0..360
         job-retry-interval                time 0..15m
         process-max                       integer 1..999
-    """),
-    ("archive-get archive-push backup check", """
+    """,
+    ),
+    (
+        "archive-get archive-push backup check",
+        """
         archive-timeout                   time 100ms..1d
-    """),
-    ("archive-get archive-push restore", """
+    """,
+    ),
+    (
+        "archive-get archive-push restore",
+        """
         spool-path                        path
-    """),
-    ("archive-get archive-push", """
+    """,
+    ),
+    (
+        "archive-get archive-push",
+        """
         archive-async                     boolean
-    """),
-    ("archive-get", """
+    """,
+    ),
+    (
+        "archive-get",
+        """
         archive-get-queue-max             size 0..4PiB
         archive-missing-retry             boolean
-    """),
-    ("archive-push", """
+    """,
+    ),
+    (
+        "archive-push",
+        """
         archive-header-check              boolean
         archive-push-batch-size           size 1MiB..4PiB @2.59
         archive-push-queue-max            size 0..4PiB
-    """),
-    ("archive-push backup", """
+    """,
+    ),
+    (
+        "archive-push backup",
+        """
         compress-level                    integer -7..22
         compress-type                     one-of none bz2 gz lz4 zst
-    """),
-    ("archive-push backup check", """
+    """,
+    ),
+    (
+        "archive-push backup check",
+        """
         archive-check                     boolean
         archive-mode-check                boolean
-    """),
-    ("annotate backup", """
+    """,
+    ),
+    (
+        "annotate backup",
+        """
         annotation                        pairs
-    """),
-    ("backup", """
+    """,
+    ),
+    (
+        "backup",
+        """
         archive-copy                      boolean
         checksum-page                     boolean
         exclude                           list
@@ -202,14 +258,23 @@ GROUPS: Final[tuple[tuple[str, str], ...]] = (
         repo1-hardlink                    boolean
         resume                            boolean
         start-fast                        boolean
-    """),
-    ("backup check", """
+    """,
+    ),
+    (
+        "backup check",
+        """
         backup-standby                    one-of y n prefer@2.54
-    """),
-    ("backup restore", """
+    """,
+    ),
+    (
+        "backup restore",
+        """
         delta                             boolean
-    """),
-    ("backup expire", """
+    """,
+    ),
+    (
+        "backup expire",
+        """
         repo1-retention-archive           integer 1..9999999
         repo1-retention-archive-type      one-of full diff incr
         repo1-retention-diff              integer 1..9999999
@@ -217,11 +282,17 @@ GROUPS: Final[tuple[tuple[str, str], ...]] = (
         repo1-retention-full-type         one-of count time
         repo1-retention-history           integer 0..9999999
         repo1-symlink                     boolean @2.57
-    """),
-    ("backup expire restore", """
+    """,
+    ),
+    (
+        "backup expire restore",
+        """
         checksum-page-error               boolean @2.60
-    """),
-    ("restore", """
+    """,
+    ),
+    (
+        "restore",
+        """
         archive-mode                      one-of off preserve
         db-exclude                        list
         db-include                        list
@@ -230,17 +301,24 @@ GROUPS: Final[tuple[tuple[str, str], ...]] = (
         recovery-option                   pairs
         tablespace-map                    pairs
         tablespace-map-all                text
-    """),
-    ("server", """
+    """,
+    ),
+    (
+        "server",
+        """
         tls-server-auth                   pairs
         tls-server-ca-file                path
         tls-server-cert-file              path
         tls-server-key-file               path
-    """),
-    ("server server-ping", """
+    """,
+    ),
+    (
+        "server server-ping",
+        """
         tls-server-address                text
         tls-server-port                   integer 1..65535
-    """),
+    """,
+    ),
 )
 
 # Commands that read an option in fewer (-) or more (+) cases up to the release named; recorded for 2.45, 2.55 and 2.60 only.
@@ -255,11 +333,13 @@ EARLIER_COMMANDS: Final[tuple[tuple[str, str, str], ...]] = (
 )
 
 # pgBackRest warns of these in a file and ignores them; with repo-target-time in a file each command that reads it fails (031).
-COMMAND_LINE: Final = frozenset((
-    "archive-expire-before cipher-pass config config-include-path config-path detail-level dry-run exec-id filter force help "
-    "ignore-missing oldest online output pg process raw recurse reference remote-type repo repo-target-time report set sort stanza "
-    "target target-action target-exclusive target-timeline type verbose version"
-).split())
+COMMAND_LINE: Final = frozenset(
+    (
+        "archive-expire-before cipher-pass config config-include-path config-path detail-level dry-run exec-id filter force help "
+        "ignore-missing oldest online output pg process raw recurse reference remote-type repo repo-target-time report set sort stanza "
+        "target target-action target-exclusive target-timeline type verbose version"
+    ).split()
+)
 
 # Names that pgBackRest still takes for these options; a blank means that nothing is left of the option.
 OUTDATED: Final[dict[str, str]] = {
@@ -317,9 +397,13 @@ MEANT: Final[dict[str, str]] = {
 # PostgreSQL settings that end up in this file by mistake, and the role that writes them.
 POSTGRESQL: Final[dict[str, str]] = {
     **dict.fromkeys("archive_command archive_library archive_mode archive_timeout wal_level".split(), "wal_archiving"),
-    **dict.fromkeys((
-        "archive_cleanup_command checkpoint_timeout data_checksums full_page_writes hot_standby listen_addresses max_replication_slots "
-        "max_wal_senders max_wal_size min_wal_size primary_conninfo recovery_end_command restore_command shared_buffers synchronous_commit "
-        "wal_compression wal_keep_segments wal_keep_size wal_log_hints"
-    ).split(), "postgresql"),
+    **dict.fromkeys(
+        (
+            "archive_cleanup_command checkpoint_timeout data_checksums full_page_writes hot_standby listen_addresses max_replication_slots "
+            "max_wal_senders max_wal_size min_wal_size primary_conninfo recovery_end_command restore_command shared_buffers "
+            "synchronous_commit "
+            "wal_compression wal_keep_segments wal_keep_size wal_log_hints"
+        ).split(),
+        "postgresql",
+    ),
 }
