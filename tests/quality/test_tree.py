@@ -28,6 +28,7 @@ BUDGETS = {
     "plugins/callback/*.py": 280,
     "plugins/plugin_utils/*.py": 280,
     "plugins/module_utils/*.py": 330,
+    "plugins/module_utils/_recovery/vocabulary.py": 400,  # a table
     "plugins/module_utils/_recovery/*.py": 330,
 }
 BLOCKS = ("block", "rescue", "always")

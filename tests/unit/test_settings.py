@@ -113,7 +113,7 @@ def test_another_name_is_refused(name: str) -> None:
     (problem,) = judge_settings({name: "x"})
     assert problem.found == f"the setting name '{name}'"
     assert problem.expected == "a PostgreSQL parameter in lower case"
-    assert problem.next_step == "correct postgresql_settings"
+    assert problem.next_step == "correct this setting"
 
 
 @pytest.mark.parametrize("name", [1, True, None])
@@ -129,7 +129,7 @@ def test_a_value_of_another_type_is_refused(value: Any, kind: str) -> None:
     (problem,) = judge_settings({"work_mem": value})
     assert problem.found == f"a value of the type {kind} for work_mem"
     assert problem.expected == "text, a number, a boolean or a list of them"
-    assert problem.next_step == "correct postgresql_settings"
+    assert problem.next_step == "correct this setting"
 
 
 @pytest.mark.parametrize("value", ["a\nb", "\n", "a\r", "a\0b", ["a", "b\n"]])

@@ -62,7 +62,7 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "standby": (
         {"standby": True, "archiver": Archiver(), "repositories": ()},
-        "PROTECTED: vps1: a standby; its primary archives and takes the backups.",
+        f"NOT PROTECTED: vps1: a standby, which archives nothing itself; what protects it is its primary. Type: {SITE}",
     ),
     "bare host": ({"server": None}, f"NOT PROTECTED: vps1: nothing is installed yet. Type: {SITE}"),
     "server that is down": (

@@ -17,6 +17,7 @@ Sections = dict[str, dict[str, object]]
 BLOCK_INCREMENTAL_STABLE = parse_version("2.46")
 LAST_NUMBER = 256
 FIELDS = {"type": "type", "path": "path", "cipher-type": "cipher_type", "cipher-pass": "cipher_pass"}
+_OWN_FIELD = re.compile(rf"repo[0-9]+-({'|'.join(FIELDS)})")
 _STANZA = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 HEADER = "Written by axiomdb.recovery as a whole; changes by hand are found by the next run and undone."
 
@@ -67,6 +68,10 @@ def build(
         if not isinstance(values, Mapping):
             found = f"a {type(values).__name__} as section '{section}'"
             raise Refusal(Problem(found, "a mapping of options", "correct pgbackrest_options"))
+        for name in values:
+            if match := _OWN_FIELD.fullmatch(str(name)):
+                found = f"'{name}' in section '{section}' of pgbackrest_options"
+                raise Refusal(Problem(found, f"the field {FIELDS[match[1]]} of that repository", "move it to pgbackrest_repositories"))
         sections.setdefault(section, {}).update(values)
     return sections
 

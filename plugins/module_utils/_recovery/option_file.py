@@ -81,7 +81,8 @@ def parse(text: str) -> dict[str, dict[str, Text]]:
         if line.startswith("#") or not line:
             continue
         if line.startswith("["):
-            options = sections.setdefault(line[1:].partition("]")[0].strip(), {})
+            section = line[1:].partition("]")[0].strip()
+            options = sections.setdefault(section, {}) if section else {}
             continue
         name, equals, value = (part.strip() for part in line.partition("="))
         if name and equals and value:

@@ -101,16 +101,25 @@ def _kind(text: str) -> Kind:
     return Kind(words[0], since, low, high)
 
 
-def _read(groups: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, Option]]:
-    for commands, lines in groups:
-        for line in lines.strip().splitlines():
-            name, *words = line.split()
-            marks = {word for word in words if word in ("stanza", "secret", "beta")}
-            kinds = tuple(_kind(part) for part in " ".join(word for word in words if word not in marks).split("|"))
-            yield name, Option(name, frozenset(commands.split()), kinds, "stanza" in marks, "secret" in marks, "beta" in marks)
+def _commands(words: str) -> frozenset[str]:
+    """The commands of a group's head: names, named sets, and `-name` for one that is taken out."""
+    named = {name for word in words.split() for name in vocabulary.SETS.get(word, word).split()}
+    return frozenset(name for name in named if not name.startswith("-") and f"-{name}" not in named)
 
 
-OPTIONS: Final[Mapping[str, Option]] = dict(_read(vocabulary.GROUPS))
+def _read(table: str) -> Iterator[tuple[str, Option]]:
+    commands: frozenset[str] = frozenset()
+    for line in filter(None, table.splitlines()):
+        if line.startswith("["):
+            commands = _commands(line.strip("[]"))
+            continue
+        name, *words = line.split()
+        marks = {word for word in words if word in ("stanza", "secret", "beta")}
+        kinds = tuple(_kind(part) for part in " ".join(word for word in words if word not in marks).split("|"))
+        yield name, Option(name, commands, kinds, "stanza" in marks, "secret" in marks, "beta" in marks)
+
+
+OPTIONS: Final[Mapping[str, Option]] = dict(_read(vocabulary.TABLE))
 
 
 def split_index(name: str) -> tuple[str, int]:

@@ -35,7 +35,7 @@ _UNREPLACED = re.compile(
     r"\$\{.*\}|\$\(.*\)|\{\{|\}\}|\{%|%\}|^<.*>$|^\$[A-Z_][A-Z0-9_]*$|^\$[a-z_]+$|^\$ANSIBLE_VAULT;|^__omit_place_holder__", re.DOTALL
 )
 # The same, and nothing beside a name: safe to show.
-_NAME_ALONE = re.compile(r"\$\{\w+\}|\$[A-Za-z_]\w*|\{\{ *[\w.]+ *\}\}|<[\w -]+>")
+_NAME_ALONE = re.compile(r"\$\{\w+\}|\{\{ *[\w.]+ *\}\}|<[\w -]+>")
 _WORDS: Final = (
     *(
         "an and axiomdb backrest backup backups base be cipher cluster correct database default demo dev do dummy enter "

@@ -22,14 +22,15 @@ from .wal import Lsn
 from .writer import Server
 
 SOCKET_DIRECTORY = "/var/run/postgresql"
-STATE = """
+POSITION = "case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end"
+STATE = f"""
 select json_build_object(
   'version', current_setting('server_version_num')::int / 10000,
   'full_version', split_part(current_setting('server_version'), ' ', 1),
   'data_directory', current_setting('data_directory'),
   'system_id', (select system_identifier::text from pg_control_system()),
   'in_recovery', pg_is_in_recovery(),
-  'lsn', case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end,
+  'lsn', {POSITION},
   'timeline', case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
               else ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int end,
   'next_xid', case when pg_is_in_recovery() then '0' else pg_snapshot_xmax(pg_current_snapshot())::text end,
@@ -38,7 +39,7 @@ select json_build_object(
   'started', extract(epoch from pg_postmaster_start_time()),
   'settings', (select json_object_agg(name, setting) from pg_settings
                where name in ('archive_mode', 'archive_command', 'archive_library', 'archive_timeout', 'wal_level', 'port')),
-  'pending', (select coalesce(json_object_agg(name, setting), '{}') from pg_settings where pending_restart),
+  'pending', (select coalesce(json_object_agg(name, setting), '{{}}') from pg_settings where pending_restart),
   'archiver', (select json_build_object(
       'last_segment', last_archived_wal, 'last_time', extract(epoch from last_archived_time),
       'last_failed_time', extract(epoch from last_failed_time)) from pg_stat_archiver),
@@ -96,6 +97,11 @@ def state(port: int) -> dict[str, Any]:
     return answer
 
 
+def position(port: int) -> Lsn:
+    """Where the server writes, or on a standby replays, now. Raises NotAnswering."""
+    return Lsn.parse(ask(port, f"select to_json({POSITION})"))
+
+
 def server_of(answer: Mapping[str, Any], stanza: str, inventory_host: str, archived: Mapping[str, str]) -> Server:
     """The server as the writer's guard sees it."""
     timeline = int(answer["timeline"])
@@ -141,9 +147,19 @@ def shared_segments(data_directory: str, listing: Listing, limit: int = 2) -> di
     done = sorted((path.name[:24] for path in (pg_wal / "archive_status").glob("*.done")), reverse=True)
     shared: dict[str, str] = {}
     for name in done:
-        if len(shared) < limit and name in listing.segments and (pg_wal / name).is_file():
-            shared[name] = hashlib.sha1((pg_wal / name).read_bytes(), usedforsecurity=False).hexdigest()
+        if len(shared) < limit and name in listing.segments and (digest := _digest(pg_wal / name)):
+            shared[name] = digest
     return shared
+
+
+def _digest(path: Path) -> str | None:
+    """SHA-1 of a WAL segment; None for one that the server recycled meanwhile."""
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.sha1(stream.read(), usedforsecurity=False).hexdigest()
+            return digest if path.stat().st_ino == os.fstat(stream.fileno()).st_ino else None
+    except FileNotFoundError:
+        return None
 
 
 def reload(port: int, patience: float = 20.0) -> None:

@@ -31,17 +31,17 @@ def judge_settings(settings: Mapping[str, SettingValue]) -> list[Problem]:
     problems = []
     for name, value in settings.items():
         if not _NAME.fullmatch(str(name)):
-            problems.append(Problem(f"the setting name '{name}'", "a PostgreSQL parameter in lower case", "correct postgresql_settings"))
+            problems.append(Problem(f"the setting name '{name}'", "a PostgreSQL parameter in lower case", "correct this setting"))
         elif not all(isinstance(item, str | int | float) for item in (value if isinstance(value, list) else [value])):
             problems.append(
                 Problem(
                     f"a value of the type {type(value).__name__} for {name}",
                     "text, a number, a boolean or a list of them",
-                    "correct postgresql_settings",
+                    "correct this setting",
                 )
             )
         elif any(character in text_of(value) for character in "\n\r\0"):
-            problems.append(Problem(f"a line break or a zero byte in the value of {name}", "one line", "correct postgresql_settings"))
+            problems.append(Problem(f"a line break or a zero byte in the value of {name}", "one line", "correct this setting"))
     return problems
 
 

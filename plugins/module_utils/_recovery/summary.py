@@ -72,7 +72,7 @@ def judge(picture: Picture) -> Verdict:
     if picture.server is None:
         return Verdict(False, picture.reason, site)
     if picture.standby:
-        return Verdict(True, "a standby; its primary archives and takes the backups", site)
+        return Verdict(False, "a standby, which archives nothing itself; what protects it is its primary", site)
     archiver, info = picture.archiver, f"sudo -u postgres pgbackrest --stanza={picture.stanza} info"
     unreadable = next((item for item in picture.repositories if not item.readable), None)
     if not archiver.on:
@@ -120,8 +120,6 @@ def lines(picture: Picture) -> list[str]:
 def _last_lines(picture: Picture, verdict: Verdict) -> list[str]:
     if not verdict.protected:
         return [f"NOT PROTECTED: {picture.host}: {' '.join(verdict.reason.split())}. Type: {verdict.command}"]
-    if picture.standby:
-        return [f"PROTECTED: {picture.host}: {verdict.reason}."]
     text = ["  protects     against dropped tables, bad migrations and damaged files: back to any moment since the oldest backup"]
     if not any(place.elsewhere for place in picture.places.values()):
         text.append("  does not     NOT PROTECTED AGAINST LOSS OF THIS HOST: no repository lies elsewhere")

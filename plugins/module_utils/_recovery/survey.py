@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import host, postgres, repository
+from .backrest import judge_stanza
 from .catalog import Repository
 from .postgres import Cluster, NotAnswering
 from .problem import Problem, Refusal
@@ -39,6 +40,9 @@ def survey(stanza: str, cluster: Cluster, inventory_host: str) -> Survey | None:
 
     Raises NotAnswering when the cluster exists and its server does not answer, CommandFailed when an archive cannot be listed.
     """
+    unsafe = judge_stanza(stanza)
+    if unsafe:
+        raise Refusal(unsafe)
     numbers = tuple(repository.configured())
     if not numbers or not host.cluster_exists(cluster.version, cluster.name) or not host.pgbackrest_version():
         return None
@@ -51,7 +55,9 @@ def survey(stanza: str, cluster: Cluster, inventory_host: str) -> Survey | None:
     for item in evidence:
         archived |= postgres.shared_segments(str(answer["data_directory"]), item.listing)
     spool = repository.option("spool-path", "/var/spool/pgbackrest")
-    return Survey(replace(server, archived=archived), postgres.archiver_of(answer, stanza, spool), evidence, answer)
+    # The archive was listed after the first answer: the position is read once more, or a busy server would look behind its own archive.
+    server = replace(server, archived=archived, lsn=postgres.position(cluster.port))
+    return Survey(server, postgres.archiver_of(answer, stanza, spool), evidence, answer)
 
 
 def survey_if_running(stanza: str, cluster: Cluster, inventory_host: str) -> Survey | None:

@@ -139,12 +139,12 @@ def _lines(history: str) -> list[str]:
 def _other_position(server: Server, evidence: Evidence) -> Problem | None:
     own = Segment.containing(server.lsn, server.timeline, server.segment_size)
     archived = evidence.listing.newest_segment(server.timeline)
-    if archived is not None and archived > own.name:
+    if archived is not None and archived >= own.name:
         return _another(
             server,
             evidence.repository,
             f"its archive has the WAL segment {archived}",
-            f"none after {own.name}, in which this server is (LSN {server.lsn})",
+            f"none from {own.name} on, in which this server still writes (LSN {server.lsn})",
         )
     ahead = next((backup for backup in evidence.repository.current_backups if _is_ahead(backup, server)), None)
     if ahead is not None:
