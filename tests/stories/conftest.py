@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from commits import Commit, commit, seconds_to_archive, start_load, stop_load
+from converged import Converged, FirstRun, provision_watched
+from drifting import Story, play
 from fleet import Checked, Fleet, Repeated, made
 from lab import ROOT, SYSTEMS, Lab, Result, execute
 
@@ -127,3 +129,24 @@ def load_ran(fleet: Fleet, busy_archived: dict[str, float | None]) -> dict[str, 
 def last_check(fleet: Fleet, load_ran: dict[str, bool]) -> Repeated:
     """The check run on provisioned hosts."""
     return fleet.repeat(check=True)
+
+
+# --- a host that site.yml has built: stories about what happens to it later start from its image ------------------------
+
+
+@pytest.fixture(scope="session")
+def watched_run(sandbox: Lab, system: str) -> FirstRun:
+    """A bare host on which site.yml ran once, and what was seen meanwhile."""
+    return provision_watched(sandbox, system)
+
+
+@pytest.fixture(scope="session")
+def converged(sandbox: Lab, watched_run: FirstRun) -> Converged:
+    """That host as an image, for stories that start from a provisioned one."""
+    return Converged(sandbox, watched_run.host, sandbox.commit(watched_run.host, f"{watched_run.host.system}-converged"))
+
+
+@pytest.fixture(scope="session")
+def drift_story(converged: Converged) -> Story:
+    """Five changes by hand, checked and mended from the default controller."""
+    return play(converged, "drifted", "default")

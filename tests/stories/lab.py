@@ -285,7 +285,7 @@ class Lab:
         self._count += 1
         directory = self.directory / f"run-{self._count:03}"
         chosen = [hosts] if isinstance(hosts, Host) else list(hosts)
-        argv = [str(_controller(controller) / "ansible-playbook"), "-i", str(self._inventory(directory, chosen))]
+        argv = [str(controller_directory(controller) / "ansible-playbook"), "-i", str(self._inventory(directory, chosen))]
         argv += [self._playbook(directory, playbook), *(["--check", "--diff"] if check else []), *arguments]
         if extra_vars:
             argv += ["-e", f"@{_write_private(directory / 'extra.json', json.dumps(extra_vars))}"]
@@ -334,7 +334,7 @@ class Lab:
         _write_private(logs / f"{self._count:03}.log", text)
 
 
-def _controller(which: Controller) -> Path:
+def controller_directory(which: Controller) -> Path:
     """Return the directory of a controller's commands: the one of these tests, or the newest."""
     if which == "newest":
         newest = ROOT / ".venv-newest" / "bin"
