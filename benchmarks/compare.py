@@ -178,7 +178,7 @@ def git(*arguments: str) -> str:
     return done.stdout.strip("\n") if done.returncode == 0 else ""
 
 
-def write(system: str, rows: list[Row], remote: list[str]) -> Path:
+def write(system: str, load: float, rows: list[Row], remote: list[str]) -> Path:
     """Write the result file; its name and its content say which commit was measured."""
     changed = [line[3:] for line in git("status", "--porcelain").splitlines() if not line[3:].startswith("benchmarks/results/")]
     today = datetime.datetime.now(datetime.UTC)
@@ -188,6 +188,7 @@ def write(system: str, rows: list[Row], remote: list[str]) -> Path:
         "uncommitted": changed,
         "system": system,
         "cores": os.cpu_count(),
+        "load_before": round(load, 1),
         "rows": [{"what": r.what, "ours": r.ours, "bare": r.bare, "ratio": round(r.ratio, 3), "budget": r.budget} for r in rows],
         "tasks_by_role": tasks_by_role(),
         "remote_tasks_of_a_converged_run": remote,
@@ -227,6 +228,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=2, help="pairs of fresh hosts (default: 2)")
     parser.add_argument("--converged", type=int, default=3, help="runs on the converged host, of each kind (default: 3)")
     arguments = parser.parse_args()
+    load = os.getloadavg()[0]
+    if load > 1:
+        say(f"This machine is busy (load {load:.1f}): the ratios say little. Measure again when it is idle.")
     with tempfile.TemporaryDirectory(prefix="axiomdb-bench-") as directory:
         rows, remote = measure(arguments, Path(directory))
     say(f"{'':<28}{'site.yml':>10}{'bare.sh':>10}{'ratio':>8}{'budget':>8}")
@@ -235,7 +239,7 @@ def main() -> int:
     counts = tasks_by_role()
     say("tasks: " + ", ".join(f"{role} {count}" for role, count in counts.items()) + f"; together {sum(counts.values())}")
     say(f"carried out on the host by a converged run: {len(remote)}")
-    say(f"result: {write(arguments.system, rows, remote).relative_to(ROOT)}")
+    say(f"result: {write(arguments.system, load, rows, remote).relative_to(ROOT)}")
     return int(any(row.ratio > 2 * row.budget for row in rows))
 
 

@@ -64,7 +64,7 @@ def main() -> None:
     """Print the state."""
     state: dict[str, Any] = {name: rows(query) for name, query in QUERIES.items()}
     state |= {"configuration": configuration(), "repository": repository(), "modes": modes()}
-    json.dump(state, sys.stdout)
+    sys.stdout.write(json.dumps(state) + "\n")
 
 
 main()

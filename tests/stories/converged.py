@@ -20,8 +20,6 @@ VARIABLES: dict[str, Any] = {
     "postgresql_settings": {"work_mem": "8MB", "shared_buffers": "64MB", "log_statement": "all", "log_min_duration_statement": 0},
 }
 DATA = "/var/lib/postgresql/*/main"
-# What a running server changes in its data directory by itself.
-_LIVE = re.compile(r"/(base|global|pg_wal|pg_xact|pg_subtrans|pg_multixact|pg_logical|pg_commit_ts|pg_stat\w*|postmaster\.\w+)(/|$)")
 _FAILED = re.compile(r"^fatal: \[(\S+)\]: FAILED! => *\n((?:    .*\n|\n(?=    ))+)", re.MULTILINE)
 
 
@@ -117,7 +115,10 @@ def archive_now(host: Host) -> str:
 
 
 def state(host: Host) -> dict[str, Any]:
-    """What a refused run must leave as it was: files and packages, the repository, the server's start if there is a server."""
-    tree = host.tree("/etc", "/var/lib/pgbackrest", "/var/lib/postgresql", "/var/lib/dpkg", "/root", "/opt", "/usr/local")
-    kept: dict[str, Any] = {path: entry for path, entry in tree.items() if not _LIVE.search(path)}
+    """What a refused run must leave as it was: files and packages, the repository, the server's start if there is a server.
+
+    Of a data directory these are the files at its top: a running server changes the others by itself.
+    """
+    data = host.run("find /var/lib/postgresql -maxdepth 3 -type f ! -name 'postmaster.*'", check=False).stdout.split()
+    kept: dict[str, Any] = host.tree("/etc", "/var/lib/pgbackrest", "/var/lib/dpkg", "/root", "/opt", "/usr/local", *data)
     return kept | ({"started": started(host)} if host.exists("/run/postgresql/.s.PGSQL.5432") else {})

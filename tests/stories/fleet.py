@@ -133,7 +133,7 @@ def named(result: Result, host: Host) -> dict[str, set[str]]:
     names: dict[str, set[str]] = defaultdict(set)
     for finding in result.findings:
         if finding["host"] == host.name:
-            kind, _, name = finding["what"].partition(" ")
+            kind, space, name = finding["what"].partition(" ")
             names[kind].add(f"{name} {finding['expected']}" if kind == "directory" else name)
     return names
 

@@ -81,7 +81,8 @@ def test_check_pgbackrest_agrees(system: str, fleet: Fleet, idle_archived: dict[
 
 def test_a_restore_typed_by_hand_is_refused(system: str, fleet: Fleet, idle_archived: dict[str, float | None]) -> None:
     host = fleet[system]
-    version, name, *_, directory, _ = host.run(["pg_lsclusters", "--no-header"]).stdout.split()
+    fields = host.run(["pg_lsclusters", "--no-header"]).stdout.split()
+    version, name, directory = fields[0], fields[1], fields[-2]
     unit = f"postgresql@{version}-{name}"
     host.run(["systemctl", "stop", unit])
     try:

@@ -70,7 +70,7 @@ def test_facts_and_registered_answers_have_no_secret(watched_run: FirstRun, ansi
 
 def test_files_are_searched_in_every_form(sandbox: Lab, watched_run: FirstRun) -> None:
     canary = "another-secret-that-somebody-kept"
-    plain, _, *encoded = forms(canary)
+    plain, other, *encoded = forms(canary)
     watched_run.host.run(
         f"cd /dev/shm && printf %s {canary} >plain && printf user:%s {canary} | base64 -w0 >encoded"
         f" && printf x%s {canary} | base64 -w0 >shifted"

@@ -120,8 +120,10 @@ def record_options(host: Any) -> None:
     """Which names the binary knows, where it wants them, which commands read them, which may not be typed."""
     names = dict.fromkeys(sorted({*OPTIONS, *vocabulary.COMMAND_LINE, *UNKNOWN}), "y")
     commands = vocabulary.COMMANDS.split()
-    said = dict(zip(commands, (text for _, text in probe(host, *(({f"global:{name}": names}, name) for name in commands))), strict=True))
-    in_global = "\n".join(text for _, text in probe(host, *(({"global": names}, name) for name in ("backup", "restore", "archive-push"))))
+    said = dict(zip(commands, (text for code, text in probe(host, *(({f"global:{name}": names}, name) for name in commands))), strict=True))
+    in_global = "\n".join(
+        text for code, text in probe(host, *(({"global": names}, name) for name in ("backup", "restore", "archive-push")))
+    )
 
     def warned(text: str, what: str) -> list[str]:
         return sorted({name for name in re.findall(rf"configuration file contains {what} option '(\S+?)'", text)})
@@ -152,7 +154,7 @@ def record_values(host: Any) -> None:
     options = [option for option in OPTIONS.values() if option.name not in unknown]
     rows: dict[str, dict[str, int]] = {}
     given = [(option, value, *_value_probe(option, value)) for option in options for value in _values(option.kinds)]
-    for (option, value, *_), (code, said) in zip(given, probe(host, *((row[2], row[3]) for row in given)), strict=True):
+    for (option, value, *rest), (code, said) in zip(given, probe(host, *((row[2], row[3]) for row in given)), strict=True):
         rows.setdefault(option.name, {})[value] = code if option.name in said or code in (29, 31) else 0
     host.write("values", rows)
     cases = {}
@@ -166,7 +168,7 @@ def record_values(host: Any) -> None:
 def _values(kinds: tuple[Kind, ...]) -> list[str]:
     values = " ".join(VALUES[kind.type] for kind in kinds).split()
     for kind in kinds:
-        values += [value for value, _ in kind.values]
+        values += list(dict(kind.values))
         for end, step in ((kind.low, -1), (kind.high, 1)):
             match = re.fullmatch(r"(-?[0-9]+)(.*)", end)
             values += [end, f"{int(match[1]) + step}{match[2]}"] if match else []

@@ -109,7 +109,7 @@ def test_newest_means_highest_of_that_timeline(places: list[tuple[int, int, int]
     highest = max((place for place in places if place[0] == timeline), default=None)
     expected = None if highest is None else "".join(f"{part:08X}" for part in highest)
     assert found.newest_segment(timeline) == expected
-    assert found.newest_timeline == max((tli for tli, _, _ in places), default=0)
+    assert found.newest_timeline == max((place[0] for place in places), default=0)
     assert newest_directory(listing(*(name[:16] for name in names)), timeline) == (expected[:16] if expected else None)
 
 

@@ -21,7 +21,7 @@ def os_release() -> dict[str, str]:
     except FileNotFoundError:
         return {}
     pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
-    return {key: value.strip().strip("\"'") for key, _, value in pairs}
+    return {key: value.strip().strip("\"'") for key, equals, value in pairs if equals}
 
 
 def machine_id() -> str:

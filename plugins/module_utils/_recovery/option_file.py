@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from .option_types import OPTIONS, split_index
 from .vocabulary import COMMANDS
 
-Text = str | tuple[str, ...]
+Text: TypeAlias = "str | tuple[str, ...]"
 
 
 def texts(option: str, value: object) -> tuple[str, ...]:
@@ -31,7 +32,7 @@ def _text(option: str, value: object) -> str:
     if not isinstance(value, bool):
         return str(value)
     known = OPTIONS.get(split_index(option)[0])
-    words = {word for kind in known.kinds for word, _ in kind.values} if known else set()
+    words = {word for kind in known.kinds for word, since in kind.values} if known else set()
     plain, switch = ("y", "on") if value else ("n", "off")
     return switch if switch in words and plain not in words else plain
 
@@ -59,7 +60,7 @@ def _checked(name: str, text: str) -> str:
 
 
 def _section_order(section: str) -> tuple[bool, str, int]:
-    name, _, command = section.partition(":")
+    name, colon, command = section.partition(":")
     commands = COMMANDS.split()
     return name != "global", name, (commands.index(command) if command in commands else len(commands)) if command else -1
 

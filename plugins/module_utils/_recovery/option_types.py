@@ -88,7 +88,7 @@ class Option:
 
 
 def _since(word: str) -> tuple[str, Version]:
-    value, _, since = word.partition("@")
+    value, at, since = word.partition("@")
     return value, parse_version(since) if since else OLDEST
 
 
@@ -97,7 +97,7 @@ def _kind(text: str) -> Kind:
     since = _since(words.pop())[1] if words[-1].startswith("@") else OLDEST
     if "one-of" in words:
         return Kind(words[0], since, values=tuple(_since(word) for word in words[words.index("one-of") + 1 :]))
-    low, _, high = words[1].partition("..") if len(words) > 1 else ("", "", "")
+    low, dots, high = words[1].partition("..") if len(words) > 1 else ("", "", "")
     return Kind(words[0], since, low, high)
 
 

@@ -64,7 +64,7 @@ def plan(
     findings += attribute_findings + hidden_findings
     if exists and diff:
         _judge_offline(cluster, settings_file)
-    return Plan(cluster, exists, settings_file, hba_file, tuple(findings), tuple(diff), tuple(key for key, _ in hidden))
+    return Plan(cluster, exists, settings_file, hba_file, tuple(findings), tuple(diff), tuple(dict(hidden)))
 
 
 def _settings_findings(file: File, wanted: Mapping[str, settings.SettingValue]) -> list[Finding]:
@@ -158,7 +158,7 @@ def _with_file(cluster: postgres.Cluster, new: File, replacement: str) -> str:
     paths = sorted({*(str(path) for path in Path(directory).glob("*.conf")), new.path})
     includes = "\n".join(f"include '{replacement if path == new.path else path}'" for path in paths)
     main = Path(cluster.configuration, "postgresql.conf").read_text(encoding="utf-8", errors="replace")
-    return re.sub(r"^\s*include_dir\s*=?\s*'conf\.d'.*$", lambda _: includes, main, flags=re.MULTILINE)
+    return re.sub(r"^\s*include_dir\s*=?\s*'conf\.d'.*$", lambda match: includes, main, flags=re.MULTILINE)
 
 
 def _judge_rules(planned: Plan) -> None:

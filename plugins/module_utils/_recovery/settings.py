@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from .problem import Problem
 
-SettingValue = str | int | float | bool | list[str]
+SettingValue: TypeAlias = "str | int | float | bool | list[str]"
 _NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 _LINE = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*)\s*=?\s*(.*?)\s*")
 _QUOTED = re.compile(r"'((?:[^'\\]|''|\\.)*)'")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from .archive import Listing
-from .catalog import Backup, Repository
+from .catalog import Backup, Database, Repository
 from .problem import Problem
 from .wal import Lsn, Segment
 
@@ -59,7 +59,7 @@ def judge_writer(server: Server, evidence: Evidence, takes_over_from: str = "") 
     if current is None:
         return None
     if current.system_id != server.system_id:
-        return None if is_upgrade(server, repository) else _foreign(server, repository)
+        return None if is_upgrade(server, repository) else _foreign(server, repository.number, current)
     return (
         _other_timeline(server, evidence)
         or _other_position(server, evidence)
@@ -94,11 +94,9 @@ def _unreadable(server: Server, repository: Repository) -> Problem:
     )
 
 
-def _foreign(server: Server, repository: Repository) -> Problem:
-    current = repository.current
-    assert current is not None
+def _foreign(server: Server, number: int, current: Database) -> Problem:
     return Problem(
-        f"a foreign stanza: {server.stanza} in repository {repository.number} belongs to the cluster with system identifier "
+        f"a foreign stanza: {server.stanza} in repository {number} belongs to the cluster with system identifier "
         f"{current.system_id} (PostgreSQL {current.version})",
         f"this server's system identifier {server.system_id} (PostgreSQL {server.version})",
         "choose another pgbackrest_stanza or another repository path; only if this server was made from that cluster by "
