@@ -52,7 +52,7 @@ def commit(host: Host, note: str, *, at_worst: bool = False) -> Commit:
     """Commit a row in table `kept`; `at_worst` closes a segment just before it, so that it waits for a whole timeout."""
     before = "select pg_switch_wal() is null;" if at_worst else ""
     answer = host.sql(_COMMIT.format(note=note, before=before), db=DATABASE).splitlines()
-    first, (xid, bar, at), last = answer[-3], answer[-2].partition("|"), answer[-1]
+    first, (xid, _bar, at), last = answer[-3], answer[-2].partition("|"), answer[-1]
     return Commit(note, int(xid), float(at), tuple(dict.fromkeys((first, last))))
 
 

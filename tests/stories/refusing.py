@@ -200,9 +200,9 @@ def scenes(converged: Converged) -> dict[str, Host]:
     hosts["untouched"] = converged.copy("untouched")
     hosts["published"] = converged.twin("published")
 
-    for segment in range(3):
+    for _segment in range(3):
         archive_now(hosts["ahead"])
-    for segment in range(2):
+    for _segment in range(2):
         archive_now(original)
     for name in ("behind", "ahead", "stuck"):
         share_repository(original, hosts[name])
@@ -232,7 +232,7 @@ def fail_to_archive(host: Host, segments: int) -> None:
 
     pgBackRest refuses those and pushes the last one all the same; wait until it has done both.
     """
-    for segment in range(segments):
+    for _segment in range(segments):
         name = host.sql("select pg_walfile_name(pg_logical_emit_message(false, 'story', 'not archived'))")
         host.sql("select pg_switch_wal()")
     out = "/var/spool/pgbackrest/archive/axiomdb/out"

@@ -154,7 +154,7 @@ def record_values(host: Any) -> None:
     options = [option for option in OPTIONS.values() if option.name not in unknown]
     rows: dict[str, dict[str, int]] = {}
     given = [(option, value, *_value_probe(option, value)) for option in options for value in _values(option.kinds)]
-    for (option, value, *rest), (code, said) in zip(given, probe(host, *((row[2], row[3]) for row in given)), strict=True):
+    for (option, value, *_rest), (code, said) in zip(given, probe(host, *((row[2], row[3]) for row in given)), strict=True):
         rows.setdefault(option.name, {})[value] = code if option.name in said or code in (29, 31) else 0
     host.write("values", rows)
     cases = {}

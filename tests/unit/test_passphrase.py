@@ -84,7 +84,7 @@ def test_a_passphrase_of_its_own_is_fine(text: str) -> None:
 def test_what_the_refusal_tells_to_type_is_never_refused() -> None:
     dice = random.Random(20261122)
     for length in (15, 24, 48):
-        for attempt in range(2000):
+        for _attempt in range(2000):
             assert weakness(base64.b64encode(dice.randbytes(length)).decode()) is None
             assert weakness(dice.randbytes(length).hex()) is None
 

@@ -32,7 +32,7 @@ def model_name(position: int, timeline: int, size: int) -> str:
 
 def digits(number: int) -> str:
     text = ""
-    for digit in range(8):
+    for _digit in range(8):
         text = "0123456789ABCDEF"[number % 16] + text
         number //= 16
     return text
