@@ -83,7 +83,7 @@ def five_findings(host: Host) -> list[dict[str, str]]:
         ),
         (
             "initialize | Create the roles",
-            "initialize | Create the roles (axiomdb)",
+            "Create the roles (axiomdb)",
             'the state after: ALTER USER "axiomdb" WITH LOGIN NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION NOSUPERUSER',
             "another state",
         ),

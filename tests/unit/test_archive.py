@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from _recovery.archive import Listing, newest_directory, parse_listing
+from _recovery.archive import Listing, directories_since, parse_listing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +27,19 @@ TOP = {
 
 def listing(*names: str) -> str:
     return json.dumps({name: {"type": "file", "size": 1, "time": 1700000000} for name in names})
+
+
+def newest_directory(text: str, timeline: int) -> str | None:
+    """The last of the directories when nothing is said of a segment."""
+    return next(iter(directories_since(text, timeline, "")), None)
+
+
+def test_directories_begin_with_that_of_the_segment_and_the_newest_is_always_there() -> None:
+    top = listing("0000000100000000", "0000000100000001", "0000000100000002", "0000000200000001")
+    assert directories_since(top, 1, "000000010000000100000042") == ("0000000100000001", "0000000100000002")
+    assert directories_since(top, 1, "000000010000000900000000") == ("0000000100000002",)
+    assert directories_since(top, 2, "") == ("0000000200000001",)
+    assert directories_since(top, 3, "000000030000000000000001") == ()
 
 
 def test_the_top_of_an_archive_has_timelines_and_histories() -> None:

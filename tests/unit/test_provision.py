@@ -16,6 +16,7 @@ from _recovery.provision import (
     Archiver,
     annotations_for,
     check_is_due,
+    first_hole,
     repositories_behind,
     repositories_without_backup,
     stanza_action,
@@ -218,3 +219,34 @@ def test_a_backup_of_ours_says_where_it_comes_from() -> None:
 def test_a_repository_is_behind_that_lacks_what_the_server_believes_archived(last: str | None, names: list[str], behind: bool) -> None:
     archiver = replace(ARCHIVING, last_segment=last)
     assert repositories_behind(SERVER, archiver, [evidence(*names, number=2)]) == ((2,) if behind else ())
+
+
+def names(*numbers: int) -> list[str]:
+    return [f"0000000A00000000{number:08X}" for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("archived", "last", "hole"),
+    [
+        (names(3, 4, 5), names(5)[0], None),
+        (names(3, 5), names(5)[0], names(4)[0]),  # dropped in between
+        (names(3, 4), names(5)[0], names(5)[0]),  # the last one is not there
+        (names(4, 5), names(5)[0], names(3)[0]),  # the one that makes the backup consistent
+        (names(1, 3, 4), names(4)[0], None),  # before the backup: harmless
+        (names(3, 5), names(3)[0], None),  # a parallel push overtakes: not yet believed archived
+        (names(3), names(3)[0] + ".00000028.backup", None),
+        (names(3), None, None),
+        (names(3), "0000000A.history", None),
+        (names(3), "000000090000000000000009", None),
+    ],
+)
+def test_a_hole_is_what_lacks_between_the_newest_backup_and_what_is_believed_archived(
+    archived: list[str], last: str | None, hole: str | None
+) -> None:
+    seen = Evidence(READY, Listing(dict.fromkeys(archived, "a" * 40)))
+    assert first_hole(SERVER, Archiver("on", COMMAND, last_segment=last), seen) == hole
+
+
+def test_without_a_backup_there_is_nothing_to_have_a_hole() -> None:
+    seen = Evidence(replace(READY, backups=()), Listing(dict.fromkeys(names(3, 5), "a" * 40)))
+    assert first_hole(SERVER, Archiver("on", COMMAND, last_segment=names(5)[0]), seen) is None

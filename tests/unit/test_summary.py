@@ -132,6 +132,11 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
         {"repositories": (replace(REPOSITORY, databases=(Database(1, 42, "17"),)),)},
         f"NOT PROTECTED: vps1: repository 1 holds no usable backup. Type: {SITE}",
     ),
+    "a hole after the newest backup": (
+        {"holes": {2: "000000010000000000000009"}},
+        "NOT PROTECTED: vps1: the WAL segment 000000010000000000000009 is missing in repository 2: what was committed after it "
+        f"cannot be recovered from there. Type: {SITE.replace('site.yml', 'backup.yml')} -e backup_type=full",
+    ),
     "one of two repositories has no backup": (
         {"repositories": (REPOSITORY, replace(NO_BACKUP, number=2))},
         f"NOT PROTECTED: vps1: repository 2 holds no usable backup. Type: {SITE}",

@@ -51,10 +51,13 @@ def parse_listing(*texts: str) -> Listing:
     return Listing(segments, frozenset(timelines | histories), frozenset(histories))
 
 
-def newest_directory(text: str, timeline: int) -> str | None:
-    """The last directory (16 hexadecimal digits: timeline and log) of this timeline in a JSON output of `repo-ls`. Raises ValueError."""
-    names = (name for name in _names(text) if _DIRECTORY.match(name))
-    return max((name for name in names if int(name[:8], 16) == timeline), default=None)
+def directories_since(text: str, timeline: int, segment: str) -> tuple[str, ...]:
+    """The directories (16 hexadecimal digits: timeline and log) of a timeline in a JSON output of `repo-ls`, sorted.
+
+    The newest one always, and those from the directory of `segment` on where that is not empty. Raises ValueError.
+    """
+    names = sorted(name for name in _names(text) if _DIRECTORY.match(name) and int(name[:8], 16) == timeline)
+    return tuple(name for name in names if segment and name >= segment[:16]) or tuple(names[-1:])
 
 
 def _names(text: str) -> list[str]:

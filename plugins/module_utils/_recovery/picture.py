@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import host, passphrase, repository, systems
 from .postgres import Cluster, NotAnswering
-from .provision import repositories_behind
+from .provision import first_hole, repositories_behind
 from .summary import NETWORK_FILESYSTEMS, Picture, Place
 from .survey import survey
 
@@ -42,6 +42,7 @@ def take_picture(stanza: str, cluster: Cluster, inventory_host: str, command: st
         {number: place_of(options) for number, options in repository.configured().items()},
         seen.answer["pending"],
         behind=repositories_behind(seen.server, seen.archiver, seen.evidence),
+        holes={item.repository.number: hole for item in seen.evidence if (hole := first_hole(seen.server, seen.archiver, item))},
     )
 
 

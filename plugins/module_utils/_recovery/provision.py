@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .catalog import Repository
+from .wal import Segment
 from .writer import Evidence, Server, is_upgrade
 
 CREATE, UPGRADE, NONE = "create", "upgrade", "none"
@@ -82,6 +83,20 @@ def repositories_behind(server: Server, archiver: Archiver, evidence: Iterable[E
     if "." in last or not last.startswith(f"{server.timeline:08X}"):
         return ()
     return tuple(item.repository.number for item in evidence if last > (item.listing.newest_segment(server.timeline) or ""))
+
+
+def first_hole(server: Server, archiver: Archiver, evidence: Evidence) -> str | None:
+    """The first segment that a repository lacks between its newest backup and what the server believes archived.
+
+    Nothing that was committed after it can be recovered before there is a newer backup. Looked for on the server's own timeline.
+    """
+    newest, last = evidence.repository.newest_backup, (archiver.last_segment or "")[:24]
+    prefix = f"{server.timeline:08X}"
+    if newest is None or newest.wal_stop is None or not newest.wal_stop.startswith(prefix) or not last.startswith(prefix) or "." in last:
+        return None
+    numbers = range(Segment.parse(newest.wal_stop, server.segment_size).number, Segment.parse(last, server.segment_size).number + 1)
+    names = (Segment(server.timeline, number, server.segment_size).name for number in numbers)
+    return next((name for name in names if name not in evidence.listing.segments), None)
 
 
 def repositories_without_backup(server: Server, repositories: Iterable[Repository]) -> tuple[int, ...]:

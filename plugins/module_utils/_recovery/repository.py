@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .archive import Listing, newest_directory, parse_listing
+from .archive import Listing, directories_since, parse_listing
 from .catalog import Repository, parse_info, unreadable
 from .run import EXIT_CODES, Completed, pgbackrest, require
 from .writer import Evidence
@@ -57,7 +57,7 @@ def _reason(done: Completed) -> str:
 
 
 def list_archive(stanza: str, repository: Repository, timeline: int) -> Listing:
-    """The top of the current archive and its last directory on `timeline`: enough to know what is newest.
+    """The top of the current archive and its directories on `timeline`: from the newest backup's end on, the last one at least.
 
     Raises CommandFailed when the archive could not be listed: an unread archive is never taken for an empty one.
     """
@@ -67,11 +67,11 @@ def list_archive(stanza: str, repository: Repository, timeline: int) -> Listing:
     base = f"archive/{stanza}/{current.version}-{current.number}"
     scope = [f"--repo={repository.number}"]
     top = require(pgbackrest("", ["repo-ls", "--output=json", base], scope), stanza)
-    directory = newest_directory(top.stdout, timeline)
-    if directory is None:
-        return parse_listing(top.stdout)
-    inner = require(pgbackrest("", ["repo-ls", "--output=json", f"{base}/{directory}"], scope), stanza)
-    return parse_listing(top.stdout, inner.stdout)
+    newest = repository.newest_backup
+    since = newest.wal_stop or "" if newest else ""
+    directories = directories_since(top.stdout, timeline, since if since.startswith(f"{timeline:08X}") else "")
+    inner = [pgbackrest("", ["repo-ls", "--output=json", f"{base}/{directory}"], scope) for directory in directories]
+    return parse_listing(top.stdout, *(require(done, stanza).stdout for done in inner))
 
 
 def evidence_of(stanza: str, repository: Repository, timeline: int) -> Evidence:

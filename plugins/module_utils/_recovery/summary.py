@@ -37,7 +37,8 @@ class Place:
 class Picture:
     """Everything that the summary is made of. `server` is None when nothing answers; `now` is in Unix seconds.
 
-    `behind` are the repositories that lack a segment which the server believes archived.
+    `behind` are the repositories that lack a segment which the server believes archived; `holes` are the first segments
+    that are missing after a repository's newest backup.
     """
 
     host: str
@@ -55,6 +56,7 @@ class Picture:
     pending: Mapping[str, str] = field(default_factory=dict)
     reason: str = "nothing is installed yet"
     behind: Sequence[int] = ()
+    holes: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,9 @@ def judge(picture: Picture) -> Verdict:
     if picture.behind:
         lost = f"repository {picture.behind[0]} lacks the WAL segment {archiver.last_segment}, which PostgreSQL believes archived"
         return Verdict(False, lost, f"sudo -u postgres pgbackrest --stanza={picture.stanza} check")
+    for number, name in picture.holes.items():
+        lost = f"the WAL segment {name} is missing in repository {number}: what was committed after it cannot be recovered from there"
+        return Verdict(False, lost, f"{picture.command} playbooks/backup.yml -l {picture.host} -e backup_type=full")
     missing = repositories_without_backup(picture.server, picture.repositories)
     if missing or not picture.repositories:
         numbers = ", ".join(str(number) for number in missing)
