@@ -142,9 +142,13 @@ def archiver_of(answer: Mapping[str, Any], stanza: str, spool: str = "/var/spool
 
 
 def shared_segments(data_directory: str, listing: Listing, limit: int = 2) -> dict[str, str]:
-    """SHA-1 of the newest segments that lie both in pg_wal, as archived, and in the listing; at most `limit`."""
+    """SHA-1 of the newest segments that lie both in pg_wal, as complete, and in the listing; at most `limit`.
+
+    Those that wait (`.ready`) count as well: another server's bytes under the same name are why they wait.
+    """
     pg_wal = Path(data_directory, "pg_wal")
-    done = sorted((path.name[:24] for path in (pg_wal / "archive_status").glob("*.done")), reverse=True)
+    status = (pg_wal / "archive_status").iterdir()
+    done = sorted({path.name[:24] for path in status if path.suffix in (".done", ".ready")}, reverse=True)
     shared: dict[str, str] = {}
     for name in done:
         if len(shared) < limit and name in listing.segments and (digest := _digest(pg_wal / name)):

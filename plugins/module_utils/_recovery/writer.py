@@ -20,7 +20,7 @@ from .wal import Lsn, Segment
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. `archived` maps segments that it has and believes archived to the SHA-1 of their bytes.
+    """A running server. `archived` maps complete segments that it still has to the SHA-1 of their bytes.
 
     `host` is its own name, `inventory_host` the one that commands for it name.
     """
