@@ -11,7 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._recovery import host, systems
 from ._recovery.files import findings_diff
-from ._recovery.finding import Finding
+from ._recovery.finding import ABSENT, UNKNOWN, Finding
 from ._recovery.postgres import Cluster, NotAnswering
 from ._recovery.problem import Refusal
 from ._recovery.run import CommandFailed
@@ -66,3 +66,8 @@ def this_system() -> systems.System:
 def cluster_of(params: dict[str, Any]) -> Cluster:
     """The cluster that C(version), C(cluster) and C(port) name; without a version, the one of the system's packages."""
     return Cluster(params["version"] or this_system().postgresql, params["cluster"], params["port"])
+
+
+def unseen(cluster: Cluster) -> str:
+    """What to say was found of something that only a running server could show."""
+    return UNKNOWN if host.cluster_exists(cluster.version, cluster.name) else ABSENT

@@ -68,7 +68,7 @@ findings:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import WRITER_OPTIONS, cluster_of, outcome, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import WRITER_OPTIONS, cluster_of, outcome, run_module, unseen
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import backup
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding import ABSENT, Finding
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Refusal
@@ -83,7 +83,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     look = survey_if_running if module.check_mode else survey
     seen = look(wanted["stanza"], cluster, wanted["inventory_host"])
     if seen is None:
-        return outcome([Finding(f"{wanted['type']} backup of {wanted['stanza']}", "taken", ABSENT)], backups=[], possible=False)
+        return outcome([Finding(f"{wanted['type']} backup of {wanted['stanza']}", "taken", unseen(cluster))], backups=[], possible=False)
     refuse_other_writers(seen, wanted["takes_over_from"])
     impossible = backup.impossible(seen)
     if impossible and wanted["only_if_missing"]:

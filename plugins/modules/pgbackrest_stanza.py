@@ -78,9 +78,10 @@ findings:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import WRITER_OPTIONS, cluster_of, outcome, run_module
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import provision
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import WRITER_OPTIONS, cluster_of, outcome, run_module, unseen
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import host, provision, repository
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding import ABSENT, Finding
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.postgres import Cluster
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.run import pgbackrest, pgbackrest_when_free, require
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import (
@@ -100,7 +101,8 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     look = survey_if_running if module.check_mode or only_judge else survey
     seen = look(wanted["stanza"], cluster, wanted["inventory_host"])
     if seen is None:
-        missing = [] if only_judge else [Finding(f"stanza {wanted['stanza']}", "created", ABSENT)]
+        refuse_orphaned(wanted["stanza"], cluster)
+        missing = [] if only_judge else [Finding(f"stanza {wanted['stanza']}", "created", unseen(cluster))]
         return outcome(missing, action=provision.CREATE, archiving=False, standby=False, check_due=True, backups_due=[])
     refuse_other_writers(seen, wanted["takes_over_from"], wanted["state"] == "upgraded")
     action = decide(wanted["state"], seen)
@@ -115,6 +117,22 @@ def act(module: AnsibleModule) -> dict[str, Any]:
         check_due=provision.check_is_due(seen.server, seen.archiver, seen.evidence),
         backups_due=list(provision.repositories_without_backup(seen.server, seen.repositories)),
     )
+
+
+def refuse_orphaned(stanza: str, cluster: Cluster) -> None:
+    """Raise Refusal when a repository of this host holds the stanza of a cluster that is not there: it is to be restored, not made anew."""
+    if host.cluster_exists(cluster.version, cluster.name) or not host.pgbackrest_version():
+        return
+    numbers = tuple(repository.configured())
+    for found in repository.look(stanza, numbers) if numbers else ():
+        if found.has_stanza:
+            raise Refusal(
+                Problem(
+                    f"backups of {stanza} in repository {found.number}, but no cluster {cluster.version}/{cluster.name}",
+                    "the cluster that they belong to; an empty one in its place would hide them",
+                    f"sudo -u postgres pgbackrest --stanza={stanza} info; restore it, or choose another pgbackrest_stanza",
+                )
+            )
 
 
 def refuse_unconfirmed(wanted: dict[str, Any]) -> None:
@@ -148,12 +166,12 @@ def decide(state: str, seen: Survey) -> str:
 def describe(stanza: str, action: str, seen: Survey) -> list[Finding]:
     """One finding for each repository in which the stanza changes."""
     findings = []
-    for repository in seen.repositories:
-        current = repository.current
+    for found in seen.repositories:
+        current = found.current
         if action == provision.CREATE and current is None:
-            findings.append(Finding(f"stanza {stanza} in repository {repository.number}", "created", ABSENT))
+            findings.append(Finding(f"stanza {stanza} in repository {found.number}", "created", ABSENT))
         elif action == provision.UPGRADE and current is not None and current.system_id != seen.server.system_id:
-            what = f"stanza {stanza} in repository {repository.number}"
+            what = f"stanza {stanza} in repository {found.number}"
             findings.append(Finding(what, f"upgraded to PostgreSQL {seen.server.version}", f"PostgreSQL {current.version}"))
     return findings
 

@@ -117,6 +117,8 @@ def act(module: AnsibleModule) -> dict[str, Any]:
         if pending and wanted["restart_allowed"] and not module.check_mode:
             server_files.restart(plan)
             pending, restarted = server_files.pending_restart(plan), True
+    for sentence in server_files.overridden(plan) if plan.exists else []:
+        module.warn(sentence)
     if pending:
         module.warn(server_files.pending_sentence(plan, pending))
     result = outcome(list(plan.findings), list(plan.diff), restart_pending=pending, restarted=restarted)

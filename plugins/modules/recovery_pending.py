@@ -17,6 +17,10 @@ options:
     description: Names of what would be made, by kind, such as C(role).
     type: dict
     required: true
+  server_exists:
+    description: Whether the cluster exists and merely does not run; then nobody knows what it holds.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - axiomdb.recovery.recovery
 """
@@ -41,17 +45,18 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import outcome, run_module
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding import ABSENT, Finding
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding import ABSENT, UNKNOWN, Finding
 
 
 def act(module: AnsibleModule) -> dict[str, Any]:
     """Turn names into findings."""
     items = module.params["items"].items()
-    return outcome([Finding(f"{kind} {name}", "present", ABSENT) for kind, names in items for name in names])
+    found = UNKNOWN if module.params["server_exists"] else ABSENT
+    return outcome([Finding(f"{kind} {name}", "present", found) for kind, names in items for name in names])
 
 
 def main() -> None:
-    run_module({"items": {"type": "dict", "required": True}}, act)
+    run_module({"items": {"type": "dict", "required": True}, "server_exists": {"type": "bool", "default": False}}, act)
 
 
 if __name__ == "__main__":

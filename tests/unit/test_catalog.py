@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _recovery.catalog import NOT_OPENED, Backup, Database, Repository, parse_info, reason, unreadable
+from _recovery.catalog import NOT_OPENED, Backup, Database, Repository, mark_lost, parse_info, reason, unreadable
 from _recovery.wal import Lsn, Segment
 from hypothesis import given
 from hypothesis import strategies as st
@@ -381,3 +381,12 @@ def test_a_recorded_new_second_repository_is_fresh(path: Path) -> None:
     first, second = parse_info(standard_output(path), "demo", [1, 2])
     assert first.has_stanza
     assert (second.readable, second.has_stanza, second.cipher) == (True, False, "none")
+
+
+def test_a_backup_whose_directory_is_gone_is_broken_and_so_is_what_builds_on_it() -> None:
+    full, incremental = "20261122-020001F", "20261122-020001F_20261122-030001I"
+    backups = tuple(Backup(label, "full", 1, 1, 2, None, None, None, False, 1, 1) for label in (full, incremental))
+    repository = Repository(1, 0, "ok", databases=(Database(1, 7, "17"),), backups=backups)
+    assert [backup.error for backup in mark_lost(repository, frozenset({full, incremental})).backups] == [False, False]
+    assert [backup.error for backup in mark_lost(repository, frozenset({full, "latest"})).backups] == [False, True]
+    assert mark_lost(repository, frozenset({incremental})).usable_backups(7) == ()

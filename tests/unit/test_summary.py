@@ -137,6 +137,14 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
         "NOT PROTECTED: vps1: the WAL segment 000000010000000000000009 is missing in repository 2: what was committed after it "
         f"cannot be recovered from there. Type: {SITE.replace('site.yml', 'backup.yml')} -e backup_type=full",
     ),
+    "pgbackrest stop": (
+        {"archiver": replace(GOOD.archiver, stopped=True)},
+        "NOT PROTECTED: vps1: pgBackRest was told to stop on this host. Type: sudo -u postgres pgbackrest --stanza=axiomdb start",
+    ),
+    "a crash would damage the data": (
+        {"unsafe": ["fsync"]},
+        f"NOT PROTECTED: vps1: fsync off: a crash of this host damages the data. Type: {SITE}",
+    ),
     "one of two repositories has no backup": (
         {"repositories": (REPOSITORY, replace(NO_BACKUP, number=2))},
         f"NOT PROTECTED: vps1: repository 2 holds no usable backup. Type: {SITE}",

@@ -40,7 +40,7 @@ def parse_listing(*texts: str) -> Listing:
     histories: set[int] = set()
     timelines: set[int] = set()
     for text in texts:
-        for path in _names(text):
+        for path in names(text):
             if match := _SEGMENT.match(path):
                 segments[match[1]] = match[2]
                 timelines.add(int(match[1][:8], 16))
@@ -56,11 +56,12 @@ def directories_since(text: str, timeline: int, segment: str) -> tuple[str, ...]
 
     The newest one always, and those from the directory of `segment` on where that is not empty. Raises ValueError.
     """
-    names = sorted(name for name in _names(text) if _DIRECTORY.match(name) and int(name[:8], 16) == timeline)
-    return tuple(name for name in names if segment and name >= segment[:16]) or tuple(names[-1:])
+    found = sorted(name for name in names(text) if _DIRECTORY.match(name) and int(name[:8], 16) == timeline)
+    return tuple(name for name in found if segment and name >= segment[:16]) or tuple(found[-1:])
 
 
-def _names(text: str) -> list[str]:
+def names(text: str) -> list[str]:
+    """The names in a JSON output of `repo-ls`. Raises ValueError when it is another document."""
     document = json.loads(text)
     if not isinstance(document, dict):
         raise ValueError("Found another document than the names that pgbackrest repo-ls prints.")

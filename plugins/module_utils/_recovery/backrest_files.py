@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,14 @@ from . import backrest, files, host, repository
 from .backrest import RepositorySpec, StanzaSpec
 from .catalog import Repository, unreadable
 from .files import Directory, File
-from .finding import ABSENT, Finding, compare_mappings
+from .finding import ABSENT, HIDDEN, Finding, compare_mappings
 from .options import Version, is_secret, judge_configuration, parse, parse_version, render
 from .problem import Problem, Refusal
 
 ROOT = "/etc/pgbackrest"
 LEGACY = "/etc/pgbackrest.conf"
+_STANZA_PATH = re.compile(r"pg[0-9]*-path$")
+_OPTION = re.compile(r"^([ \t#]*([a-z0-9-]+)[ \t]*=).*$", re.MULTILINE)
 PACKAGE_OPTIONS = {"repo1-path": "/var/lib/pgbackrest"}
 
 
@@ -51,6 +53,7 @@ def plan(
     secrets = backrest.secrets_of(repositories)
     problems = backrest.judge_declaration(repositories, stanzas)
     problems += _judge(sections, secrets, version)
+    problems += [*_undeclared(stanzas, secrets), *_foreign_directories(repositories, sections)]
     if problems:
         raise Refusal(*problems)
     main = File(f"{ROOT}/pgbackrest.conf", f"# {backrest.HEADER}\n{render(sections)}", "root", "postgres", 0o640)
@@ -64,6 +67,40 @@ def plan(
 
 def _judge(sections: backrest.Sections, secrets: Mapping[str, str], version: Version) -> Sequence[Problem]:
     return (*judge_configuration(sections, version), *judge_configuration({"global": dict(secrets)}, version, secrets_file=True))
+
+
+def _undeclared(stanzas: Sequence[StanzaSpec], secrets: Mapping[str, str]) -> list[Problem]:
+    """What somebody else's files hold and the declaration lacks: a secret that would be lost, a stanza that would stop archiving."""
+    problems = []
+    names = {stanza.name for stanza in stanzas}
+    paths = [f"{ROOT}/pgbackrest.conf", LEGACY, *(str(path) for path in sorted(Path(f"{ROOT}/conf.d").glob("*.conf")))]
+    for path in paths:
+        text = files.read(path) or ""
+        if backrest.HEADER in text:
+            continue
+        for section, options in parse(text).items():
+            if any(_STANZA_PATH.match(name) for name in options) and section.partition(":")[0] not in {*names, "global"}:
+                expected = "every stanza of this host in pgbackrest_stanzas: its server would stop archiving"
+                problems.append(Problem(f"the stanza {section} in {path}", expected, "declare it there too, or take it out of the file"))
+            for name, value in options.items():
+                if is_secret(name) and value not in secrets.values():
+                    expected = "it in pgbackrest_repositories: it would be lost, and what it opens with it"
+                    problems.append(Problem(f"the secret {name} in {path}", expected, "put it into the vault and declare its repository"))
+    return problems
+
+
+def _foreign_directories(repositories: Sequence[RepositorySpec], sections: backrest.Sections) -> list[Problem]:
+    """Directories with somebody else's files, which must not become postgres's."""
+    problems = []
+    for wanted in _directories(repositories, sections)[2:]:
+        owner = files.attributes(wanted.path).get("owner", "postgres")
+        content = set(os.listdir(wanted.path)) - {"lost+found"} if os.path.isdir(wanted.path) else set()
+        if owner != "postgres" and content and not content <= {"archive", "backup"}:
+            found = f"{wanted.path}, which belongs to {owner} and holds other files"
+            problems.append(
+                Problem(found, "an empty or absent directory, or one of postgres", f"ls -la {wanted.path}; choose another path")
+            )
+    return problems
 
 
 def _passphrase_problems(
@@ -102,13 +139,12 @@ def _try(
     main: File, secrets: Mapping[str, str], stanzas: Sequence[StanzaSpec], repositories: Sequence[RepositorySpec]
 ) -> dict[int, Repository]:
     """Look into each repository with the new configuration; the worst answer over all stanzas counts, else an existing one."""
-    directory = tempfile.mkdtemp(prefix="axiomdb-", dir="/run")
+    directory = files.trial_directory()
     seen: dict[int, Repository] = {}
     try:
         trial = Path(directory, "pgbackrest.conf")
         trial.write_text(main.content, encoding="utf-8")
-        for path in (directory, trial):
-            os.chown(path, *files.ids("postgres", "postgres"))
+        os.chmod(trial, 0o644)
         options = [f"--config={trial}", "--log-level-file=off"]
         numbers = [spec.number for spec in repositories]
         for stanza in stanzas:
@@ -136,7 +172,7 @@ def _compare(installed: str, directories: tuple[Directory, ...], wanted: tuple[F
     for file in wanted:
         before = files.read(file.path)
         if before != file.content:
-            diff.append(files.diff_of(file))
+            diff.append(files.diff_of(file, masked))
             findings += _option_findings(file, before)
         attributes = files.attribute_findings(file)
         findings += attributes
@@ -156,6 +192,11 @@ def _option_findings(file: File, before: str | None) -> list[Finding]:
     hidden = frozenset(name for name in {*expected, *found} if is_secret(name.rpartition("] ")[2]))
     differing = compare_mappings(f"option in {file.path}", expected, found, hidden)
     return differing or [Finding(f"layout of {file.path}", "as written by the collection", "comments or order differ")]
+
+
+def masked(text: str) -> str:
+    """A configuration as it may be shown: without the values of secret options, in comments too."""
+    return _OPTION.sub(lambda match: f"{match[1]}{HIDDEN}" if is_secret(match[2]) else match[0], text)
 
 
 def _flat(sections: Mapping[str, Mapping[str, object]]) -> dict[str, str]:

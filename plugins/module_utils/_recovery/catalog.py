@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 OK, MISSING_STANZA, NO_BACKUP = 0, 1, 2
+FULL_LABEL = len("20261122-020001F")
 LOOKED_INSIDE = (OK, MISSING_STANZA, NO_BACKUP)
 NOT_OPENED = "the passphrase does not open the repository"
 OWN_ANNOTATIONS = ("axiomdb-host", "axiomdb-machine-id")
@@ -112,6 +113,14 @@ def reason(message: str) -> str:
     if "[FormatError] unable to load info file" in printable:
         return f"{NOT_OPENED}, or its info file is damaged"
     return " ".join(printable.split())[:300]
+
+
+def mark_lost(repository: Repository, directories: frozenset[str]) -> Repository:
+    """The repository as it is when only these backup directories exist: what lies in others, or builds on them, is broken."""
+    backups = (
+        backup if {backup.label, backup.label[:FULL_LABEL]} <= directories else replace(backup, error=True) for backup in repository.backups
+    )
+    return replace(repository, backups=tuple(backups))
 
 
 def parse_info(text: str, stanza: str, numbers: Iterable[int]) -> tuple[Repository, ...]:

@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
 import stat
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .finding import ABSENT, HIDDEN, Finding
+from .problem import Problem, Refusal
 
 MASKED = "(the content is secret)\n"
 
@@ -39,17 +43,34 @@ class Directory:
 
 
 def read(path: str) -> str | None:
-    """The text of a file, or None when there is none."""
+    """The text of a file, or None when there is none. Raises Refusal for anything but a plain file.
+
+    Other users may write in some of these directories: root never follows a link that stands in a file's place.
+    """
     try:
-        return Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise Refusal(_no_plain_file(path)) from error
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise Refusal(_no_plain_file(path))
+        return stream.read().decode("utf-8", errors="surrogateescape")
+
+
+def _no_plain_file(path: str) -> Problem:
+    return Problem(
+        f"a link or a special file in place of {path}", "a plain file", f"ls -l {path}; find out who put it there, then remove it"
+    )
 
 
 def attributes(path: str) -> dict[str, str]:
     """Owner, group and mode as text; an unknown id is shown as its number."""
     try:
-        status = os.stat(path)
+        status = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:
         return {}
     return {"owner": _user(status.st_uid), "group": _group(status.st_gid), "mode": f"{stat.S_IMODE(status.st_mode):04o}"}
@@ -68,13 +89,13 @@ def directory_findings(wanted: Directory) -> list[Finding]:
     return attribute_findings(wanted)
 
 
-def diff_of(wanted: File) -> dict[str, str]:
-    """One entry for Ansible's diff; the content of a secret file is masked on both sides."""
+def diff_of(wanted: File, shown: Callable[[str], str] = str) -> dict[str, str]:
+    """One entry for Ansible's diff. `shown` masks what must not be seen; the content of a secret file is masked as a whole."""
     before = read(wanted.path)
     if wanted.secret:
         same = before == wanted.content
         return _entry(wanted.path, None if before is None else MASKED, MASKED if same else f"{MASKED}{HIDDEN}\n")
-    return _entry(wanted.path, before, wanted.content)
+    return _entry(wanted.path, None if before is None else shown(before), shown(wanted.content))
 
 
 def _entry(path: str, before: str | None, after: str | None) -> dict[str, str]:
@@ -132,6 +153,14 @@ def make(wanted: Directory) -> None:
     os.makedirs(wanted.path, exist_ok=True)
     os.chown(wanted.path, *ids(wanted.owner, wanted.group))
     os.chmod(wanted.path, wanted.mode)
+
+
+def trial_directory() -> str:
+    """A directory in memory that root writes and postgres reads, for configurations that are tried; remove it afterwards."""
+    directory = tempfile.mkdtemp(prefix="axiomdb-", dir="/run")
+    os.chown(directory, *ids("root", "postgres"))
+    os.chmod(directory, 0o750)
+    return directory
 
 
 def ids(owner: str, group: str) -> tuple[int, int]:

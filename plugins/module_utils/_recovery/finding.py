@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 ABSENT = "(absent)"
 HIDDEN = "(hidden)"
+UNKNOWN = "(not known: the server does not run)"
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ def take_picture(stanza: str, cluster: Cluster, inventory_host: str, command: st
         {number: place_of(options) for number, options in repository.configured().items()},
         seen.answer["pending"],
         behind=repositories_behind(seen.server, seen.archiver, seen.evidence),
+        unsafe=[name for name in ("fsync", "full_page_writes") if seen.answer["settings"][name] == "off"],
         holes={item.repository.number: hole for item in seen.evidence if (hole := first_hole(seen.server, seen.archiver, item))},
     )
 

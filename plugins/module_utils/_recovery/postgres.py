@@ -16,6 +16,7 @@ from typing import Any
 
 from . import host
 from .archive import Listing
+from .problem import Problem, Refusal
 from .provision import Archiver
 from .run import CommandFailed, Completed, run
 from .wal import Lsn
@@ -38,7 +39,8 @@ select json_build_object(
   'checksums', current_setting('data_checksums'),
   'started', extract(epoch from pg_postmaster_start_time()),
   'settings', (select json_object_agg(name, setting) from pg_settings
-               where name in ('archive_mode', 'archive_command', 'archive_library', 'archive_timeout', 'wal_level', 'port')),
+               where name in ('archive_mode', 'archive_command', 'archive_library', 'archive_timeout', 'wal_level', 'port',
+                              'fsync', 'full_page_writes')),
   'pending', (select coalesce(json_object_agg(name, setting), '{{}}') from pg_settings where pending_restart),
   'archiver', (select json_build_object(
       'last_segment', last_archived_wal, 'last_time', extract(epoch from last_archived_time),
@@ -122,8 +124,8 @@ def server_of(answer: Mapping[str, Any], stanza: str, inventory_host: str, archi
     )
 
 
-def archiver_of(answer: Mapping[str, Any], stanza: str, spool: str = "/var/spool/pgbackrest") -> Archiver:
-    """The archiver's state: settings, pg_stat_archiver, the queue in archive_status and the errors in the spool."""
+def archiver_of(answer: Mapping[str, Any], stanza: str, spool: str, locks: str) -> Archiver:
+    """The archiver's state: settings, pg_stat_archiver, the queue in archive_status, errors in the spool, `pgbackrest stop`."""
     settings, numbers = answer["settings"], answer["archiver"]
     status = Path(answer["data_directory"], "pg_wal", "archive_status")
     waiting = [path.stat().st_mtime for path in status.glob("*.ready")]
@@ -138,6 +140,7 @@ def archiver_of(answer: Mapping[str, Any], stanza: str, spool: str = "/var/spool
         len(waiting),
         min(waiting, default=None),
         tuple(path.read_text(encoding="utf-8", errors="replace").strip() for path in sorted(errors)),
+        any(Path(locks, f"{name}.stop").exists() for name in ("all", stanza)),
     )
 
 
@@ -164,6 +167,28 @@ def _digest(path: Path) -> str | None:
             return digest if path.stat().st_ino == os.fstat(stream.fileno()).st_ino else None
     except FileNotFoundError:
         return None
+
+
+def refuse_other_server(cluster: Cluster) -> None:
+    """Raise Refusal when the cluster's server has another port, or the port belongs to another cluster's server."""
+    live = host.postmaster(cluster.data_directory)
+    if live is not None and live[1] != cluster.port:
+        raise Refusal(other_server(cluster, cluster.data_directory, live[1]))
+    if live is None:
+        try:
+            answers = ask(cluster.port, "select to_json(current_setting('data_directory'))")
+        except NotAnswering:
+            return
+        if answers != cluster.data_directory:
+            raise Refusal(other_server(cluster, str(answers), cluster.port))
+
+
+def other_server(cluster: Cluster, directory: str, port: int) -> Problem:
+    return Problem(
+        f"a server on port {port} with the data directory {directory}",
+        f"the cluster {cluster.version}/{cluster.name} in {cluster.data_directory} on port {cluster.port}, as declared",
+        "pg_lsclusters, then correct postgresql_port or postgresql_cluster",
+    )
 
 
 def reload(port: int, patience: float = 20.0) -> None:

@@ -28,6 +28,7 @@ class Archiver:
     waiting: int = 0
     oldest_waiting: float | None = None
     spool_errors: tuple[str, ...] = ()
+    stopped: bool = False
 
     @property
     def on(self) -> bool:

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .archive import Listing, directories_since, parse_listing
-from .catalog import Repository, parse_info, unreadable
+from .archive import Listing, directories_since, names, parse_listing
+from .catalog import Repository, mark_lost, parse_info, unreadable
 from .run import EXIT_CODES, Completed, pgbackrest, require
 from .writer import Evidence
 
@@ -74,8 +74,20 @@ def list_archive(stanza: str, repository: Repository, timeline: int) -> Listing:
     return parse_listing(top.stdout, *(require(done, stanza).stdout for done in inner))
 
 
+def without_lost_backups(stanza: str, repository: Repository) -> Repository:
+    """The repository with each backup marked as broken whose directory, or that of the full backup below it, is gone.
+
+    `pgbackrest info` reads its catalogue alone and shows them as if they were there. Raises CommandFailed.
+    """
+    if not repository.backups:
+        return repository
+    done = require(pgbackrest("", ["repo-ls", "--output=json", f"backup/{stanza}"], [f"--repo={repository.number}"]), stanza)
+    return mark_lost(repository, frozenset(names(done.stdout)))
+
+
 def evidence_of(stanza: str, repository: Repository, timeline: int) -> Evidence:
     """The repository with its newest archive names and, above timeline 1, its own history file of that timeline."""
+    repository = without_lost_backups(stanza, repository)
     listing = list_archive(stanza, repository, timeline) if repository.has_stanza else Listing()
     history = None
     if timeline > 1 and timeline in listing.histories and repository.current is not None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +31,7 @@ class Plan:
     findings: tuple[Finding, ...]
     diff: tuple[dict[str, str], ...]
     hidden: tuple[str, ...]
+    unread: bool = False
 
     @property
     def stale(self) -> list[File]:
@@ -50,6 +50,7 @@ def plan(
     if problems:
         raise Refusal(*problems)
     exists = host.cluster_exists(cluster.version, cluster.name)
+    postgres.refuse_other_server(cluster)
     settings_file = File(f"{cluster.configuration}/conf.d/{name}", settings.render(HEADER, wanted), "postgres", "postgres", 0o644)
     hba_file = None
     findings = _settings_findings(settings_file, wanted)
@@ -62,9 +63,13 @@ def plan(
     hidden_findings = [Finding(f"setting {key} in postgresql.auto.conf", "(absent)", value) for key, value in hidden]
     diff += files.findings_diff(attribute_findings + hidden_findings)
     findings += attribute_findings + hidden_findings
+    unread = not diff and exists and _is_unread(cluster, [file.path for file in (settings_file, hba_file) if file])
+    if unread:
+        findings.append(Finding(f"configuration with which {cluster.unit} runs", "as in its files", "read before they changed"))
+        diff += files.findings_diff(findings)
     if exists and diff:
         _judge_offline(cluster, settings_file)
-    return Plan(cluster, exists, settings_file, hba_file, tuple(findings), tuple(diff), tuple(dict(hidden)))
+    return Plan(cluster, exists, settings_file, hba_file, tuple(findings), tuple(diff), tuple(dict(hidden)), unread)
 
 
 def _settings_findings(file: File, wanted: Mapping[str, settings.SettingValue]) -> list[Finding]:
@@ -94,6 +99,30 @@ def _hidden(cluster: postgres.Cluster, wanted: Mapping[str, settings.SettingValu
     return [(name, found[name]) for name in wanted if name in found]
 
 
+def _is_unread(cluster: postgres.Cluster, paths: list[str]) -> bool:
+    """True when a running server has not read its files since they were written: a run was killed before the reload."""
+    if host.postmaster(cluster.data_directory) is None:
+        return False
+    read = float(postgres.ask(cluster.port, "select extract(epoch from pg_conf_load_time())"))
+    return any(os.stat(path).st_mtime > read for path in paths)
+
+
+def overridden(planned: Plan) -> list[str]:
+    """Sentences about declared settings that a later file of somebody else wins over; such a file is not ours to change."""
+    if host.postmaster(planned.cluster.data_directory) is None:
+        return []
+    names = ", ".join(f"'{name}'" for name in settings.parse(planned.settings_file.content))
+    rows = postgres.ask(
+        planned.cluster.port,
+        "select coalesce(json_agg(json_build_array(name, setting, sourcefile, sourceline)), '[]') from pg_file_settings "
+        f"where applied and name in ({names}) and sourcefile <> '{planned.settings_file.path}'",
+    )
+    return [
+        f"OVERRIDDEN: {source} line {line} says {name} = '{value}' and wins over what is declared. Take that line out, or declare it."
+        for name, value, source, line in rows
+    ]
+
+
 def apply(planned: Plan) -> None:
     """Write what is stale, after the server accepted it; reload a running server. Raises Refusal and puts the old files back."""
     stale = planned.stale
@@ -109,9 +138,9 @@ def apply(planned: Plan) -> None:
         for path, old in kept.items():
             _put_back(path, old)
         raise
-    for name in planned.hidden:
+    for name in planned.hidden if running else ():
         _reset(planned, name)
-    if running and (stale or planned.hidden):
+    if running and (stale or planned.hidden or planned.unread):
         postgres.reload(planned.cluster.port)
 
 
@@ -135,13 +164,13 @@ def _put_back(path: str, old: File | None) -> None:
 
 def _judge_offline(cluster: postgres.Cluster, new: File) -> None:
     """Let the server's own binary read the whole configuration with the new file in place of the old one."""
-    directory = tempfile.mkdtemp(prefix="axiomdb-", dir="/run")
+    directory = files.trial_directory()
     try:
         trial, included = Path(directory, "postgresql.conf"), Path(directory, os.path.basename(new.path))
         included.write_text(new.content, encoding="utf-8")
         trial.write_text(_with_file(cluster, new, str(included)), encoding="utf-8")
-        for path in (directory, trial, included):
-            os.chown(path, *files.ids("postgres", "postgres"))
+        for path in (trial, included):
+            os.chmod(path, 0o644)
         argv = [f"{cluster.binaries}/postgres", "-D", cluster.data_directory, "-c", f"config_file={trial}", "-C", "port"]
         done = run(argv, user="postgres", timeout=30)
     finally:
@@ -157,7 +186,7 @@ def _with_file(cluster: postgres.Cluster, new: File, replacement: str) -> str:
     directory = os.path.dirname(new.path)
     paths = sorted({*(str(path) for path in Path(directory).glob("*.conf")), new.path})
     includes = "\n".join(f"include '{replacement if path == new.path else path}'" for path in paths)
-    main = Path(cluster.configuration, "postgresql.conf").read_text(encoding="utf-8", errors="replace")
+    main = files.read(f"{cluster.configuration}/postgresql.conf") or ""
     return re.sub(r"^\s*include_dir\s*=?\s*'conf\.d'.*$", lambda match: includes, main, flags=re.MULTILINE)
 
 

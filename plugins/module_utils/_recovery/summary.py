@@ -56,6 +56,7 @@ class Picture:
     pending: Mapping[str, str] = field(default_factory=dict)
     reason: str = "nothing is installed yet"
     behind: Sequence[int] = ()
+    unsafe: Sequence[str] = ()
     holes: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -87,6 +88,10 @@ def judge(picture: Picture) -> Verdict:
         return Verdict(False, f"archive_command does not name the stanza {picture.stanza}", site)
     if unreadable is not None:
         return Verdict(False, f"repository {unreadable.number} is unreadable: {unreadable.message}", info)
+    if archiver.stopped:
+        return Verdict(False, "pgBackRest was told to stop on this host", f"sudo -u postgres pgbackrest --stanza={picture.stanza} start")
+    if picture.unsafe:
+        return Verdict(False, f"{' and '.join(picture.unsafe)} off: a crash of this host damages the data", site)
     if archiver.failing:
         return Verdict(False, "archiving fails", f"tail /var/log/pgbackrest/{picture.stanza}-archive-push-async.log")
     if archiver.oldest_waiting is not None and picture.now - archiver.oldest_waiting > STALLED_SECONDS:
@@ -128,7 +133,7 @@ def _last_lines(picture: Picture, verdict: Verdict) -> list[str]:
     text = ["  protects     against dropped tables, bad migrations and damaged files: back to any moment since the oldest backup"]
     if not any(place.elsewhere for place in picture.places.values()):
         text.append("  does not     NOT PROTECTED AGAINST LOSS OF THIS HOST: no repository lies elsewhere")
-        text.append("               add a second item to pgbackrest_repositories (inventories/single_vps shows one)")
+        text.append("               add one of type s3, azure, gcs or sftp to pgbackrest_repositories (inventories/single_vps shows one)")
     if any(place.published for place in picture.places.values() if place.cipher != "none"):
         text.append("  does not     keep the backups secret: they are encrypted with a published key")
     text.append(f"  next         {verdict.command} -e backup_type=full")

@@ -12,7 +12,7 @@ from . import host, postgres, repository
 from .backrest import judge_stanza
 from .catalog import Repository
 from .postgres import Cluster, NotAnswering
-from .problem import Problem, Refusal
+from .problem import Refusal
 from .provision import Archiver
 from .writer import Evidence, Server, judge_writer
 
@@ -48,16 +48,17 @@ def survey(stanza: str, cluster: Cluster, inventory_host: str) -> Survey | None:
         return None
     answer = postgres.state(cluster.port)
     if answer["data_directory"] != cluster.data_directory:
-        raise Refusal(other_server(cluster, str(answer["data_directory"])))
+        raise Refusal(postgres.other_server(cluster, str(answer["data_directory"]), cluster.port))
     server = postgres.server_of(answer, stanza, inventory_host, {})
     evidence = tuple(repository.evidence_of(stanza, found, server.timeline) for found in repository.look(stanza, numbers))
     archived: dict[str, str] = {}
     for item in evidence:
         archived |= postgres.shared_segments(str(answer["data_directory"]), item.listing)
     spool = repository.option("spool-path", "/var/spool/pgbackrest")
+    locks = repository.option("lock-path", "/tmp/pgbackrest")
     # The archive was listed after the first answer: the position is read once more, or a busy server would look behind its own archive.
     server = replace(server, archived=archived, lsn=postgres.position(cluster.port))
-    return Survey(server, postgres.archiver_of(answer, stanza, spool), evidence, answer)
+    return Survey(server, postgres.archiver_of(answer, stanza, spool, locks), evidence, answer)
 
 
 def survey_if_running(stanza: str, cluster: Cluster, inventory_host: str) -> Survey | None:
@@ -68,14 +69,6 @@ def survey_if_running(stanza: str, cluster: Cluster, inventory_host: str) -> Sur
         if host.postmaster(cluster.data_directory) is None:
             return None
         raise
-
-
-def other_server(cluster: Cluster, found: str) -> Problem:
-    return Problem(
-        f"a server on port {cluster.port} with the data directory {found}",
-        f"the cluster {cluster.version}/{cluster.name} in {cluster.data_directory} there",
-        "pg_lsclusters, then correct postgresql_port",
-    )
 
 
 def refuse_other_writers(seen: Survey, takes_over_from: str = "", upgrade_confirmed: bool = False) -> None:
