@@ -115,7 +115,8 @@ def overridden(planned: Plan) -> list[str]:
     rows = postgres.ask(
         planned.cluster.port,
         "select coalesce(json_agg(json_build_array(name, setting, sourcefile, sourceline)), '[]') from pg_file_settings "
-        f"where applied and name in ({names}) and sourcefile <> '{planned.settings_file.path}'",
+        f"where applied and name in ({names}) and sourcefile <> '{planned.settings_file.path}' "
+        "and sourcefile not like '%/postgresql.auto.conf'",
     )
     return [
         f"OVERRIDDEN: {source} line {line} says {name} = '{value}' and wins over what is declared. Take that line out, or declare it."
