@@ -194,12 +194,12 @@ def judge(lab: Lab, hosts: Mapping[str, Host], cases: Sequence[Case]) -> Judged:
 
 def scenes(converged: Converged) -> dict[str, Host]:
     """The hosts. What changed on the original reaches the others as a repository that they share would bring it."""
-    original, version = converged.original, converged.version
+    original, version = quiet(converged.original), converged.version
     hosts = {
-        name: converged.twin(name.replace(" ", "-")) for name in ("behind", "left behind", "promoted too", "ahead", "stuck", "foreign")
+        name: quiet(converged.twin(name.replace(" ", "-")))
+        for name in ("behind", "left behind", "promoted too", "ahead", "stuck", "foreign", "published")
     }
-    hosts["untouched"] = converged.copy("untouched")
-    hosts["published"] = converged.twin("published")
+    hosts["untouched"] = quiet(converged.copy("untouched"))
 
     # The segments that tell them apart stay in pg_wal, however long the other scenes take.
     hosts["ahead"].sql("alter system set wal_keep_size = '1GB'")
@@ -217,11 +217,15 @@ def scenes(converged: Converged) -> dict[str, Host]:
         share_repository(original, hosts[name])
     hosts["foreign"].run(f"pg_dropcluster --stop {version} main && pg_createcluster {version} main --start")
     encrypt_with_placeholder(hosts["published"])
-    for host in hosts.values():
-        # No segment is closed by the clock while the states are compared.
-        host.sql("alter system set archive_timeout = 0")
-        host.sql("select pg_reload_conf()")
+    quiet(hosts["foreign"])
     return hosts
+
+
+def quiet(host: Host) -> Host:
+    """Let no segment be closed by the clock: what a scene archives does not depend on how long it takes."""
+    host.sql("alter system set archive_timeout = 0")
+    host.sql("select pg_reload_conf()")
+    return host
 
 
 def share_repository(source: Host, target: Host) -> None:
