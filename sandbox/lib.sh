@@ -13,6 +13,7 @@ LABEL=axiomdb.recovery.sandbox
 CHECKOUT_LABEL=axiomdb.recovery.checkout
 PATH_LABEL=axiomdb.recovery.path
 RUN_LABEL=axiomdb.recovery.run
+export SANDBOX LABEL CHECKOUT_LABEL PATH_LABEL RUN_LABEL
 SYSTEMS=(debian12 debian13 forky)
 
 mkdir -p "$CACHE"

@@ -126,7 +126,7 @@ def record_options(host: Any) -> None:
     )
 
     def warned(text: str, what: str) -> list[str]:
-        return sorted({name for name in re.findall(rf"configuration file contains {what} option '(\S+?)'", text)})
+        return sorted(set(re.findall(rf"configuration file contains {what} option '(\S+?)'", text)))
 
     unknown, typed = warned(said["backup"], "invalid"), warned(said["backup"], "command-line only")
     readers: dict[str, list[str]] = {}
