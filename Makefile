@@ -39,7 +39,7 @@ torture: controllers ## Run everything on everything; the result goes to benchma
 	@sandbox/image
 	$(pytest) --tier=all --seed=$(SEED) --hypothesis-seed=$(SEED) --result-dir=benchmarks/results $(ARGS)
 
-bench: controllers ## Compare with a bare script and with other roles, as ratios
+bench: controllers ## Compare with a bare shell script, as ratios
 	@sandbox/image
 	benchmarks/run $(ARGS)
 
