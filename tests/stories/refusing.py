@@ -204,13 +204,13 @@ def scenes(converged: Converged) -> dict[str, Host]:
     # The segments that tell them apart stay in pg_wal, however long the other scenes take.
     hosts["ahead"].sql("alter system set wal_keep_size = '1GB'")
     hosts["ahead"].sql("select pg_reload_conf()")
-    for _segment in range(3):
-        archive_now(hosts["ahead"])
-    for _segment in range(2):
-        archive_now(original)
+    archive_now(original)
+    newest = archive_now(original)
+    while archive_now(hosts["ahead"]) <= newest:
+        pass
     for name in ("behind", "ahead", "stuck"):
         share_repository(original, hosts[name])
-    fail_to_archive(hosts["stuck"], segments=3)
+    fail_to_archive(hosts["stuck"], beyond=newest)
     for host in (original, hosts["promoted too"]):
         promote(host, version)
     for name in ("left behind", "promoted too"):
@@ -235,12 +235,13 @@ def share_repository(source: Host, target: Host) -> None:
     execute(["bash", "-c", pipe, "bash", source.name, target.name]).checked()
 
 
-def fail_to_archive(host: Host, segments: int) -> None:
-    """Close segments of which all but the last are archived already, with other bytes.
+def fail_to_archive(host: Host, beyond: str) -> None:
+    """Close segments up to the first one `beyond` those that are archived already, with other bytes.
 
-    pgBackRest refuses those and pushes the last one all the same; wait until it has done both.
+    pgBackRest refuses the earlier ones and pushes that one all the same; wait until it has done both.
     """
-    for _segment in range(segments):
+    name = ""
+    while name <= beyond:
         name = host.sql("select pg_walfile_name(pg_logical_emit_message(false, 'story', 'not archived'))")
         host.sql("select pg_switch_wal()")
     out = "/var/spool/pgbackrest/archive/axiomdb/out"
