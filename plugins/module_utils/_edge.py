@@ -35,7 +35,7 @@ def run_module(argument_spec: dict[str, Any], act: Callable[[AnsibleModule], dic
     try:
         result = act(module)
     except Refusal as refusal:
-        module.fail_json(msg=f"REFUSED, nothing was written. {refusal}", problems=[problem.sentence() for problem in refusal.problems])
+        module.fail_json(msg=f"REFUSED, this step wrote nothing. {refusal}", problems=[problem.sentence() for problem in refusal.problems])
     except CommandFailed as error:
         module.fail_json(msg=str(error), rc=error.completed.code)
     except NotAnswering as error:

@@ -5,29 +5,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from lab import ROOT, execute
 
-ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
 
 
 @pytest.mark.parametrize("scenario", [pytest.param(name, marks=pytest.mark.xdist_group(f"molecule-{name}")) for name in SCENARIOS])
 def test_a_scenario(scenario: str, tmp_path: Path) -> None:
     run = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
-    env = os.environ | {"AXIOMDB_TEST_RUN": str(run), "MOLECULE_EPHEMERAL_DIRECTORY": str(tmp_path), "NO_COLOR": "1"}
-    molecule = Path(sys.executable).with_name("molecule")
-    done = subprocess.run(
-        [str(molecule), "test", "-s", scenario],
-        cwd=ROOT,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-12000:]
+    commands = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    own = {"AXIOMDB_TEST_RUN": str(run), "MOLECULE_EPHEMERAL_DIRECTORY": str(tmp_path), "NO_COLOR": "1", "PATH": commands}
+    done = execute([str(Path(sys.executable).with_name("molecule")), "test", "-s", scenario], env=os.environ | own)
+    assert done.rc == 0, done.output[-12000:]

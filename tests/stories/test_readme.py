@@ -7,13 +7,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from lab import ROOT, Lab
+from lab import ROOT, Lab, Run, execute
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HOST = f"readme-{os.getpid()}"
@@ -27,19 +26,10 @@ def commands() -> list[str]:
     return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
-def typed(command: str) -> subprocess.CompletedProcess[str]:
+def typed(command: str) -> Run:
     """Type one make command for a host of this story's own, in an environment without this run's settings."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "AXIOMDB_", "MAKE"))}
-    return subprocess.run(
-        [*shlex.split(command), f"HOST={HOST}"],
-        cwd=ROOT,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    return execute([*shlex.split(command), f"HOST={HOST}"], env=env)
 
 
 def test_the_make_commands_in_their_order() -> None:
@@ -48,9 +38,7 @@ def test_the_make_commands_in_their_order() -> None:
     try:
         for command in commands():
             if command.startswith("make ") and command not in RECURSIVE:
-                done = typed(command)
-                assert done.returncode == 0, done.stdout[-6000:]
-                outputs[command] = done.stdout
+                outputs[command] = typed(command).checked().stdout
     finally:
         typed("make sandbox-down")
     last = outputs["make demo"].strip().splitlines()[-1]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from _recovery import passphrase
-from _recovery.passphrase import MINIMUM_LENGTH, PUBLISHED, does_not_open, is_published, problem, weakness
+from _recovery.passphrase import MINIMUM_LENGTH, PUBLISHED, is_published, problem, weakness
 
 RECORDED = sorted((Path(__file__).parent / "recorded").glob("*/*.json"))
 
@@ -116,17 +116,6 @@ def test_a_sentence_shows_only_published_text_and_bare_names(text: str) -> None:
     refused = problem(1, text)
     if refused and text.strip() not in PUBLISHED and not passphrase._NAME_ALONE.fullmatch(text):
         assert text not in refused.sentence()
-
-
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_what_pgbackrest_says_of_a_passphrase_that_does_not_open(path: Path) -> None:
-    facts = json.loads(path.read_text())
-    if "stdout" not in facts:
-        return
-    said = facts["stdout"] + facts["stderr"]
-    # verify says nothing of the reason: it finds no usable file.
-    wrong = ("wrong-passphrase" in path.stem or "wrong-cipher" in path.stem) and not path.stem.startswith("verify")
-    assert does_not_open(said) is wrong
 
 
 def test_both_answers_to_a_wrong_passphrase_are_recorded() -> None:

@@ -367,3 +367,8 @@ def test_sizes(size: int, text: str) -> None:
 )
 def test_moments_are_in_utc_as_a_target_takes_them(seconds: float, text: str) -> None:
     assert moment(seconds) == text
+
+
+def test_the_last_segment_is_one_also_when_a_backups_label_was_archived_last() -> None:
+    picture = replace(GOOD, archiver=replace(GOOD.archiver, last_segment="000000010000000000000002.00000028.backup"))
+    assert any("last segment 000000010000000000000002," in line for line in lines(picture))

@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 
 from . import passphrase
 from .catalog import Repository
-from .options import Version, is_secret, parallelism, parse_version
+from .option_types import BLOCK_INCREMENTAL_STABLE
+from .options import Version, is_secret, parallelism
 from .problem import Problem, Refusal
 
 Sections = dict[str, dict[str, object]]
-BLOCK_INCREMENTAL_STABLE = parse_version("2.46")
 LAST_NUMBER = 256
 FIELDS = {"type": "type", "path": "path", "cipher-type": "cipher_type", "cipher-pass": "cipher_pass"}
 _OWN_FIELD = re.compile(rf"repo[0-9]+-({'|'.join(FIELDS)})")
 _STANZA = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-HEADER = "Written by axiomdb.recovery as a whole; changes by hand are found by the next run and undone."
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from . import backrest, files, host, repository
 from .backrest import RepositorySpec, StanzaSpec
 from .catalog import Repository, unreadable
-from .files import Directory, File
+from .files import HEADER, Directory, File
 from .finding import ABSENT, HIDDEN, Finding, compare_mappings
 from .options import Version, is_secret, judge_configuration, parse, parse_version, render
 from .problem import Problem, Refusal
@@ -56,8 +56,8 @@ def plan(
     problems += [*_undeclared(stanzas, secrets), *_foreign_directories(repositories, sections)]
     if problems:
         raise Refusal(*problems)
-    main = File(f"{ROOT}/pgbackrest.conf", f"# {backrest.HEADER}\n{render(sections)}", "root", "postgres", 0o640)
-    secret = File(f"{ROOT}/conf.d/90-secrets.conf", f"# {backrest.HEADER}\n{render({'global': secrets})}", "root", "postgres", 0o640, True)
+    main = File(f"{ROOT}/pgbackrest.conf", f"# {HEADER}\n{render(sections)}", "root", "postgres", 0o640)
+    secret = File(f"{ROOT}/conf.d/90-secrets.conf", f"# {HEADER}\n{render({'global': secrets})}", "root", "postgres", 0o640, True)
     wanted = (main, secret)
     problems = _passphrase_problems(repositories, stanzas, main, secrets, bool(installed))
     if problems:
@@ -76,7 +76,7 @@ def _undeclared(stanzas: Sequence[StanzaSpec], secrets: Mapping[str, str]) -> li
     paths = [f"{ROOT}/pgbackrest.conf", LEGACY, *(str(path) for path in sorted(Path(f"{ROOT}/conf.d").glob("*.conf")))]
     for path in paths:
         text = files.read(path) or ""
-        if backrest.HEADER in text:
+        if HEADER in text:
             continue
         for section, options in parse(text).items():
             if any(_STANZA_PATH.match(name) for name in options) and section.partition(":")[0] not in {*names, "global"}:
@@ -221,7 +221,7 @@ def apply(planned: Plan) -> None:
 def _keep(path: str) -> None:
     """Keep options that somebody else wrote beside the file, as `.replaced`, with secrets masked."""
     text = files.read(path)
-    if text is None or backrest.HEADER in text:
+    if text is None or HEADER in text:
         return
     sections = {section: dict(options) for section, options in parse(text).items()}
     if sections in ({}, {"global": PACKAGE_OPTIONS}):

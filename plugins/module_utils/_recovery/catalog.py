@@ -17,7 +17,6 @@ OK, MISSING_STANZA, NO_BACKUP = 0, 1, 2
 FULL_LABEL = len("20261122-020001F")
 LOOKED_INSIDE = (OK, MISSING_STANZA, NO_BACKUP)
 NOT_OPENED = "the passphrase does not open the repository"
-OWN_ANNOTATIONS = ("axiomdb-host", "axiomdb-machine-id")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from .finding import ABSENT, HIDDEN, Finding
 from .problem import Problem, Refusal
 
+HEADER = "Written by axiomdb.recovery as a whole; changes by hand are found by the next run and undone."
 MASKED = "(the content is secret)\n"
 
 

@@ -50,7 +50,6 @@ _WORDS: Final = (
     "chan" + "geit",
     "chan" + "geme",
 )
-_DOES_NOT_OPEN = re.compile(r"CryptoError|FormatError\W.*(outside of section|missing '='|zero-length)", re.DOTALL)
 _SEQUENCES: Final = ("0123456789" * 10, "1234567890" * 10, "abcdefghijklmnopqrstuvwxyz" * 4)
 
 
@@ -86,14 +85,6 @@ def _is_made_of_words(text: str) -> bool:
         if start in ends:
             ends |= {start + len(word) for word in _WORDS if letters.startswith(word, start)}
     return bool(letters) and len(letters) in ends
-
-
-def does_not_open(said: str) -> bool:
-    """True when `said` is what pgBackRest says of a repository that the given passphrase or cipher type does not open.
-
-    Which of the two errors it is depends on the bytes: it takes what it decrypted for text unless the padding is wrong first.
-    """
-    return _DOES_NOT_OPEN.search(said) is not None
 
 
 def problem(number: int, passphrase: str | None) -> Problem | None:

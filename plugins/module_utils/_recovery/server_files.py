@@ -12,12 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import files, hba, host, postgres, settings
-from .files import File
+from .files import HEADER, File
 from .finding import Finding, compare_lines, compare_mappings
 from .problem import Problem, Refusal
 from .run import run
-
-HEADER = "Written by axiomdb.recovery as a whole; changes by hand are found by the next run and undone."
 
 
 @dataclass(frozen=True)

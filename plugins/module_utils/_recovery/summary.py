@@ -13,6 +13,7 @@ from .provision import Archiver, repositories_without_backup
 from .writer import Server
 
 STALLED_SECONDS = 900
+SEGMENT_NAME = 24  # characters; what follows names the backup that began in the segment
 NETWORK_FILESYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "fuse.sshfs", "fuse.glusterfs"})
 
 
@@ -145,7 +146,7 @@ def _archiving(picture: Picture) -> str:
     archiver = picture.archiver
     if not archiver.on:
         return "OFF"
-    parts = [f"last segment {archiver.last_segment or 'none yet'}"]
+    parts = [f"last segment {(archiver.last_segment or 'none yet')[:SEGMENT_NAME]}"]
     if archiver.last_time:
         parts.append(f"{age(picture.now - archiver.last_time)} ago")
     parts.append(f"{archiver.waiting} waiting")
