@@ -79,18 +79,19 @@ class Cluster:
         return host.data_directory(self.version, self.name) or f"/var/lib/postgresql/{self.version}/{self.name}"
 
 
-def psql(port: int, sql: str) -> Completed:
-    """One query through the socket; rows without alignment."""
-    argv = ["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", SOCKET_DIRECTORY, "-p", str(port), "-d", "postgres", "-c", sql]
+def psql(port: int, *statements: str) -> Completed:
+    """Statements through the socket, each in a transaction of its own; rows without alignment."""
+    commands = [word for sql in statements for word in ("-c", sql)]
+    argv = ["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", SOCKET_DIRECTORY, "-p", str(port), "-d", "postgres", *commands]
     return run(argv, user="postgres", env={"PGCONNECT_TIMEOUT": "10", "PGOPTIONS": "-c statement_timeout=60s -c client_min_messages=error"})
 
 
-def ask(port: int, sql: str) -> Any:
-    """The JSON that a query returns. Raises NotAnswering with psql's reason."""
-    done = psql(port, sql)
+def ask(port: int, sql: str, before: str = "") -> Any:
+    """The JSON that a query returns; a statement `before` it is committed first. Raises NotAnswering with psql's reason."""
+    done = psql(port, *([before] if before else []), sql)
     if done.code != 0:
         raise NotAnswering(done.detail)
-    return json.loads(done.stdout)
+    return json.loads(done.stdout.strip().splitlines()[-1] if before else done.stdout)
 
 
 def state(port: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -63,52 +63,77 @@ class Picture:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the host is protected, why or why not, and the command that helps."""
+    """Whether the host is protected, why or why not, and the command that helps. A `topic` is one kind of reason."""
 
     protected: bool
     reason: str
     command: str
+    topic: str = ""
 
 
 def judge(picture: Picture) -> Verdict:
     """The worst reason decides; a host is protected only when each segment goes to a repository that holds a usable backup."""
+    good = "each WAL segment is archived and a backup exists"
+    command = f"{picture.command} playbooks/backup.yml -l {picture.host}"
+    return next(reasons(picture), Verdict(True, good, command))
+
+
+def reasons(picture: Picture) -> Iterator[Verdict]:
+    """Every reason why a host is not protected, the worst one first."""
     site = f"{picture.command} playbooks/site.yml -l {picture.host}"
     if picture.server is None:
-        return Verdict(False, picture.reason, site)
-    if picture.standby:
-        return Verdict(False, "a standby, which archives nothing itself; what protects it is its primary", site)
-    archiver, info = picture.archiver, f"sudo -u postgres pgbackrest --stanza={picture.stanza} info"
-    unreadable = next((item for item in picture.repositories if not item.readable), None)
+        yield Verdict(False, picture.reason, site, "server")
+    elif picture.standby:
+        yield Verdict(False, "a standby, which archives nothing itself; what protects it is its primary", site, "standby")
+    else:
+        yield from _archiver_reasons(picture, site)
+        yield from _repository_reasons(picture, picture.server, site)
+
+
+def _archiver_reasons(picture: Picture, site: str) -> Iterator[Verdict]:
+    archiver = picture.archiver
     if not archiver.on:
         if "archive_mode" in picture.pending:
-            return Verdict(False, "archive_mode is off until PostgreSQL is restarted", f"{site} -e postgresql_restart_allowed=true")
-        return Verdict(False, "archive_mode is off", site)
-    if not archiver.uses_pgbackrest:
-        return Verdict(False, "archive_command does not call pgBackRest", site)
-    if not archiver.pushes_to(picture.stanza):
-        return Verdict(False, f"archive_command does not name the stanza {picture.stanza}", site)
-    if unreadable is not None:
-        return Verdict(False, f"repository {unreadable.number} is unreadable: {unreadable.message}", info)
+            restart = f"{site} -e postgresql_restart_allowed=true"
+            yield Verdict(False, "archive_mode is off until PostgreSQL is restarted", restart, "archiver")
+        else:
+            yield Verdict(False, "archive_mode is off", site, "archiver")
+    elif not archiver.uses_pgbackrest:
+        yield Verdict(False, "archive_command does not call pgBackRest", site, "archiver")
+    elif not archiver.pushes_to(picture.stanza):
+        yield Verdict(False, f"archive_command does not name the stanza {picture.stanza}", site, "archiver")
+    for repository in picture.repositories:
+        if not repository.readable:
+            info = f"sudo -u postgres pgbackrest --stanza={picture.stanza} info"
+            reason = f"repository {repository.number} is unreadable: {repository.message}"
+            yield Verdict(False, reason, info, f"repository {repository.number}")
     if archiver.stopped:
-        return Verdict(False, "pgBackRest was told to stop on this host", f"sudo -u postgres pgbackrest --stanza={picture.stanza} start")
+        start = f"sudo -u postgres pgbackrest --stanza={picture.stanza} start"
+        yield Verdict(False, "pgBackRest was told to stop on this host", start, "stopped")
     if picture.unsafe:
-        return Verdict(False, f"{' and '.join(picture.unsafe)} off: a crash of this host damages the data", site)
+        yield Verdict(False, f"{' and '.join(picture.unsafe)} off: a crash of this host damages the data", site, "unsafe")
+    log = f"tail /var/log/pgbackrest/{picture.stanza}-archive-push-async.log"
     if archiver.failing:
-        return Verdict(False, "archiving fails", f"tail /var/log/pgbackrest/{picture.stanza}-archive-push-async.log")
-    if archiver.oldest_waiting is not None and picture.now - archiver.oldest_waiting > STALLED_SECONDS:
+        yield Verdict(False, "archiving fails", log, "archiving")
+    elif archiver.oldest_waiting is not None and picture.now - archiver.oldest_waiting > STALLED_SECONDS:
         waiting = f"{archiver.waiting} WAL segments wait, the oldest for {age(picture.now - archiver.oldest_waiting)}"
-        return Verdict(False, waiting, f"tail /var/log/pgbackrest/{picture.stanza}-archive-push-async.log")
-    if picture.behind:
-        lost = f"repository {picture.behind[0]} lacks the WAL segment {archiver.last_segment}, which PostgreSQL believes archived"
-        return Verdict(False, lost, f"sudo -u postgres pgbackrest --stanza={picture.stanza} check")
+        yield Verdict(False, waiting, log, "archiving")
+
+
+def _repository_reasons(picture: Picture, server: Server, site: str) -> Iterator[Verdict]:
+    unreadable = {repository.number for repository in picture.repositories if not repository.readable}
+    for number in picture.behind:
+        if number not in unreadable:
+            lost = f"repository {number} lacks the WAL segment {picture.archiver.last_segment}, which PostgreSQL believes archived"
+            yield Verdict(False, lost, f"sudo -u postgres pgbackrest --stanza={picture.stanza} check", f"behind {number}")
     for number, name in picture.holes.items():
         lost = f"the WAL segment {name} is missing in repository {number}: what was committed after it cannot be recovered from there"
-        return Verdict(False, lost, f"{picture.command} playbooks/backup.yml -l {picture.host} -e backup_type=full")
-    missing = repositories_without_backup(picture.server, picture.repositories)
-    if missing or not picture.repositories:
-        numbers = ", ".join(str(number) for number in missing)
-        return Verdict(False, f"repository {numbers} holds no usable backup" if numbers else "no repository is configured", site)
-    return Verdict(True, "each WAL segment is archived and a backup exists", f"{picture.command} playbooks/backup.yml -l {picture.host}")
+        yield Verdict(False, lost, f"{picture.command} playbooks/backup.yml -l {picture.host} -e backup_type=full", f"hole {number}")
+    for number in repositories_without_backup(server, picture.repositories):
+        if number not in unreadable:
+            yield Verdict(False, f"repository {number} holds no usable backup", site, f"backup {number}")
+    if not picture.repositories:
+        yield Verdict(False, "no repository is configured", site, "repositories")
 
 
 def lines(picture: Picture) -> list[str]:

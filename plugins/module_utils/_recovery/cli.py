@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The tool on the host: what cron starts, and what a person types who has no control node."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pwd
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from . import state, watch, work
+from .jobs import FAILED, HOURLY, Settings, Stanza, chosen, parse_settings
+from .picture import take_picture
+from .summary import judge, lines
+from .work import Ended
+
+USER = "postgres"
+GOOD, BAD, MISUSED = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0 for good, 1 for a failure or a trouble, 2 for a command that was not understood."""
+    options = _parser().parse_args(arguments)
+    try:
+        _become_postgres()
+        settings = parse_settings(state.SETTINGS.read_text(encoding="utf-8"))
+        stanzas = chosen(settings, options.stanza)
+    except (OSError, ValueError, PermissionError) as error:
+        sys.stderr.write(f"axiomdb-recovery: {error}\n")
+        return MISUSED
+    command: Callable[[Settings, Sequence[Stanza], argparse.Namespace], int] = options.act
+    return command(settings, stanzas, options)
+
+
+def _become_postgres() -> None:
+    """Root becomes postgres for good: pgBackRest refuses root, and nothing here may belong to it. Others are refused."""
+    account = pwd.getpwnam(USER)
+    if os.geteuid() == 0:
+        os.initgroups(USER, account.pw_gid)
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
+        os.environ["HOME"] = account.pw_dir
+    elif os.geteuid() != account.pw_uid:
+        found = pwd.getpwuid(os.geteuid()).pw_name
+        raise PermissionError(f"Found the user {found}; expected root or postgres. Next: sudo /opt/axiomdb/axiomdb-recovery status")
+    os.umask(0o027)
+
+
+def _backup(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    return _each(stanzas, options, lambda stanza: work.take_backups(settings, stanza, options.type, options.job))
+
+
+def _verify(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    return _each(stanzas, options, lambda stanza: work.verify(settings, stanza))
+
+
+def _heartbeat(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    return _each(stanzas, options, work.heartbeat)
+
+
+def _each(stanzas: Sequence[Stanza], options: argparse.Namespace, act: Callable[[Stanza], Ended]) -> int:
+    ended = {stanza.name: act(stanza) for stanza in stanzas}
+    if options.json:
+        _write(json.dumps({name: {"outcome": one.outcome, "text": one.text, **one.more} for name, one in ended.items()}, sort_keys=True))
+    else:
+        for name, one in ended.items():
+            _write(f"{name}: {one.outcome}: {one.text}")
+    return BAD if any(one.outcome == FAILED for one in ended.values()) else GOOD
+
+
+def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    answers, good = {}, True
+    for stanza in stanzas:
+        picture = take_picture(stanza.name, work.cluster_of(stanza), settings.host, "ansible-playbook", time.time())
+        records = work.records(stanza.name)
+        troubles = watch.troubles_of(settings, picture, records, state.load(state.PAUSE), picture.now)
+        good = good and judge(picture).protected and not troubles
+        if options.json:
+            repositories = [asdict(item) for item in picture.repositories]
+            jobs = {job: asdict(record) for job, record in records.items()}
+            answers[stanza.name] = {
+                "protected": judge(picture).protected,
+                "reason": judge(picture).reason,
+                "troubles": troubles,
+                "jobs": jobs,
+                "repositories": repositories,
+            }
+        else:
+            *body, verdict = lines(picture)
+            told = [f"  job          {job}: {record.outcome}: {record.text}" for job, record in records.items()]
+            _write("\n".join([*body, *told, *(f"  trouble      {text}" for text in troubles.values()), verdict]))
+    if options.json:
+        _write(json.dumps(answers, sort_keys=True))
+    return GOOD if good else BAD
+
+
+def _watch(settings: Settings, stanzas: Sequence[Stanza], _options: argparse.Namespace) -> int:
+    for stanza in stanzas:
+        for text in watch.look(settings, stanza):
+            _write(f"{stanza.name}: {text}")
+    return GOOD
+
+
+def _pause(_settings: Settings, _stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    state.save(state.PAUSE, {"since": time.time(), "reason": options.reason})
+    state.operation({"operation": "pause", "text": options.reason})
+    _write(f"Jobs are paused: {options.reason}. What runs now ends first. Next: sudo /opt/axiomdb/axiomdb-recovery resume")
+    return GOOD
+
+
+def _resume(_settings: Settings, _stanzas: Sequence[Stanza], _options: argparse.Namespace) -> int:
+    state.PAUSE.unlink(missing_ok=True)
+    state.operation({"operation": "resume", "text": ""})
+    _write("Jobs run again as cron starts them.")
+    return GOOD
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="axiomdb-recovery", description="Backups of this host: what exists, take one, verify all.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, act: Callable[..., int]) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--stanza", action="append", default=[], help="this stanza alone; all of the host by default")
+        command.add_argument("--json", action="store_true", help="answer with one JSON document")
+        command.set_defaults(act=act)
+        return command
+
+    add("status", "What protects this host, how its jobs ended, what is wrong", _status)
+    backup = add("backup", "Take a backup into every repository", _backup)
+    backup.add_argument("--type", choices=("full", "diff", "incr"), default="incr", help="incr by default")
+    backup.add_argument("--job", default="manual", choices=("full", HOURLY, "manual"), help=argparse.SUPPRESS)
+    add("verify", "Read every file of every repository and judge it", _verify)
+    add("heartbeat", "Commit the heartbeat of this minute", _heartbeat)
+    add("watch", "Look for trouble, tell the webhook, write the metrics", _watch)
+    pause = add("pause", "Let no job begin until resume", _pause)
+    pause.add_argument("--reason", required=True, help="why, for whoever asks")
+    add("resume", "Let jobs begin again", _resume)
+    return parser

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The jobs of a host: what is declared of them, how their last runs ended, and which of them is overdue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+FORMAT = 1
+FULL, HOURLY, VERIFY, HEARTBEAT = "full", "hourly", "verify", "heartbeat"
+JOBS = (FULL, HOURLY, VERIFY, HEARTBEAT)
+DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+
+
+@dataclass(frozen=True)
+class Stanza:
+    """A stanza of this host and the cluster that it belongs to."""
+
+    name: str
+    version: str
+    cluster: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the tool is told. Schedules are the five time fields of cron; all ages are in seconds.
+
+    `overdue_seconds` says for each job how old its last run may be that did not fail. `alert_after_seconds` is how long a
+    trouble must last before somebody is told.
+    """
+
+    host: str
+    stanzas: tuple[Stanza, ...]
+    schedules: Mapping[str, str]
+    hourly_type: str = "incr"
+    overdue_seconds: Mapping[str, int] = field(default_factory=dict)
+    backup_max_age_seconds: int = 90000
+    alert_after_seconds: int = 60
+    pause_max_seconds: int = 86400
+    metrics_file: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a job's newest run ended: `text` is one sentence. Times are Unix seconds; `good` is when one last did not fail."""
+
+    outcome: str
+    text: str
+    began: float
+    ended: float
+    good: float | None = None
+
+
+def render_settings(settings: Settings, written_by: str) -> str:
+    """The settings file: JSON with one sentence about its writer."""
+    document = {"format": FORMAT, "written_by": written_by, **asdict(settings)}
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+
+
+def parse_settings(text: str) -> Settings:
+    """Read the settings file. Raises ValueError with a sentence when it is not one of ours."""
+    try:
+        document: dict[str, Any] = json.loads(text)
+        if document.pop("format") != FORMAT:
+            raise ValueError("another format")
+        document.pop("written_by")
+        stanzas = tuple(Stanza(**item) for item in document.pop("stanzas"))
+        return Settings(stanzas=stanzas, **document)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"Found settings that cannot be read ({error}); expected those of format {FORMAT}.") from error
+
+
+def next_record(known: Record | None, outcome: str, text: str, began: float, ended: float) -> Record:
+    """The record after one more run; a run that failed leaves the time of the last good one."""
+    good = ended if outcome != FAILED else (known.good if known else None)
+    return Record(outcome, text, began, ended, good)
+
+
+def failures(records: Mapping[str, Record]) -> dict[str, str]:
+    """One sentence for each job whose newest run failed, by topic."""
+    return {f"job {job}": f"the {job} job failed: {record.text}" for job, record in records.items() if record.outcome == FAILED}
+
+
+def overdue(settings: Settings, records: Mapping[str, Record], since: float, now: float) -> dict[str, str]:
+    """One sentence for each job that did not run when it should have, by topic; `since` is when the jobs were first looked at."""
+    late = {}
+    for job, limit in settings.overdue_seconds.items():
+        record = records.get(job)
+        last = record.good if record and record.good is not None else since
+        if job in settings.schedules and now - last > limit:
+            ran = f"for {int(now - last)} s" if record and record.good is not None else f"never, in {int(now - last)} s"
+            late[f"overdue {job}"] = f"the {job} job has not run without failure {ran}; its schedule is '{settings.schedules[job]}'"
+    return late
+
+
+def parse_records(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Record]:
+    """Records by job, from the state file."""
+    return {job: Record(**document) for job, document in documents.items()}
+
+
+def kind_of(job: str, settings: Settings) -> str:
+    """The kind of backup that a scheduled job takes."""
+    return "full" if job == FULL else settings.hourly_type
+
+
+def chosen(settings: Settings, names: Sequence[str]) -> tuple[Stanza, ...]:
+    """The stanzas with these names, or all of them. Raises ValueError with a sentence for a name that is not declared."""
+    known = {stanza.name: stanza for stanza in settings.stanzas}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"Found the stanza {name}; expected one of {', '.join(known)}. Next: axiomdb-recovery status")
+    return tuple(known[name] for name in names) if names else settings.stanzas

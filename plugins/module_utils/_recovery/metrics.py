@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The numbers for Prometheus, in the text format that node_exporter's textfile collector reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from .alerts import Trouble
+from .jobs import DONE, Record
+from .summary import Picture, judge
+
+Samples = list[tuple[dict[str, str], float]]
+
+
+def render(stanza: str, picture: Picture, records: Mapping[str, Record], troubles: Mapping[str, Trouble]) -> str:
+    """All metrics of one stanza. Times are Unix seconds, sizes bytes."""
+    own = {"stanza": stanza}
+    archiver = picture.archiver
+    backups = [(repository, repository.newest_backup) for repository in picture.repositories]
+    rows: Iterable[tuple[str, str, Samples]] = (
+        ("last_look_time_seconds", "When the host was last looked at.", [(own, picture.now)]),
+        ("protected", "1 when each WAL segment is archived and a usable backup exists.", [(own, judge(picture).protected)]),
+        ("standby", "1 on a standby, which archives nothing itself.", [(own, picture.standby)]),
+        ("troubles", "Troubles of which somebody was told.", [(own, sum(trouble.told for trouble in troubles.values()))]),
+        ("archive_waiting_segments", "WAL segments that wait for the archive.", [(own, archiver.waiting)]),
+        (
+            "archive_last_time_seconds",
+            "When the newest WAL segment was archived.",
+            [(own, archiver.last_time)] if archiver.last_time else [],
+        ),
+        (
+            "repository_readable",
+            "1 when the repository could be read.",
+            [({**own, "repository": str(item.number)}, item.readable) for item in picture.repositories],
+        ),
+        (
+            "backup_last_time_seconds",
+            "When the newest backup of a repository ended.",
+            [({**own, "repository": str(item.number)}, backup.stopped) for item, backup in backups if backup],
+        ),
+        (
+            "backup_last_size_bytes",
+            "Database size in the newest backup of a repository.",
+            [({**own, "repository": str(item.number)}, backup.size) for item, backup in backups if backup],
+        ),
+        (
+            "job_last_time_seconds",
+            "When a job's newest run ended.",
+            [({**own, "job": job}, record.ended) for job, record in records.items()],
+        ),
+        (
+            "job_last_good_time_seconds",
+            "When a job last did not fail.",
+            [({**own, "job": job}, record.good) for job, record in records.items() if record.good is not None],
+        ),
+        ("job_done", "1 when a job's newest run did its work.", [({**own, "job": job}, r.outcome == DONE) for job, r in records.items()]),
+    )
+    return "".join(_metric(f"axiomdb_recovery_{name}", text, samples) for name, text, samples in rows if samples)
+
+
+def _metric(name: str, text: str, samples: Samples) -> str:
+    lines = [f"# HELP {name} {text}", f"# TYPE {name} gauge"]
+    for labels, value in samples:
+        inner = ",".join(f'{key}="{_escape(label)}"' for key, label in labels.items())
+        lines.append(f"{name}{{{inner}}} {float(value):.10g}" if not float(value).is_integer() else f"{name}{{{inner}}} {int(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _escape(label: str) -> str:
+    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the jobs remember on a host: their last runs, troubles, heartbeats, the operations log, locks and the pause."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from .jobs import FORMAT
+from .summary import moment
+
+DIRECTORY = Path("/var/lib/axiomdb")
+LOGS = Path("/var/log/axiomdb")
+SETTINGS = Path("/etc/axiomdb/recovery.json")
+WEBHOOK = Path("/etc/axiomdb/webhook-url")
+PAUSE = DIRECTORY / "pause.json"
+HEARTBEATS_KEPT = 2880  # two days
+
+
+@dataclass(frozen=True)
+class Waited:
+    """How long a job waited for its turn, in seconds, and for whom."""
+
+    seconds: float = 0.0
+    holder: str = ""
+
+
+def path(stanza: str, name: str) -> Path:
+    """A state file of a stanza; the directory is made when it is missing."""
+    directory = DIRECTORY / stanza
+    directory.mkdir(mode=0o750, exist_ok=True)
+    return directory / name
+
+
+def load(file: Path) -> dict[str, Any]:
+    """A state file; empty when there is none, or when it holds nothing that can be read: state is never a reason to stop a backup."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) and document.get("format") == FORMAT else {}
+
+
+def save(file: Path, document: Mapping[str, Any]) -> None:
+    """Write a state file beside and rename it, so that nobody reads half of one."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as stream:
+        json.dump({"format": FORMAT, **document}, stream, indent=1, sort_keys=True)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(file)
+
+
+def log(name: str, line: str) -> None:
+    """One line with its time into a log of /var/log/axiomdb, such as C(backup.log)."""
+    _append(LOGS / name, f"{moment(time.time())} {line}\n")
+
+
+def operation(entry: Mapping[str, Any]) -> None:
+    """One line into the operations log."""
+    _append(LOGS / "operations.jsonl", json.dumps({"format": FORMAT, "time": moment(time.time()), **entry}, sort_keys=True) + "\n")
+
+
+def _append(file: Path, text: str) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    try:
+        os.write(descriptor, text.encode("utf-8"))
+    finally:
+        os.close(descriptor)
+
+
+def beat(stanza: str, entry: Mapping[str, Any]) -> None:
+    """Remember a heartbeat; the newest two days are kept."""
+    file = path(stanza, "heartbeats.jsonl")
+    _append(file, json.dumps({"format": FORMAT, **entry}, sort_keys=True) + "\n")
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    if len(lines) > 2 * HEARTBEATS_KEPT:
+        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        temporary.write_text("".join(lines[-HEARTBEATS_KEPT:]), encoding="utf-8")
+        temporary.replace(file)
+
+
+@contextmanager
+def turn(stanza: str, who: str, tell: Any, patience: float) -> Iterator[Waited]:
+    """Hold the stanza's lock: one job at a time. Raises TimeoutError with the holder's name after `patience` seconds."""
+    with path(stanza, "lock").open("a+", encoding="utf-8") as lock:
+        waited = _wait(lock, tell, patience)
+        lock.seek(0)
+        lock.truncate()
+        lock.write(f"the {who} (process {os.getpid()})")
+        lock.flush()
+        try:
+            yield waited
+        finally:
+            lock.truncate(0)
+
+
+def _wait(lock: IO[str], tell: Any, patience: float) -> Waited:
+    begun, holder = time.monotonic(), ""
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not holder:
+                lock.seek(0)
+                holder = lock.read() or "another job"
+                tell(f"waits for {holder}")
+            if time.monotonic() - begun > patience:
+                raise TimeoutError(holder) from None
+            time.sleep(0.2)
+        else:
+            return Waited(time.monotonic() - begun if holder else 0.0, holder)
+
+
+@contextmanager
+def only_one(stanza: str, job: str) -> Iterator[bool]:
+    """Whether this is the only run of a job, waiting ones included. The others have nothing to add."""
+    with path(stanza, f"{job}.running").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True

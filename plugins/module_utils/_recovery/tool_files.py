@@ -1,0 +1,192 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The tool's files on a host: itself, its settings, the schedule, the watch, log rotation; what would change, and the change."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import files, schedule, state
+from .files import HEADER, Directory, File
+from .finding import ABSENT, Finding, compare_lines
+from .jobs import Settings, render_settings
+from .problem import Problem, Refusal
+from .run import CommandFailed, run
+from .schedule import TOOL
+
+CRON = "/etc/cron.d/pgbackrest"
+WATCH = "axiomdb-recovery-watch"
+METRICS = "/var/lib/axiomdb/metrics"
+SERVICE = f"""# {HEADER}
+[Unit]
+Description=Look for trouble with backups and archiving
+ConditionPathExists={TOOL}
+
+[Service]
+Type=oneshot
+User=postgres
+ExecStart={TOOL} watch
+TimeoutStartSec=600
+StandardOutput=null
+"""
+TIMER = f"""# {HEADER}
+# Not a job of cron: it must notice when cron does not run.
+[Unit]
+Description=Look for trouble with backups and archiving each minute
+
+[Timer]
+OnCalendar=*-*-* *:*:30
+AccuracySec=1s
+
+[Install]
+WantedBy=timers.target
+"""
+ROTATION = f"""# {HEADER}
+{state.LOGS}/*.log {{
+  weekly
+  rotate 12
+  maxsize 50M
+  compress
+  delaycompress
+  missingok
+  notifempty
+  su postgres adm
+  create 0640 postgres adm
+}}
+"""
+VERIFY = f'#!/bin/sh\nexec {TOOL} verify "$@" # {HEADER}\n'
+_UNITS = {"cron.service": "running", f"{WATCH}.timer": "running"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What differs and what makes it right."""
+
+    directories: tuple[Directory, ...]
+    files: tuple[File, ...]
+    units: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    diff: tuple[dict[str, str], ...]
+
+
+def judge(settings: Settings, webhook: str) -> list[Problem]:
+    """Problems that need no look at the host."""
+    problems = [problem for job, text in settings.schedules.items() if (problem := schedule.judge(job, text))]
+    for job, seconds in settings.overdue_seconds.items():
+        if seconds <= 0:
+            problems.append(
+                Problem(f"{seconds} s after which the {job} job is overdue", "a number above 0", "correct backup_jobs_overdue_seconds")
+            )
+    if webhook and not re.fullmatch(r"https?://[^\s]+", webhook):
+        problems.append(Problem("a webhook that is no address", "https://…, from a vault", "correct recovery_webhook_url"))
+    if not settings.stanzas:
+        problems.append(Problem("no stanza", "at least one", "correct backup_jobs_stanzas"))
+    return problems
+
+
+def plan(settings: Settings, webhook: str, tool: bytes) -> Plan:
+    """Compare what is declared with the host. Raises Refusal for what cannot be written."""
+    problems = judge(settings, webhook)
+    if problems:
+        raise Refusal(*problems)
+    wanted = _files(settings, webhook, tool)
+    findings = [finding for directory in _directories() for finding in files.directory_findings(directory)]
+    diff = files.findings_diff(findings)
+    for file in wanted:
+        before = files.read(file.path)
+        if before != file.content:
+            diff.append(files.diff_of(file, _digest if file.path == TOOL else str))
+            findings += _content_findings(file, before)
+        attributes = files.attribute_findings(file)
+        findings += attributes
+        diff += files.findings_diff(attributes)
+    if not webhook and state.WEBHOOK.exists():
+        findings.append(Finding(f"file {state.WEBHOOK}", ABSENT, "present"))
+        diff += files.findings_diff(findings[-1:])
+    units = _stopped()
+    found = [Finding(f"unit {unit}", _UNITS[unit], ABSENT if not _known(unit) else "stopped") for unit in units]
+    return Plan(_directories(), wanted, units, (*findings, *found), (*diff, *files.findings_diff(found)))
+
+
+def _content_findings(file: File, before: str | None) -> list[Finding]:
+    if before is None:
+        return [Finding(f"file {file.path}", "as declared", ABSENT)]
+    if file.secret or file.path == TOOL:
+        return [Finding(f"content of {file.path}", "as declared", "another")]
+    return compare_lines(f"line in {file.path}", file.content.splitlines(), before.splitlines())
+
+
+def _digest(content: str) -> str:
+    return f"sha256 {hashlib.sha256(content.encode('utf-8', 'surrogateescape')).hexdigest()}\n"
+
+
+def _directories() -> tuple[Directory, ...]:
+    return (
+        Directory("/opt/axiomdb"),
+        Directory("/opt/axiomdb/scripts"),
+        Directory("/etc/axiomdb", "root", "postgres", 0o750),
+        Directory(str(state.DIRECTORY), "postgres", "postgres", 0o755),
+        Directory(METRICS, "postgres", "postgres", 0o755),
+        Directory(str(state.LOGS), "postgres", "adm", 0o750),
+    )
+
+
+def _files(settings: Settings, webhook: str, tool: bytes) -> tuple[File, ...]:
+    secret = [File(str(state.WEBHOOK), webhook + "\n", "root", "postgres", 0o640, secret=True)] if webhook else []
+    return (
+        File(TOOL, tool.decode("utf-8", "surrogateescape"), mode=0o755),
+        File("/opt/axiomdb/scripts/verify-backups.sh", VERIFY, mode=0o755),
+        File(str(state.SETTINGS), render_settings(settings, HEADER), "root", "postgres", 0o640),
+        *secret,
+        File(f"/etc/systemd/system/{WATCH}.service", SERVICE),
+        File(f"/etc/systemd/system/{WATCH}.timer", TIMER),
+        File("/etc/logrotate.d/axiomdb", ROTATION),
+        File(CRON, schedule.cron_file(settings, HEADER)),
+    )
+
+
+def _stopped() -> tuple[str, ...]:
+    """Units that do not run now or would not run after a boot."""
+    return tuple(unit for unit in _UNITS if not (_is("is-active", unit) and _is("is-enabled", unit)))
+
+
+def _is(question: str, unit: str) -> bool:
+    return run(["systemctl", question, "--quiet", unit]).code == 0
+
+
+def _known(unit: str) -> bool:
+    return run(["systemctl", "cat", unit]).code == 0
+
+
+def apply(planned: Plan) -> None:
+    """Make the directories, keep a schedule that somebody else wrote, write what differs, start what does not run."""
+    for directory in planned.directories:
+        if files.directory_findings(directory):
+            files.make(directory)
+    stale = [file for file in planned.files if files.read(file.path) != file.content or files.attribute_findings(file)]
+    for file in stale:
+        if file.path == CRON:
+            _keep_schedule()
+        files.write(file)
+    if str(state.WEBHOOK) not in {file.path for file in planned.files}:
+        state.WEBHOOK.unlink(missing_ok=True)
+    if any(file.path.startswith("/etc/systemd/") for file in stale):
+        _systemctl(["daemon-reload"])
+    for unit in planned.units:
+        _systemctl(["enable", "--now", unit])
+
+
+def _keep_schedule() -> None:
+    """Keep a hand-made schedule beside; cron never runs a file whose name has a dot."""
+    text = files.read(CRON)
+    if text is not None and HEADER not in text:
+        files.write(File(f"{CRON}.replaced", text))
+
+
+def _systemctl(words: Sequence[str]) -> None:
+    done = run(["systemctl", *words], timeout=120)
+    if done.code != 0:
+        raise CommandFailed(done, "systemd refused", f"journalctl -n 50 -u {words[-1]}")

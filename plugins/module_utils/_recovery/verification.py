@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What `pgbackrest verify` found: its text, because its exit code is 0 for corruption, lost files and a wrong passphrase too.
+
+Source: `verify --output=text --verbose` of pgBackRest 2.45, 2.55 and 2.60.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_COUNTS = re.compile(r"(missing|checksum invalid|size invalid|other): (\d+)")
+_SET = re.compile(r"backup: (\S+), status: ([a-z -]+?)(?:, total files checked: (\d+), total valid files: (\d+))?\s*$")
+_ARCHIVE = re.compile(r"archiveId: (\S+?),? total WAL checked: (\d+), total valid WAL: (\d+)")
+HARMLESS = ("valid", "in-progress")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result for one repository: what was looked at, and one clause for each thing that is broken."""
+
+    sets: int
+    segments: int
+    broken: tuple[str, ...]
+
+
+def parse(text: str) -> Verification:
+    """Read the output. One that shows nothing that was looked at proves nothing, and is broken itself."""
+    sets = segments = 0
+    broken: list[str] = []
+    subject = "the stanza"
+    for line in (line.strip() for line in text.splitlines()):
+        if match := _ARCHIVE.search(line):
+            subject = f"the archive {match[1]}"
+            segments += int(match[2])
+            if match[2] != match[3]:
+                broken.append(f"{int(match[2]) - int(match[3])} of {match[2]} WAL segments in {subject} are not valid")
+        elif match := _SET.search(line):
+            subject = f"the backup {match[1]}"
+            sets += 1
+            if match[2] not in HARMLESS:
+                broken.append(f"{subject} is {match[2]}")
+        elif (counts := [f"{name}: {count}" for name, count in _COUNTS.findall(line) if count != "0"]) and broken:
+            broken[-1] += f" ({', '.join(counts)})"
+        elif line.startswith("status: error") and "," not in line:
+            subject = "the stanza"
+        elif "No usable" in line:
+            broken.append(line.split("WARN: ")[-1].strip())
+    failed = re.search(r"^\s*status: error", text, re.MULTILINE)
+    if failed and not broken:
+        broken.append("pgbackrest verify says status: error and names nothing")
+    if not broken and not sets:
+        broken.append("pgbackrest verify showed no backup that it looked at")
+    return Verification(sets, segments, tuple(broken))

@@ -1,0 +1,171 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the jobs do: take backups, verify them, write heartbeats. Each run ends as a record and as a line of the operations log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from . import backup, postgres, repository, state, verification
+from .jobs import DONE, FAILED, HEARTBEAT, JOBS, SKIPPED, VERIFY, Record, Settings, Stanza, next_record, parse_records
+from .postgres import Cluster, NotAnswering
+from .problem import Refusal
+from .run import CommandFailed, pgbackrest
+from .summary import age, human
+from .survey import Survey, survey
+from .writer import judge_writer
+
+PATIENCE = 6 * 3600.0  # seconds that a job waits for the one before it
+BEAT = "select pg_logical_emit_message(true, 'axiomdb.heartbeat', extract(epoch from clock_timestamp())::text)"
+BEATEN = """
+select json_build_object('time', {began}::float8, 'lsn', pg_current_wal_insert_lsn(),
+  'timeline', ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int)
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended, in one sentence; `more` goes into the operations log and the JSON."""
+
+    outcome: str
+    text: str
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def cluster_of(stanza: Stanza) -> Cluster:
+    """The cluster of a stanza."""
+    return Cluster(stanza.version, stanza.cluster, stanza.port)
+
+
+def records(stanza: str) -> dict[str, Record]:
+    """How the newest run of each job ended."""
+    documents = {job: state.load(state.path(stanza, f"job-{job}.json")) for job in JOBS}
+    return parse_records({job: document["record"] for job, document in documents.items() if "record" in document})
+
+
+def perform(settings: Settings, stanza: Stanza, job: str, name: str, body: Callable[[Callable[[str], None]], Ended]) -> Ended:
+    """Run a job when its turn comes, and write down how it ended. It is skipped while jobs are paused, or when it waits already."""
+    began = time.time()
+
+    def tell(line: str) -> None:
+        state.log(name, f"{stanza.name} {job}: {line}")
+
+    waited = state.Waited()
+    with state.only_one(stanza.name, job) as alone:
+        pause = state.load(state.PAUSE)
+        if pause:
+            ended = Ended(SKIPPED, f"jobs are paused: {pause.get('reason', '')}")
+        elif not alone:
+            ended = Ended(SKIPPED, f"a {job} job runs or waits already")
+        else:
+            try:
+                with state.turn(stanza.name, f"{job} job", tell, PATIENCE) as waited:
+                    tell("begins")
+                    ended = body(tell)
+            except TimeoutError as error:
+                ended = Ended(FAILED, f"waited {age(PATIENCE)} for {error}, which still runs")
+            except (CommandFailed, Refusal) as error:
+                ended = Ended(FAILED, str(error))
+            except NotAnswering as error:
+                ended = Ended(FAILED, f"the server of {stanza.version}/{stanza.cluster} does not answer ({error}). Next: pg_lsclusters")
+    tell(f"{ended.outcome}: {ended.text}")
+    over = time.time()
+    entry = {"operation": job, "host": settings.host, "stanza": stanza.name, "outcome": ended.outcome, "text": ended.text}
+    times = {"seconds": round(over - began, 1), "waited_seconds": round(waited.seconds, 1), "waited_for": waited.holder}
+    state.operation({**entry, **times, **ended.more})
+    remember(stanza.name, job, ended, began, over)
+    return ended
+
+
+def remember(stanza: str, job: str, ended: Ended, began: float, over: float) -> None:
+    """Keep how a run ended, for alerts and status."""
+    record = next_record(records(stanza).get(job), ended.outcome, ended.text, began, over)
+    state.save(state.path(stanza, f"job-{job}.json"), {"record": asdict(record)})
+
+
+def take_backups(settings: Settings, stanza: Stanza, kind: str, job: str) -> Ended:
+    """A backup into each repository; one that cannot be reached does not keep the others from theirs."""
+    return perform(settings, stanza, job, "backup.log", lambda tell: _take(settings, stanza, kind, tell))
+
+
+def _take(settings: Settings, stanza: Stanza, kind: str, tell: Callable[[str], None]) -> Ended:
+    seen = survey(stanza.name, cluster_of(stanza), settings.host)
+    if seen is None:
+        return Ended(FAILED, f"there is no cluster {stanza.version}/{stanza.cluster}, or no pgBackRest. Next: axiomdb-recovery status")
+    if seen.standby:
+        return Ended(SKIPPED, f"{settings.host} is a standby; its primary takes the backups")
+    impossible = backup.impossible(seen)
+    if impossible:
+        return Ended(FAILED, impossible.sentence())
+    able, problems = writable(seen)
+    made = []
+    for number in able:
+        began = time.monotonic()
+        try:
+            taken = backup.take(seen, number, kind)
+        except (CommandFailed, Refusal) as error:
+            problems.append(f"repository {number}: {error}")
+            continue
+        made.append({"repository": number, **taken})
+        tell(f"repository {number}: {taken['type']} backup {taken['label']} of {human(taken['size'])} in {age(time.monotonic() - began)}")
+    done = ", ".join(f"{item['label']} in repository {item['repository']}" for item in made)
+    if problems:
+        return Ended(FAILED, " | ".join([*problems, *([f"taken: {done}"] if done else [])]), {"backups": made})
+    return Ended(DONE, f"took {done}", {"backups": made})
+
+
+def writable(seen: Survey) -> tuple[list[int], list[str]]:
+    """The repositories to which this server may write now, and why not to the others. Raises Refusal when another server writes."""
+    able, problems, refusals = [], [], []
+    for item in seen.evidence:
+        problem = judge_writer(seen.server, item)
+        if problem is None:
+            able.append(item.repository.number)
+        elif item.repository.readable:
+            refusals.append(problem)
+        else:
+            problems.append(problem.sentence())
+    if refusals:
+        raise Refusal(*refusals)
+    return able, problems
+
+
+def verify(settings: Settings, stanza: Stanza) -> Ended:
+    """Let pgBackRest read every file of every repository, and judge what it says."""
+    return perform(settings, stanza, VERIFY, "backup-verify.log", lambda tell: _verify(stanza, tell))
+
+
+def _verify(stanza: Stanza, tell: Callable[[str], None]) -> Ended:
+    broken, results = [], []
+    for number in repository.configured():
+        done = pgbackrest(stanza.name, ["verify", "--output=text", "--verbose"], [f"--repo={number}"])
+        found = verification.parse(done.stdout)
+        clauses = found.broken if done.code == 0 else (f"pgbackrest verify ended with {done.code:03d}: {done.detail}",)
+        tell(f"repository {number}: {found.sets} backups and {found.segments} WAL segments read, {len(clauses)} problems")
+        broken += [f"repository {number}: {clause}" for clause in clauses]
+        results.append({"repository": number, "backups": found.sets, "segments": found.segments, "broken": list(clauses)})
+    if broken or not results:
+        next_step = f"Next: sudo -u postgres pgbackrest --stanza={stanza.name} --repo=N --output=text --verbose verify"
+        return Ended(FAILED, f"{' | '.join(broken) or 'no repository is configured'}. {next_step}", {"repositories": results})
+    return Ended(DONE, f"read everything in {len(results)} repositories: all valid", {"repositories": results})
+
+
+def heartbeat(stanza: Stanza) -> Ended:
+    """One commit without a table, so that even an idle server has a moment to which it can be recovered. A standby skips."""
+    began = time.time()
+    try:
+        if state.load(state.PAUSE):
+            ended = Ended(SKIPPED, "jobs are paused")
+        elif postgres.ask(stanza.port, "select to_json(pg_is_in_recovery())"):
+            ended = Ended(SKIPPED, "a standby; its primary writes the heartbeat")
+        else:
+            entry = postgres.ask(stanza.port, BEATEN.format(began=began), before=BEAT)
+            state.beat(stanza.name, entry)
+            ended = Ended(DONE, f"committed before LSN {entry['lsn']}", entry)
+    except NotAnswering as error:
+        ended = Ended(FAILED, f"the server does not answer ({error}). Next: pg_lsclusters")
+    remember(stanza.name, HEARTBEAT, ended, began, time.time())
+    return ended
