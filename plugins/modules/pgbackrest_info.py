@@ -57,6 +57,12 @@ repositories:
   type: list
   elements: dict
   sample: [{number: 1, code: 0, message: ok, cipher: aes-256-cbc, databases: [], archives: [], backups: []}]
+snapshots:
+  description: Every named snapshot in each repository, the oldest first, with the recovery target to type.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: pre-migration-v2.3, repository: 1, label: 20261124-020001F, lsn: 0/5000098, target: "name:pre-migration-v2.3"}]
 server:
   description: Identity and position of the server; null when it does not answer.
   returned: success
@@ -72,6 +78,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import summary
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix, take_picture
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.snapshots import found_in
 
 
 def act(module: AnsibleModule) -> dict[str, Any]:
@@ -86,6 +93,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
         "protected": summary.judge(picture).protected,
         "summary": summary.lines(picture),
         "repositories": [asdict(repository) for repository in picture.repositories],
+        "snapshots": [{**asdict(snapshot), "target": snapshot.target} for snapshot in found_in(picture.repositories)],
         "server": {"system_id": server.system_id, "timeline": server.timeline, "lsn": str(server.lsn)} if server else None,
     }
 

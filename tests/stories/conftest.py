@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from commits import Commit, commit, seconds_to_archive, start_load, stop_load
 from converged import Converged, FirstRun, provision_watched
-from drifting import Story, play
+from drifting import Story as DriftStory
+from drifting import play
 from fleet import Checked, Fleet, Repeated, made
 from lab import ROOT, SYSTEMS, Lab, Result, execute
+from scheduling import Collision, Skipped, collide, second_repository, skip_on_a_standby
+from snapshots import Story, tell
 
 
 @pytest.fixture(scope="session")
@@ -131,6 +134,26 @@ def last_check(fleet: Fleet, load_ran: dict[str, bool]) -> Repeated:
     return fleet.repeat(check=True)
 
 
+@pytest.fixture(scope="session")
+def collision(fleet: Fleet, last_check: Repeated) -> dict[str, Collision]:
+    """A second repository, and two backups that cron starts in the same minute."""
+    result = second_repository(fleet)
+    assert result.rc == 0, result.output
+    return collide(fleet)
+
+
+@pytest.fixture(scope="session")
+def snapshot_story(fleet: Fleet, collision: dict[str, Collision]) -> dict[str, Story]:
+    """Rows, a snapshot, a migration, three later backups, and a copy restored by hand from each repository."""
+    return tell(fleet)
+
+
+@pytest.fixture(scope="session")
+def standby_jobs(fleet: Fleet, snapshot_story: dict[str, Story]) -> dict[str, Skipped]:
+    """The jobs on servers that are standbys now; they stay what they are."""
+    return fleet.each(skip_on_a_standby)
+
+
 # --- a host that site.yml has built: stories about what happens to it later start from its image ------------------------
 
 
@@ -147,6 +170,6 @@ def converged(sandbox: Lab, watched_run: FirstRun) -> Converged:
 
 
 @pytest.fixture(scope="session")
-def drift_story(converged: Converged) -> Story:
+def drift_story(converged: Converged) -> DriftStory:
     """Five changes by hand, checked and mended from the default controller."""
     return play(converged, "drifted", "default")

@@ -71,9 +71,10 @@ class Converged:
         return self.lab.up(f"{self.original.system}-{name}", self.original.system, image=self.image, **given)
 
     def twin(self, name: str, **variables: Any) -> Host:
-        """The same machine once more: it has the original's machine-id too."""
+        """The same machine once more: it has the original's machine-id too, and its jobs know its own name in the inventory."""
         host = self.copy(name, **variables)
         host.put("/etc/machine-id", self.original.read("/etc/machine-id"))
+        host.run(["sed", "-i", f's/"{self.original.name}"/"{host.name}"/', "/etc/axiomdb/recovery.json"])
         return host
 
     @property

@@ -77,7 +77,7 @@ class Server:
     def of(cls, host: Host) -> Server:
         """Look at a provisioned host."""
         labels = tuple(backup["label"] for stanza in info(host) for backup in stanza["backup"])
-        files = host.tree("/etc", "/opt", "/root", "/usr/local", "/var/spool/cron", "/var/lib/dpkg", "/var/lib/axiomdb")
+        files = host.tree("/etc", "/opt", "/root", "/usr/local", "/var/spool/cron", "/var/lib/dpkg")
         return cls(host.sql("select pg_postmaster_start_time()"), files, labels)
 
 
@@ -107,9 +107,13 @@ class Fleet:
         with ThreadPoolExecutor() as pool:
             return dict(zip(self.hosts, pool.map(act, self.hosts.values()), strict=True))
 
-    def site(self, *, check: bool = False) -> Result:
-        """Run playbooks/site.yml. The stories judge how it ended."""
-        return self._lab.ansible(list(self.hosts.values()), "playbooks/site.yml", check=check, expect="either")
+    def site(self, *, check: bool = False, **variables: Any) -> Result:
+        """Run playbooks/site.yml with more variables. The stories judge how it ended."""
+        return self.play("playbooks/site.yml", check=check, **variables)
+
+    def play(self, playbook: str, *, check: bool = False, **variables: Any) -> Result:
+        """Run any playbook on all of them."""
+        return self._lab.ansible(list(self.hosts.values()), playbook, check=check, expect="either", extra_vars=variables)
 
     def check(self) -> Checked:
         """Run it with --check --diff on bare hosts, and look at everything before and after."""
@@ -142,7 +146,9 @@ def made(host: Host, bare: Snapshot) -> dict[str, set[str]]:
     """What a run has made of a bare host, by the same kinds and as the host itself tells it."""
     now = Snapshot.of(host)
     clusters = (line.split() for line in host.run(["pg_lsclusters", "--no-header"]).stdout.splitlines())
-    units = host.run("systemctl list-units --type=service --state=running --plain --no-legend 'postgresql@*'").stdout.splitlines()
+    units = host.run(
+        "systemctl list-units --state=active --plain --no-legend 'postgresql@*' cron.service 'axiomdb*.timer'"
+    ).stdout.splitlines()
     stanzas = info(host)
     return {
         "package": set(now.manual - bare.manual),

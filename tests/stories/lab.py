@@ -212,6 +212,10 @@ class Lab:
         self._hosts: dict[str, Host] = {}
         self._images: set[str] = set()
         self._count = 0
+        # Half a day from now: no backup of a schedule begins in the middle of a story that is about something else.
+        hour = (time.gmtime().tm_hour + 12) % 24
+        jobs = {"full": 10, "hourly": 30, "verify": 50}
+        self._schedules = {f"backup_jobs_{job}_schedule": f"{minute} {hour} * * *" for job, minute in jobs.items()}
 
     # --- hosts ---------------------------------------------------------------------------------------------------
 
@@ -304,7 +308,7 @@ class Lab:
         """Write an inventory of these hosts alone, with a copy of the sandbox's own variables."""
         inventory = directory / "inventory"
         shutil.copytree(ROOT / "inventories" / "sandbox" / "group_vars", inventory / "group_vars")
-        members = {host.name: {"sandbox_secrets": str(host.secrets / host.name), **host.vars} for host in hosts}
+        members = {host.name: {"sandbox_secrets": str(host.secrets / host.name), **self._schedules, **host.vars} for host in hosts}
         systems: dict[str, Any] = {host.system: {"hosts": {h.name: {} for h in hosts if h.system == host.system}} for host in hosts}
         _write_private(inventory / "hosts.yml", json.dumps({"sandbox": {"hosts": members}, **systems}))
         return inventory

@@ -10,6 +10,7 @@ from .jobs import FULL, HEARTBEAT, HOURLY, VERIFY, Settings, kind_of
 from .problem import Problem
 
 TOOL = "/opt/axiomdb/axiomdb-recovery"
+LOG = "/var/log/axiomdb/backup.log"
 FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("day of the week", 0, 7))
 _PART = re.compile(r"(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?")
 
@@ -38,11 +39,11 @@ def _problem(job: str, found: str, expected: str) -> Problem:
 
 
 def cron_file(settings: Settings, header: str) -> str:
-    """The file for cron: every job of every stanza, as postgres. The tool waits, skips and logs; nothing is mailed."""
+    """The file for cron: every job of every stanza, as postgres. The tool waits, skips and logs; a crash goes to the log too."""
     lines = [f"# {header}", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 'MAILTO=""']
     for stanza in settings.stanzas:
         for job, schedule in settings.schedules.items():
-            lines.append(f"{schedule} postgres {TOOL} {command(job, settings)} --stanza={stanza.name} >/dev/null 2>&1")
+            lines.append(f"{schedule} postgres {TOOL} {command(job, settings)} --stanza={stanza.name} >/dev/null 2>>{LOG}")
     return "\n".join(lines) + "\n"
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from .files import ids
 from .jobs import FORMAT
 from .summary import moment
 
@@ -35,9 +36,25 @@ class Waited:
 
 def path(stanza: str, name: str) -> Path:
     """A state file of a stanza; the directory is made when it is missing."""
-    directory = DIRECTORY / stanza
-    directory.mkdir(mode=0o750, exist_ok=True)
-    return directory / name
+    for directory in (DIRECTORY, DIRECTORY / stanza):
+        _make(directory)
+    return DIRECTORY / stanza / name
+
+
+def _make(directory: Path) -> None:
+    """Make a directory of postgres's. Only the postgres user and root come here."""
+    if not directory.is_dir():
+        directory.mkdir(mode=0o755 if directory == DIRECTORY else 0o750)
+        if os.geteuid() == 0:
+            os.chown(directory, *ids("postgres", "postgres"))
+
+
+def _open(file: Path, flags: int) -> int:
+    """Open a file, or make it as postgres's. Root follows no link: postgres may write in these directories."""
+    descriptor = os.open(file, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+    if os.geteuid() == 0:
+        os.fchown(descriptor, *ids("postgres", "postgres"))
+    return descriptor
 
 
 def load(file: Path) -> dict[str, Any]:
@@ -70,7 +87,8 @@ def operation(entry: Mapping[str, Any]) -> None:
 
 
 def _append(file: Path, text: str) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    _make(file.parent)
+    descriptor = _open(file, os.O_WRONLY | os.O_APPEND)
     try:
         os.write(descriptor, text.encode("utf-8"))
     finally:
@@ -91,7 +109,7 @@ def beat(stanza: str, entry: Mapping[str, Any]) -> None:
 @contextmanager
 def turn(stanza: str, who: str, tell: Any, patience: float) -> Iterator[Waited]:
     """Hold the stanza's lock: one job at a time. Raises TimeoutError with the holder's name after `patience` seconds."""
-    with path(stanza, "lock").open("a+", encoding="utf-8") as lock:
+    with os.fdopen(_open(path(stanza, "lock"), os.O_RDWR), "r+", encoding="utf-8") as lock:
         waited = _wait(lock, tell, patience)
         lock.seek(0)
         lock.truncate()
@@ -100,7 +118,8 @@ def turn(stanza: str, who: str, tell: Any, patience: float) -> Iterator[Waited]:
         try:
             yield waited
         finally:
-            lock.truncate(0)
+            lock.seek(0)
+            lock.truncate()
 
 
 def _wait(lock: IO[str], tell: Any, patience: float) -> Waited:

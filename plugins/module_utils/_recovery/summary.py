@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 
 from .catalog import Repository
 from .provision import Archiver, repositories_without_backup
+from .snapshots import found_in
 from .writer import Server
 
 STALLED_SECONDS = 900
+SNAPSHOTS_SHOWN = 5
 SEGMENT_NAME = 24  # characters; what follows names the backup that began in the segment
 NETWORK_FILESYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "fuse.sshfs", "fuse.glusterfs"})
 
@@ -146,6 +148,7 @@ def lines(picture: Picture) -> list[str]:
         text.append(f"  archiving    {_archiving(picture)}")
         for repository in picture.repositories:
             text += _repository(picture, repository)
+        text += _snapshots(picture)
     for name, value in sorted(picture.pending.items()):
         text.append(f"  RESTART      {name} waits for a restart; the server still runs with '{value}'. Nothing was restarted.")
     if picture.pending:
@@ -196,6 +199,12 @@ def _repository(picture: Picture, repository: Repository) -> list[str]:
         f"               stanza {picture.stanza}: {count}, newest {newest.kind} {newest.label}, {age(picture.now - newest.stopped)} old",
         f"               {size}; oldest ended {moment(oldest.stopped)}",
     ]
+
+
+def _snapshots(picture: Picture) -> list[str]:
+    """The newest snapshots, as targets to type; one that several repositories hold is one line."""
+    newest = list({snapshot.name: snapshot for snapshot in found_in(picture.repositories)}.values())[-SNAPSHOTS_SHOWN:]
+    return [f"  snapshot     {item.target} of {item.time}{f': {item.reason}' if item.reason else ''}" for item in reversed(newest)]
 
 
 def moment(seconds: float) -> str:

@@ -93,7 +93,8 @@ def plan(settings: Settings, webhook: str, tool: bytes) -> Plan:
     if problems:
         raise Refusal(*problems)
     wanted = _files(settings, webhook, tool)
-    findings = [finding for directory in _directories() for finding in files.directory_findings(directory)]
+    directories = _directories(settings)
+    findings = [finding for directory in directories for finding in files.directory_findings(directory)]
     diff = files.findings_diff(findings)
     for file in wanted:
         before = files.read(file.path)
@@ -108,7 +109,7 @@ def plan(settings: Settings, webhook: str, tool: bytes) -> Plan:
         diff += files.findings_diff(findings[-1:])
     units = _stopped()
     found = [Finding(f"unit {unit}", _UNITS[unit], ABSENT if not _known(unit) else "stopped") for unit in units]
-    return Plan(_directories(), wanted, units, (*findings, *found), (*diff, *files.findings_diff(found)))
+    return Plan(directories, wanted, units, (*findings, *found), (*diff, *files.findings_diff(found)))
 
 
 def _content_findings(file: File, before: str | None) -> list[Finding]:
@@ -123,13 +124,14 @@ def _digest(content: str) -> str:
     return f"sha256 {hashlib.sha256(content.encode('utf-8', 'surrogateescape')).hexdigest()}\n"
 
 
-def _directories() -> tuple[Directory, ...]:
+def _directories(settings: Settings) -> tuple[Directory, ...]:
     return (
         Directory("/opt/axiomdb"),
         Directory("/opt/axiomdb/scripts"),
         Directory("/etc/axiomdb", "root", "postgres", 0o750),
         Directory(str(state.DIRECTORY), "postgres", "postgres", 0o755),
         Directory(METRICS, "postgres", "postgres", 0o755),
+        *(Directory(f"{state.DIRECTORY}/{stanza.name}", "postgres", "postgres", 0o750) for stanza in settings.stanzas),
         Directory(str(state.LOGS), "postgres", "adm", 0o750),
     )
 

@@ -42,7 +42,7 @@ def _post(url: str, message: Mapping[str, str]) -> str:
             time.sleep(2.0**attempt)
         try:
             data, headers = json.dumps(message).encode(), {"Content-Type": "application/json"}
-            with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=TIMEOUT):
+            with urllib.request.build_opener().open(urllib.request.Request(url, data, headers), timeout=TIMEOUT):
                 return ""
         except urllib.error.HTTPError as error:
             reason = f"the webhook answers {error.code}"

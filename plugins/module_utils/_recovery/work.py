@@ -139,6 +139,8 @@ def verify(settings: Settings, stanza: Stanza) -> Ended:
 
 
 def _verify(stanza: Stanza, tell: Callable[[str], None]) -> Ended:
+    if _is_standby(stanza):
+        return Ended(SKIPPED, "a standby; its primary verifies the repositories")
     broken, results = [], []
     for number in repository.configured():
         done = pgbackrest(stanza.name, ["verify", "--output=text", "--verbose"], [f"--repo={number}"])
@@ -151,6 +153,14 @@ def _verify(stanza: Stanza, tell: Callable[[str], None]) -> Ended:
         next_step = f"Next: sudo -u postgres pgbackrest --stanza={stanza.name} --repo=N --output=text --verbose verify"
         return Ended(FAILED, f"{' | '.join(broken) or 'no repository is configured'}. {next_step}", {"repositories": results})
     return Ended(DONE, f"read everything in {len(results)} repositories: all valid", {"repositories": results})
+
+
+def _is_standby(stanza: Stanza) -> bool:
+    """False also for a server that does not answer: its repositories can be read all the same."""
+    try:
+        return bool(postgres.ask(stanza.port, "select to_json(pg_is_in_recovery())"))
+    except NotAnswering:
+        return False
 
 
 def heartbeat(stanza: Stanza) -> Ended:

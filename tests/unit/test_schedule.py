@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The schedule: what cron understands and what it would not, and the file that it reads."""
+
+from __future__ import annotations
+
+import pytest
+from _recovery import schedule
+from _recovery.jobs import Settings, Stanza
+
+
+@pytest.mark.parametrize("good", ["0 2 * * *", "* * * * *", "*/5 0-6 1,15 * 1-5", "59 23 31 12 7", "0-30/10 * * * 0"])
+def test_what_cron_understands_is_taken(good: str) -> None:
+    assert schedule.judge("full", good) is None
+
+
+@pytest.mark.parametrize(
+    ("bad", "found"),
+    [
+        ("", "0 time fields in ''"),
+        ("0 2 * *", "4 time fields in '0 2 * *'"),
+        ("0 2 * * * postgres", "6 time fields"),
+        ("60 2 * * *", "'60' as minute"),
+        ("0 24 * * *", "'24' as hour"),
+        ("0 2 0 * *", "'0' as day of the month"),
+        ("0 2 * 13 *", "'13' as month"),
+        ("0 2 * * 8", "'8' as day of the week"),
+        ("30-10 * * * *", "'30-10' as minute"),
+        ("*/0 * * * *", "'*/0' as minute"),
+        ("0 2 * * $(id)", "'$(id)' as day of the week"),
+        ("0, * * * *", "'0,' as minute"),
+    ],
+)
+def test_what_cron_would_ignore_is_refused(bad: str, found: str) -> None:
+    problem = schedule.judge("full", bad)
+    assert problem is not None
+    assert found in problem.found
+    assert problem.next_step == "correct backup_jobs_full_schedule, such as '0 2 * * *'"
+
+
+def test_each_job_of_each_stanza_has_a_line() -> None:
+    settings = Settings(
+        "vps1",
+        (Stanza("one", "17", "main", 5432), Stanza("two", "17", "two", 5433)),
+        {"full": "0 2 * * *", "hourly": "0 * * * *", "verify": "0 4 * * *", "heartbeat": "* * * * *"},
+        hourly_type="diff",
+    )
+    lines = schedule.cron_file(settings, "ours").splitlines()
+    jobs = [line.split(" postgres ")[1].partition(" >")[0].removeprefix(f"{schedule.TOOL} ") for line in lines if " postgres " in line]
+    assert jobs == [
+        f"{command} --stanza={stanza}"
+        for stanza in ("one", "two")
+        for command in ("backup --type=full --job=full", "backup --type=diff --job=hourly", "verify", "heartbeat")
+    ]
+    assert lines[0] == "# ours"
+    assert schedule.cron_file(settings, "ours").endswith("\n"), "cron ignores a last line without its end"
