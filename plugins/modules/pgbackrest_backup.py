@@ -69,11 +69,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import WRITER_OPTIONS, cluster_of, outcome, run_module, unseen
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import backup
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import backup, capture, state
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding import ABSENT, Finding
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.postgres import Cluster
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Refusal
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.run import pgbackrest, require
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import refuse_other_writers, survey, survey_if_running
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import Survey, refuse_other_writers, survey, survey_if_running
 
 
 def act(module: AnsibleModule) -> dict[str, Any]:
@@ -92,10 +93,22 @@ def act(module: AnsibleModule) -> dict[str, Any]:
         raise Refusal(impossible)
     due = backup.due(seen, wanted["only_if_missing"])
     findings = [Finding(f"{wanted['type']} backup of {wanted['stanza']} in repository {number}", "taken", ABSENT) for number in due]
-    taken = [] if module.check_mode else [backup.take(seen, number, wanted["type"]) for number in due]
     if not due and not module.check_mode:
         require(pgbackrest(wanted["stanza"], ["check"]), wanted["stanza"])
-    return outcome(findings, possible=True, backups=[{"repository": number, **made} for number, made in zip(due, taken, strict=False)])
+    return outcome(findings, possible=True, backups=take(seen, cluster, wanted) if due and not module.check_mode else [])
+
+
+def take(seen: Survey, cluster: Cluster, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    """One backup in each repository that is due, when no job is at work; a line in the operations log says so."""
+    with state.turn_within_an_hour(wanted["stanza"], "backup of a playbook") as waited:
+        if waited.holder:
+            seen = capture.look_again(seen, cluster)
+            refuse_other_writers(seen, wanted["takes_over_from"])
+        due = backup.due(seen, wanted["only_if_missing"])
+        taken = [{"repository": number, **backup.take(seen, number, wanted["type"])} for number in due]
+    line = {"operation": "backup", "host": seen.server.inventory_host, "stanza": wanted["stanza"], "outcome": "done"}
+    state.operation({**line, "text": f"{wanted['type']} backup by a playbook", "backups": taken})
+    return taken
 
 
 def main() -> None:

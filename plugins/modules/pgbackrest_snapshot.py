@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pgbackrest_snapshot
 short_description: Names this moment so that it can be recovered later
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Takes a backup, makes a restore point, closes its WAL segment and waits until every repository holds it; then it writes the entry
     into the catalogue, which lives in the annotations of the backup sets.
@@ -90,8 +90,6 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import survey, survey_if_running
 
-PATIENCE = 3600.0  # seconds that a snapshot waits for the job before it
-
 
 def act(module: AnsibleModule) -> dict[str, Any]:
     """Judge, look, refuse; then wait for the turn, look again, take, prove."""
@@ -111,16 +109,13 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     if module.check_mode:
         return outcome([finding], target=target, snapshots=[])
     annotations = {str(key): str(value) for key, value in wanted["annotations"].items()}
-    try:
-        with state.turn(wanted["stanza"], f"snapshot {wanted['name']}", str, PATIENCE) as waited:
-            if waited.holder:
-                seen = capture.look_again(seen, cluster)
-                capture.refuse(seen, wanted["name"], wanted["takes_over_from"])
-            made = capture.take(
-                seen, cluster, wanted["name"], wanted["reason"], annotations, wanted["type"], wanted["backup"], wanted["timeout"]
-            )
-    except TimeoutError as error:
-        raise Refusal(Problem(f"{error} at work for an hour", "its end", "tail /var/log/axiomdb/backup.log")) from error
+    with state.turn_within_an_hour(wanted["stanza"], f"snapshot {wanted['name']}") as waited:
+        if waited.holder:
+            seen = capture.look_again(seen, cluster)
+            capture.refuse(seen, wanted["name"], wanted["takes_over_from"])
+        made = capture.take(
+            seen, cluster, wanted["name"], wanted["reason"], annotations, wanted["type"], wanted["backup"], wanted["timeout"]
+        )
     entries = [asdict(snapshot) for snapshot in made]
     line = {"operation": "snapshot", "host": wanted["inventory_host"], "stanza": wanted["stanza"], "outcome": "done"}
     state.operation({**line, "text": wanted["reason"], "target": target, "snapshots": entries})

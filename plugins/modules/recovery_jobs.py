@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: recovery_jobs
 short_description: Schedules backups, verification, heartbeat and watch, and installs the tool that does them
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Writes C(/opt/axiomdb/axiomdb-recovery), the engine of this collection as one file that needs only Python's standard library.
   - Writes its settings, C(/etc/cron.d/pgbackrest) as the one schedule, a systemd timer that watches, and the rotation of the logs.

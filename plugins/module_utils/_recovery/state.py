@@ -9,13 +9,14 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from .files import ids
 from .jobs import FORMAT
+from .problem import Problem, Refusal
 from .summary import moment
 
 DIRECTORY = Path("/var/lib/axiomdb")
@@ -24,6 +25,7 @@ SETTINGS = Path("/etc/axiomdb/recovery.json")
 WEBHOOK = Path("/etc/axiomdb/webhook-url")
 PAUSE = DIRECTORY / "pause.json"
 HEARTBEATS_KEPT = 2880  # two days
+HOUR = 3600.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def _make(directory: Path) -> None:
     if not directory.is_dir():
         directory.mkdir(mode=0o755 if directory == DIRECTORY else 0o750)
         if os.geteuid() == 0:
-            os.chown(directory, *ids("postgres", "postgres"))
+            os.chown(directory, *ids("postgres", "adm" if directory == LOGS else "postgres"))
 
 
 def _open(file: Path, flags: int) -> int:
@@ -120,6 +122,17 @@ def turn(stanza: str, who: str, tell: Any, patience: float) -> Iterator[Waited]:
         finally:
             lock.seek(0)
             lock.truncate()
+
+
+@contextmanager
+def turn_within_an_hour(stanza: str, who: str) -> Iterator[Waited]:
+    """The same for a person who waits. Raises Refusal with the holder's name after an hour."""
+    with ExitStack() as stack:
+        try:
+            waited = stack.enter_context(turn(stanza, who, str, HOUR))
+        except TimeoutError as error:
+            raise Refusal(Problem(f"{error} at work for an hour", "its end", f"tail {LOGS}/backup.log")) from error
+        yield waited
 
 
 def _wait(lock: IO[str], tell: Any, patience: float) -> Waited:
