@@ -48,7 +48,7 @@ class Alerts:
 
 def play(converged: Converged) -> Alerts:
     """Unreadable repository and back, a webhook that refuses, one that is down, a cron that does not run."""
-    host = converged.copy("alerted", **VARIABLES)
+    host = converged.twin("alerted", **VARIABLES)
     host.run("mkdir -p /var/tmp/receiver && echo 0 > /var/tmp/receiver/refuse && : > /var/tmp/receiver/taken")
     host.put("/var/tmp/receiver/serve.py", _RECEIVER)
     _listen(host)

@@ -33,7 +33,11 @@ unix_socket_directories = '$copy'
 archive_mode = off
 shared_buffers = 32MB"
 /usr/lib/postgresql/*/bin/pg_ctl -D $copy -l $copy/log -s -w start
-timeout 60 bash -c "until [ \"\\$(psql -h $copy -d {database} -qAt -c 'select pg_is_wal_replay_paused()')\" = t ]; do sleep 0.1; done"
+for _ in $(seq 600); do
+  paused=$(psql -h $copy -d {database} -qAt -c 'select pg_is_wal_replay_paused()' 2>&1) && [ "$paused" = t ] && break
+  sleep 0.1
+done
+if [ "$paused" != t ]; then cat $copy/log >&2; exit 1; fi
 psql -h $copy -d {database} -qAt -c "{query}" -c "select column_name from information_schema.columns where table_name = 'orders' order by 1"
 /usr/lib/postgresql/*/bin/pg_ctl -D $copy -s -m immediate stop
 rm -rf $copy
