@@ -74,7 +74,12 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.postgres import Cluster
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Refusal
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.run import pgbackrest, require
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import Survey, refuse_other_writers, survey, survey_if_running
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import (
+    Survey,
+    refuse_other_writers,
+    survey,
+    survey_if_running,
+)
 
 
 def act(module: AnsibleModule) -> dict[str, Any]:
