@@ -100,7 +100,9 @@ def judge(declared: Declaration, version: Version) -> list[Problem]:
         problems.append(Problem(found, "seconds, or 0 for no end", "correct pgbouncer_query_wait_timeout_seconds"))
     for address in (*declared.listen_addresses, declared.server_host):
         if not re.fullmatch(r"[^\s,;='\"]+", address):
-            problems.append(Problem(f"the address '{address}'", "one address", "correct pgbouncer_listen_addresses and pgbouncer_server_host"))
+            problems.append(
+                Problem(f"the address '{address}'", "one address", "correct pgbouncer_listen_addresses and pgbouncer_server_host")
+            )
     return problems
 
 
@@ -127,7 +129,7 @@ def databases_of(declared: Declaration) -> dict[str, str]:
     """The section [databases]. No user or password: each client's own SCRAM keys open the server's connection too."""
     return {
         database.name: " ".join(
-            f"{key}={_quoted(text_of(value))}"
+            f"{key}={_quoted(value if isinstance(value, str) else text_of(value))}"
             for key, value in {
                 "host": declared.server_host,
                 "port": declared.server_port,

@@ -23,6 +23,8 @@ from .run import CommandFailed, run
 Sections = Mapping[str, Mapping[str, str]]
 # PgBouncer has no command that checks a file. One that names no place to listen at is read to its end, and then this is said.
 READ_TO_ITS_END = "nowhere to listen on"
+# No command tells whether the userlist was read. A run that is killed before the reload leaves this mode, which the next one finds.
+NOT_YET_READ = 0o440
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ def _undeclared(declared: Declaration) -> list[Problem]:
     problems = []
     if re.search(r"^\s*%include\b", text, re.MULTILINE):
         expected = "one file, so that every database of this pooler can be compared with the declaration"
-        problems.append(Problem(f"an %include in {INI}", expected, "put what it includes into the file, or declare it and take the line out"))
+        problems.append(
+            Problem(f"an %include in {INI}", expected, "put what it includes into the file, or declare it and take the line out")
+        )
     for name in pooler.parse(text).get("databases", {}):
         if name not in names:
             expected = "every database of this pooler in pgbouncer_databases: its clients would be cut"
@@ -253,7 +257,7 @@ def apply(planned: Plan) -> None:
     if planned.users in stale and planned.users and planned.console:
         _lock_out(planned.console, planned.users)
     for file in stale:
-        files.write(file)
+        files.write(replace(file, mode=NOT_YET_READ))
     if not planned.started:
         _systemctl("enable", "--now")
         pooler_console.wait_until_up()
@@ -261,6 +265,8 @@ def apply(planned: Plan) -> None:
         _systemctl("reload")
     if planned.findings and planned.console:
         _reload(planned, planned.console)
+    for file in stale:
+        os.chmod(file.path, file.mode)
 
 
 def _keep(path: str) -> None:
