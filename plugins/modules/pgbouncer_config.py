@@ -50,7 +50,7 @@ options:
     type: int
     default: 6432
   server_host:
-    description: Address at which the pooler reaches the server of this host.
+    description: Address or socket directory at which the pooler reaches the server of this host.
     type: str
     default: 127.0.0.1
   query_wait_timeout_seconds:

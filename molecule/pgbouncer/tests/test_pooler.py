@@ -79,8 +79,12 @@ def test_no_file_has_a_password(host: Any) -> None:
     text = host.file("/etc/pgbouncer/userlist.txt").content_string
     assert [line.split('" "')[0] for line in text.splitlines()] == ['"clerk', "\"o'brien"]
     assert all('" "SCRAM-SHA-256$' in line for line in text.splitlines())
+    # The journal is searched by a story: here it has the commands of these tests, passwords and all.
+    places = "/etc /var/log/postgresql /var/lib/postgresql"
     for role in ("clerk", "obrien"):
-        assert host.run("grep -rlF -e %s /etc /var/log /var/lib/postgresql", secret(role)).stdout == ""
+        assert host.run(f"grep -rlF -e %s {places}", secret(role)).stdout == ""
+    found = host.run(f"grep -rlF -e %s {places}", "SCRAM-SHA-256$4096").stdout
+    assert "/etc/pgbouncer/userlist.txt" in found.split(), "the search finds what there is"
 
 
 @pytest.mark.parametrize("path", ["/etc/pgbouncer/pgbouncer.ini", "/etc/pgbouncer/userlist.txt"])

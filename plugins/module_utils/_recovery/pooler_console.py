@@ -90,9 +90,10 @@ def demand(host: str, port: int, user: str, database: str, patience: float = 5.0
     The connection ends there: no password is needed, none is sent, and nobody is logged in.
     """
     try:
-        with socket.create_connection((host, port), timeout=patience) as plain:
-            plain.sendall(struct.pack("!ii", 8, _SSL_REQUEST))
-            if plain.recv(1) != b"S":
+        with _connect(host, port, patience) as plain:
+            if not host.startswith("/"):
+                plain.sendall(struct.pack("!ii", 8, _SSL_REQUEST))
+            if host.startswith("/") or plain.recv(1) != b"S":
                 return _greet(plain, user, database)
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -100,6 +101,16 @@ def demand(host: str, port: int, user: str, database: str, patience: float = 5.0
                 return _greet(encrypted, user, database)
     except OSError as error:
         return f"{host}:{port}: {error.strerror or error}"
+
+
+def _connect(host: str, port: int, patience: float) -> socket.socket:
+    """A connection to an address, or to the socket in a directory."""
+    if not host.startswith("/"):
+        return socket.create_connection((host, port), timeout=patience)
+    stream = socket.socket(socket.AF_UNIX)
+    stream.settimeout(patience)
+    stream.connect(f"{host}/.s.PGSQL.{port}")
+    return stream
 
 
 def _greet(stream: socket.socket, user: str, database: str) -> str:
