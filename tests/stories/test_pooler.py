@@ -80,12 +80,18 @@ def refused(sandbox: Lab, by_hand: Host) -> tuple[Result, bool]:
 
 
 @pytest.fixture(scope="module")
-def pooled(sandbox: Lab, by_hand: Host, refused: tuple[Result, bool]) -> tuple[Host, bool]:
-    """The same host, taken over; and whether its process is still the same."""
+def taken_over(sandbox: Lab, by_hand: Host, refused: tuple[Result, bool]) -> tuple[Result, bool]:
+    """The run that takes the pooler over, and whether its process is still the same."""
     before = process(by_hand)
     by_hand.run(["sed", "-i", "/^old = /d", "/etc/pgbouncer/pgbouncer.ini"])
-    sandbox.ansible(by_hand, PLAY, "--diff")
-    return by_hand, process(by_hand) == before
+    return sandbox.ansible(by_hand, PLAY, "--diff"), process(by_hand) == before
+
+
+@pytest.fixture(scope="module")
+def pooled(sandbox: Lab, by_hand: Host, taken_over: tuple[Result, bool]) -> Host:
+    """The same host after the restart that was pending."""
+    sandbox.ansible(by_hand, PLAY, "-e", "pgbouncer_restart_allowed=true")
+    return by_hand
 
 
 def test_what_is_not_declared_is_not_taken_away(by_hand: Host, refused: tuple[Result, bool]) -> None:
@@ -97,18 +103,24 @@ def test_what_is_not_declared_is_not_taken_away(by_hand: Host, refused: tuple[Re
     assert untouched
 
 
-def test_a_pooler_is_taken_over_without_a_restart(pooled: tuple[Host, bool]) -> None:
-    host, same_process = pooled
+def test_a_pooler_is_taken_over_without_a_restart(by_hand: Host, taken_over: tuple[Result, bool]) -> None:
+    result, same_process = taken_over
     assert same_process
-    kept = host.read("/etc/pgbouncer/pgbouncer.ini.replaced")
+    # The user that the entry forced on every client outlives the entry until then.
+    assert "RESTART PENDING on pgbouncer.service: user of database axiomdb (runs with app)." in " ".join(result.output.split())
+    kept = by_hand.read("/etc/pgbouncer/pgbouncer.ini.replaced")
     assert "max_client_conn = 77" in kept
-    assert "typed-by-hand" not in kept + host.run("cat /etc/pgbouncer/*").stdout
-    assert come_in(host, "axiomdb", host.secret("role-password")).stdout == "axiomdb\n"
-    assert come_in(host, "gone", "typed-by-hand").rc == 2
+    assert "typed-by-hand" not in result.output + by_hand.run("cat /etc/pgbouncer/*").stdout
+    assert come_in(by_hand, "gone", "typed-by-hand").rc == 2
 
 
-def test_a_setting_is_reloaded_and_a_port_waits_for_a_restart(sandbox: Lab, pooled: tuple[Host, bool]) -> None:
-    host, before = pooled[0], process(pooled[0])
+def test_after_its_restart_each_client_is_itself(pooled: Host) -> None:
+    done = come_in(pooled, "axiomdb", pooled.secret("role-password"))
+    assert done.stdout == "axiomdb\n", done.stderr
+
+
+def test_a_setting_is_reloaded_and_a_port_waits_for_a_restart(sandbox: Lab, pooled: Host) -> None:
+    host, before = pooled, process(pooled)
     changed = {"pgbouncer_settings": {"default_pool_size": 7}, "pgbouncer_port": 6433}
     run = sandbox.ansible(host, PLAY, extra_vars=changed)
     assert changed_tasks(run) == [CONFIGURE]
@@ -136,8 +148,8 @@ def test_a_setting_is_reloaded_and_a_port_waits_for_a_restart(sandbox: Lab, pool
     assert sandbox.ansible(host, PLAY, extra_vars=changed).changed == 0
 
 
-def test_a_new_password_comes_in_and_who_leaves_is_locked_out(sandbox: Lab, pooled: tuple[Host, bool]) -> None:
-    host, port = pooled[0], int(pooled[0].read("/etc/pgbouncer/pgbouncer.ini").partition("listen_port = ")[2].split()[0])
+def test_a_new_password_comes_in_and_who_leaves_is_locked_out(sandbox: Lab, pooled: Host) -> None:
+    host, port = pooled, int(pooled.read("/etc/pgbouncer/pgbouncer.ini").partition("listen_port = ")[2].split()[0])
     assert come_in(host, "clerk", "first-password", port).rc == come_in(host, "gone", "other-password", port).rc == 0
     before = process(host)
     host.sql("alter role clerk password 'second-password'")
@@ -172,8 +184,8 @@ def test_a_new_password_comes_in_and_who_leaves_is_locked_out(sandbox: Lab, pool
         ({"postgresql_hba": [{"type": "local", "user": "all", "method": "peer"}]}, "a server that answers 'no pg_hba.conf entry for host"),
     ],
 )
-def test_what_would_lock_clients_out_is_refused(sandbox: Lab, pooled: tuple[Host, bool], variables: dict[str, Any], said: str) -> None:
-    host = pooled[0]
+def test_what_would_lock_clients_out_is_refused(sandbox: Lab, pooled: Host, variables: dict[str, Any], said: str) -> None:
+    host = pooled
     before = host.tree("/etc/pgbouncer"), process(host)
     result = sandbox.ansible(host, PLAY, expect="failure", extra_vars=variables)
     assert f"REFUSED, this step wrote nothing. Found {said}" in refusals(result)[host.name]

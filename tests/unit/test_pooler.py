@@ -226,6 +226,13 @@ def test_a_setting_that_leaves_the_file_waits_too() -> None:
     }
 
 
+def test_a_user_forced_by_somebodys_entry_waits_for_a_restart() -> None:
+    before = running(DECLARED)
+    rows = {"pgbouncer": {"force_user": "pgbouncer"}, "shop": {**before.databases["shop"], "force_user": "app"}}
+    pending = pooler.pending_restart(pooler.settings_of(DECLARED), Running(before.settings, rows))
+    assert pending == {"user of database shop": "app"}
+
+
 def test_databases_that_differ_are_unread() -> None:
     more = replace(DECLARED, server_port=5544, databases=(Database("shop", "shop", {"pool_size": 3}), Database("new", "new")))
     assert pooler.unread(sections(more), running(DECLARED)) == {

@@ -231,12 +231,16 @@ def connection_of(text: str) -> dict[str, str]:
 
 
 def pending_restart(settings: Mapping[str, str], running: Running) -> dict[str, str]:
-    """Settings that no reload changes and that differ, with the values that run."""
+    """What no reload changes and what differs, with the values that run.
+
+    A user that somebody's entry of a database forced on every client stays after the entry is gone, in each supported release.
+    """
+    forced = {f"user of database {name}": row.get("force_user", "") for name, row in running.databases.items() if name != ADMIN}
     return {
         name: value
         for name, (value, default, changeable) in running.settings.items()
         if not changeable and not pooler_options.same(name, settings.get(name, default), value)
-    }
+    } | {name: user for name, user in forced.items() if user}
 
 
 def pending_sentence(pending: Mapping[str, str]) -> str:
