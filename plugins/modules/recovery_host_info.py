@@ -51,7 +51,7 @@ system:
   description: The supported system, and PostgreSQL's version in its packages.
   returned: success
   type: dict
-  sample: {codename: trixie, title: Debian 13, postgresql: "17", pgbackrest: 2.55.1}
+  sample: {codename: trixie, title: Debian 13, postgresql: "17", pgbackrest: 2.55.1, pgbouncer: 1.24.1}
 packages:
   description: C(missing) packages, and whether apt can install them without fetching its lists first (C(installable)).
   returned: success

@@ -11,13 +11,17 @@ BOOKWORM, TRIXIE, FORKY = SYSTEMS
 
 
 @pytest.mark.parametrize(
-    ("codename", "title", "postgresql", "pgbackrest"),
-    [("bookworm", "Debian 12", "15", "2.45"), ("trixie", "Debian 13", "17", "2.55.1"), ("forky", "Debian forky", "18", "2.60.0")],
+    ("codename", "title", "postgresql", "pgbackrest", "pgbouncer"),
+    [
+        ("bookworm", "Debian 12", "15", "2.45", "1.18.0"),
+        ("trixie", "Debian 13", "17", "2.55.1", "1.24.1"),
+        ("forky", "Debian forky", "18", "2.60.0", "1.26.1"),
+    ],
 )
-def test_supported_systems(codename: str, title: str, postgresql: str, pgbackrest: str) -> None:
+def test_supported_systems(codename: str, title: str, postgresql: str, pgbackrest: str, pgbouncer: str) -> None:
     found = find_system({"ID": "debian", "VERSION_CODENAME": codename})
     assert found is not None
-    assert (found.title, found.postgresql, found.pgbackrest) == (title, postgresql, pgbackrest)
+    assert (found.title, found.postgresql, found.pgbackrest, found.pgbouncer) == (title, postgresql, pgbackrest, pgbouncer)
 
 
 @pytest.mark.parametrize(

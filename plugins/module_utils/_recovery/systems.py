@@ -20,12 +20,13 @@ class System:
     title: str
     postgresql: str
     pgbackrest: str
+    pgbouncer: str
 
 
 SYSTEMS = (
-    System("bookworm", "Debian 12", "15", "2.45"),
-    System("trixie", "Debian 13", "17", "2.55.1"),
-    System("forky", "Debian forky", "18", "2.60.0"),
+    System("bookworm", "Debian 12", "15", "2.45", "1.18.0"),
+    System("trixie", "Debian 13", "17", "2.55.1", "1.24.1"),
+    System("forky", "Debian forky", "18", "2.60.0", "1.26.1"),
 )
 
 
