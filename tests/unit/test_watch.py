@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -203,6 +204,13 @@ def test_two_looks_at_once_tell_it_once(host: Host) -> None:
     assert len(host.sent) == 1
 
 
+def test_a_look_that_somebody_stopped_stops_no_other(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "PATIENCE", 0.0)
+    host.picture = SICK
+    with state.in_order("axiomdb", "watch", 0.0):
+        assert len(host.look()) == 1
+
+
 # --- a webhook that does not take everything ------------------------------------------------------------------------
 
 
@@ -247,6 +255,27 @@ def test_an_address_that_cannot_be_read_loses_nothing(host: Host) -> None:
     (host.directory / "webhook-url").rmdir()
     (host.directory / "webhook-url").write_text("https://chat.example.com/hook", encoding="utf-8")
     assert len(host.look()) == 1
+
+
+# --- metrics ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_metrics_of_a_stanza_that_is_gone_do_not_stay(host: Host) -> None:
+    host.settings = replace(host.settings, metrics_file=str(host.directory / "axiomdb_recovery.prom"))
+    for name in ("axiomdb_recovery-old.prom", "somebody-else.prom"):
+        (host.directory / name).write_text("", encoding="utf-8")
+    host.look()
+    watch.forget(host.settings)
+    assert sorted(file.name for file in host.directory.glob("*.prom")) == ["axiomdb_recovery-axiomdb.prom", "somebody-else.prom"]
+
+
+def test_deadlines_follow_what_is_declared(host: Host) -> None:
+    host.settings = replace(host.settings, backup_max_age_seconds=1000, overdue_seconds={"heartbeat": 77})
+    memory = watch.recall(host.settings, STANZA, NOW)
+    found = watch.deadlines_of(host.settings, WELL, {}, {}, memory)
+    assert (found.jobs, found.backups, found.pause) == ({"heartbeat": NOW + 77}, {1: NOW - 60 + 1000}, None)
+    paused = watch.deadlines_of(host.settings, WELL, {}, {"since": NOW - 5}, memory)
+    assert (paused.jobs, paused.backups, paused.pause) == ({}, {}, NOW - 5 + 86400)
 
 
 # --- a disk that takes nothing, and a memory that nobody can read -----------------------------------------------------
@@ -337,3 +366,19 @@ def test_a_full_disk_stops_no_job(host: Host, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(state.os, call, full)
     ended = work.perform(host.settings, STANZA, "heartbeat", "backup.log", lambda _tell: Ended(DONE, "did it"))
     assert ended == Ended(DONE, "did it")
+
+
+def test_a_read_only_disk_stops_no_job_and_silences_no_alert(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.ran("heartbeat")
+    really, disk = os.open, str(host.directory / "lib")
+
+    def read_only(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if str(path).startswith(disk) and flags & (os.O_RDWR | os.O_WRONLY):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return really(path, flags, *arguments, **options)
+
+    monkeypatch.setattr(state.os, "open", read_only)
+    ended = work.perform(host.settings, STANZA, "heartbeat", "backup.log", lambda _tell: Ended(DONE, "did it"))
+    assert ended == Ended(DONE, "did it")
+    host.picture = SICK
+    assert any("archiving fails" in text for text in host.look())

@@ -100,6 +100,7 @@ def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Nam
 
 
 def _watch(settings: Settings, stanzas: Sequence[Stanza], _options: argparse.Namespace) -> int:
+    watch.forget(settings)
     for stanza in stanzas:
         for text in watch.look(settings, stanza):
             _write(f"{stanza.name}: {text}")

@@ -153,13 +153,22 @@ def beat(stanza: str, entry: Mapping[str, Any]) -> None:
 @contextmanager
 def turn(stanza: str, who: str, tell: Any, patience: float) -> Iterator[Waited]:
     """Hold the stanza's lock: one job at a time. Raises TimeoutError with the holder's name after `patience` seconds."""
-    with os.fdopen(_open(path(stanza, "lock"), os.O_RDWR), "r+", encoding="utf-8") as lock:
+    with _lock(stanza, "lock") as lock:
         waited = _wait(lock, tell, patience)
         _sign(lock, f"the {who} (process {os.getpid()})")
         try:
             yield waited
         finally:
             _sign(lock, "")
+
+
+def _lock(stanza: str, name: str) -> IO[str]:
+    """The file of a lock; one in memory where the disk is read-only or full."""
+    try:
+        descriptor = _open(path(stanza, name), os.O_RDWR)
+    except OSError:
+        descriptor = _open(MEMORY / f"{stanza}-{name}", os.O_RDWR)
+    return os.fdopen(descriptor, "r+", encoding="utf-8")
 
 
 def _sign(lock: IO[str], holder: str) -> None:
@@ -198,17 +207,18 @@ def _wait(lock: IO[str], tell: Any, patience: float) -> Waited:
 
 
 @contextmanager
-def in_order(stanza: str, what: str) -> Iterator[None]:
-    """One after the other, however many begin at once."""
-    with os.fdopen(_open(path(stanza, f"{what}.running"), os.O_RDWR), "r+", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def in_order(stanza: str, what: str, patience: float) -> Iterator[None]:
+    """One after the other, however many begin at once; but nobody waits longer than `patience` seconds for one that was stopped."""
+    with _lock(stanza, f"{what}.running") as lock:
+        with suppress(TimeoutError):
+            _wait(lock, lambda _line: None, patience)
         yield
 
 
 @contextmanager
 def only_one(stanza: str, job: str) -> Iterator[bool]:
     """Whether this is the only run of a job, waiting ones included. The others have nothing to add."""
-    with os.fdopen(_open(path(stanza, f"{job}.running"), os.O_RDWR), "r+", encoding="utf-8") as lock:
+    with _lock(stanza, f"{job}.running") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -19,7 +19,8 @@ from .summary import Picture, age, reasons
 
 OUTBOX = 500  # messages that wait for a webhook that does not answer
 UNENDED = 2  # looks that did not end; a single one may have met the end of the host itself
-SENDING = 240.0  # seconds that one look sends; the rest waits for the next one
+PATIENCE = 90.0  # seconds that a look waits for another one
+SENDING = 120.0  # seconds that one look sends; the rest waits for the next one
 RESUME = "Type: sudo /opt/axiomdb/axiomdb-recovery resume"
 
 
@@ -56,7 +57,7 @@ def look(settings: Settings, stanza: Stanza) -> list[str]:
 
     What the jobs themselves have written is told first: a repository that hangs, and this look with it, silences nothing.
     """
-    with state.in_order(stanza.name, "watch"):
+    with state.in_order(stanza.name, "watch", PATIENCE):
         memory = recall(settings, stanza, time.time())
         records, pause = work.records(stanza.name), state.load(state.PAUSE)
         current = written_troubles(settings, records, pause, memory)
@@ -202,10 +203,24 @@ def _send(stanza: Stanza, memory: Memory) -> Memory:
     return memory
 
 
-def _write_metrics(settings: Settings, stanza: Stanza, text: str) -> None:
-    """Write one file per stanza beside the declared name: node_exporter reads all of them."""
+def forget(settings: Settings) -> None:
+    """Remove the metrics of stanzas that are not declared any more: they would look like a watch that died."""
+    if settings.metrics_file:
+        kept = {_metrics_file(settings, stanza) for stanza in settings.stanzas}
+        declared = Path(settings.metrics_file)
+        for file in set(declared.parent.glob(f"{declared.stem}-*{declared.suffix}")) - kept:
+            with suppress(OSError):
+                file.unlink()
+
+
+def _metrics_file(settings: Settings, stanza: Stanza) -> Path:
+    """One file per stanza beside the declared name: node_exporter reads all of them."""
     declared = Path(settings.metrics_file)
-    file = declared.with_name(f"{declared.stem}-{stanza.name}{declared.suffix}")
+    return declared.with_name(f"{declared.stem}-{stanza.name}{declared.suffix}")
+
+
+def _write_metrics(settings: Settings, stanza: Stanza, text: str) -> None:
+    file = _metrics_file(settings, stanza)
     temporary = file.with_name(f".{file.name}.new")
     try:
         temporary.write_text(text, encoding="utf-8")
