@@ -382,3 +382,9 @@ def test_a_read_only_disk_stops_no_job_and_silences_no_alert(host: Host, monkeyp
     assert ended == Ended(DONE, "did it")
     host.picture = SICK
     assert any("archiving fails" in text for text in host.look())
+
+
+def test_two_jobs_may_make_the_same_directory(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = state.path("axiomdb", "lock").parent
+    monkeypatch.setattr(Path, "is_dir", lambda _path: False)  # as the other one saw it
+    assert state.path("axiomdb", "lock").parent == made
