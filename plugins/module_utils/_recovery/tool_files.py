@@ -204,6 +204,7 @@ def apply(planned: Plan) -> None:
     retired = not planned.exporter and files.read(EXPORTER_FILE) is not None
     if retired:
         _systemctl(["disable", "--now", EXPORTER_UNIT])
+        _systemctl(["reset-failed", EXPORTER_UNIT])  # it ends with 1 when it is told to
         Path(EXPORTER_FILE).unlink()
     if retired or any(file.path.startswith("/etc/systemd/") for file in stale):
         _systemctl(["daemon-reload"])
