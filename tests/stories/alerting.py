@@ -71,7 +71,7 @@ def play(converged: Converged) -> Alerts:
     def look(step: str) -> None:
         host.run([TOOL, "heartbeat"])
         host.run(["systemctl", "start", "axiomdb-recovery-watch.service"])
-        steps[step] = taken(host)
+        steps[step] = _of_this_story(host)
         host.run(": > /var/tmp/receiver/taken")
 
     look("healthy")
@@ -90,7 +90,8 @@ def play(converged: Converged) -> Alerts:
     look("it was down")
     host.run(["python3", "-c", _AN_HOUR_LATER])
     host.run([TOOL, "watch"])
-    steps["cron does not run"] = taken(host)
+    steps["cron does not run"] = _of_this_story(host)
+    host.run(": > /var/tmp/receiver/taken")
     metrics["healthy"] = host.read("/var/lib/axiomdb/metrics/axiomdb_recovery-axiomdb.prom")
     on_a_full_disk = _fill_the_disk(host, look)
     found = host.run(f"grep -rlF {SECRET} /etc /opt /var/log /var/lib/axiomdb /root /home || true").stdout.split()
@@ -124,6 +125,11 @@ def receive(host: Host) -> None:
 def taken(host: Host) -> list[str]:
     """The messages that it took."""
     return [json.loads(line)["text"] for line in host.read("/var/tmp/receiver/taken").splitlines()]
+
+
+def _of_this_story(host: Host) -> list[str]:
+    """Those that are no chance: whether a segment was due while the repository could not be read, nobody planned."""
+    return [text for text in taken(host) if "archiving fails" not in text]
 
 
 def _listen(host: Host) -> None:

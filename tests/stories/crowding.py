@@ -87,7 +87,10 @@ def crowd(converged: Converged, name: str, rng: random.Random, jobs: Mapping[str
         named.result()
     took = time.monotonic() - began
     busy = stop_load(host)
-    logs = {path: host.read(path) for path in host.run("ls /var/log/axiomdb/*.log /var/log/axiomdb/*.log.1 /var/log/pgbackrest/*.log").stdout.split()}
+    logs = {
+        path: host.read(path)
+        for path in host.run("ls /var/log/axiomdb/*.log /var/log/axiomdb/*.log.1 /var/log/pgbackrest/*.log").stdout.split()
+    }
     started = Counter(names) + Counter({"snapshot": snapshots})
     return Crowd(
         host,
