@@ -66,6 +66,13 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
     return random.Random(f"{request.config.getoption('--seed')} {request.node.nodeid}")
 
 
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """The judge of Prometheus's alert rules and metrics; fetched if it is missing."""
+    done = subprocess.run([str(ROOT / "sandbox" / "promtool")], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else pytest.fail(done.stderr, pytrace=False)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     """Write the result file, if one was asked for. Its name and its content say which commit was tested."""
     directory: Path | None = config.getoption("--result-dir")

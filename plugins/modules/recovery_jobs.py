@@ -59,7 +59,9 @@ options:
     choices: [incr, diff]
     default: incr
   overdue_seconds:
-    description: How long ago each job may have run last without failure, in seconds, before it is called overdue.
+    description:
+      - How long ago each job may have run last without failure, in seconds, before it is called overdue.
+      - For a job that is not named, the longest gap of its schedule and as long again, but two hours more at most.
     type: dict
     default: {}
   backup_max_age_seconds:
@@ -82,6 +84,12 @@ options:
     description: Where the metrics for node_exporter's textfile collector go; the stanza's name is added. Empty for none.
     type: str
     default: /var/lib/axiomdb/metrics/axiomdb_recovery.prom
+  exporter_address:
+    description:
+      - Where Debian's prometheus-pgbackrest-exporter listens, as host:port; empty for no exporter.
+      - Refused on a system that has no package of it. What has been running without being declared is stopped.
+    type: str
+    default: ""
   inventory_host:
     description: The name of this host in the inventory, for messages.
     type: str
@@ -113,6 +121,12 @@ missing:
   type: list
   elements: str
   sample: [cron]
+missing_exporter:
+  description: The exporter's package when it is declared and not installed. It comes after its settings, which this module writes.
+  returned: success
+  type: list
+  elements: str
+  sample: [prometheus-pgbackrest-exporter]
 findings:
   description: What differs from what is declared.
   returned: success
@@ -125,9 +139,10 @@ import socket
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import cluster_of, outcome, run_module
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import cli, packages, tool_archive, tool_files
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import cluster_of, outcome, run_module, this_system
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import cli, packages, schedule, systems, tool_archive, tool_files
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.jobs import Settings, Stanza
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Refusal
 
 PACKAGES = ("cron", "logrotate")
 JOBS = ("full", "hourly", "verify", "heartbeat")
@@ -138,14 +153,17 @@ TOOL = cli.main
 def act(module: AnsibleModule) -> dict[str, Any]:
     """Plan, and outside check mode apply the plan."""
     wanted = module.params
-    settings = settings_of(wanted)
-    planned = tool_files.plan(settings, wanted["webhook_url"], tool_archive.build())
-    missing = packages.missing(PACKAGES)
+    exporter = wanted["exporter_address"]
+    problem = systems.exporter_problem(this_system()) if exporter else None
+    if problem:
+        raise Refusal(problem)
+    planned = tool_files.plan(settings_of(wanted), wanted["webhook_url"], tool_archive.build(), exporter)
+    missing = {"missing": packages.missing(PACKAGES), "missing_exporter": packages.missing([systems.EXPORTER]) if exporter else []}
     if wanted["judge_only"]:
-        return outcome([], missing=missing)
+        return outcome([], **missing)
     if not module.check_mode:
         tool_files.apply(planned)
-    return outcome(list(planned.findings), list(planned.diff), missing=missing)
+    return outcome(list(planned.findings), list(planned.diff), **missing)
 
 
 def settings_of(wanted: dict[str, Any]) -> Settings:
@@ -156,7 +174,7 @@ def settings_of(wanted: dict[str, Any]) -> Settings:
         tuple(stanza_of(item) for item in wanted["stanzas"]),
         schedules,
         wanted["hourly_type"],
-        {job: int(seconds) for job, seconds in wanted["overdue_seconds"].items() if job in schedules},
+        schedule.overdue_limits(schedules, wanted["overdue_seconds"]),
         wanted["backup_max_age_seconds"],
         wanted["alert_after_seconds"],
         wanted["pause_max_seconds"],
@@ -188,6 +206,7 @@ def main() -> None:
             "pause_max_seconds": {"type": "int", "default": 86400},
             "webhook_url": {"type": "str", "default": "", "no_log": True},
             "metrics_file": {"type": "str", "default": "/var/lib/axiomdb/metrics/axiomdb_recovery.prom"},
+            "exporter_address": {"type": "str", "default": ""},
             "inventory_host": {"type": "str", "default": ""},
             "judge_only": {"type": "bool", "default": False},
         },

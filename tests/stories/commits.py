@@ -78,11 +78,25 @@ def _is_in(host: Host, segment: str, xid: int) -> bool:
     return host.run(fetch, user="postgres", check=False).rc == 0
 
 
-def start_load(host: Host, seed: int) -> None:
+def start_load(host: Host, seed: int, seconds: int = 1800) -> None:
     """Keep a server busy: pgbench's transactions, and as many that write a MiB of WAL each second."""
     host.put("/tmp/bulk.sql", _BULK)
     host.run(["pgbench", "-i", "-q", "-s", "2", DATABASE], user="postgres")
-    pgbench = ["pgbench", "-n", "-c", "4", "-R", "150", "-T", "1800", f"--random-seed={seed}", "-b", "tpcb-like", "-f", "/tmp/bulk.sql"]
+    pgbench = [
+        "pgbench",
+        "-n",
+        "-c",
+        "4",
+        "-R",
+        "150",
+        "-T",
+        str(seconds),
+        f"--random-seed={seed}",
+        "-b",
+        "tpcb-like",
+        "-f",
+        "/tmp/bulk.sql",
+    ]
     host.run(["systemd-run", "-q", f"--unit={_LOAD}", "--uid=postgres", *pgbench, DATABASE])
 
 

@@ -62,3 +62,14 @@ def test_the_metrics_follow(system: str, alerts: Alerts) -> None:
     assert 'axiomdb_recovery_repository_readable{stanza="axiomdb",repository="1"} 0' in alerts.metrics["unreadable"]
     assert 'axiomdb_recovery_protected{stanza="axiomdb"} 1' in alerts.metrics["healthy"]
     assert 'axiomdb_recovery_troubles{stanza="axiomdb"} 1' in alerts.metrics["healthy"]
+
+
+def test_a_full_or_read_only_disk_stops_no_backup_and_loses_no_alert(system: str, alerts: Alerts) -> None:
+    assert alerts.on_a_full_disk.rc == 0, alerts.on_a_full_disk.output
+    (full,) = alerts.steps["full disk"]
+    assert "/var/lib/axiomdb does not keep what the jobs remember: No space left on device. Type: df -h /var/lib/axiomdb" in full
+    repository, job = sorted(alerts.steps["read-only disk and unreadable"], key=lambda text: "job" in text)
+    assert "repository 1 is unreadable" in repository
+    assert "the hourly job failed" in job
+    assert alerts.steps["read-only disk and still unreadable"] == []
+    assert [text[0] for text in alerts.steps["over, and the state is on the disk again"]] == [OVER] * 3

@@ -30,7 +30,7 @@ BARE = (
     ),
 )
 OWN = {"cipher_pass": "{{ sandbox_cipher_pass }}"}
-# What the pgBackRest of a system is too old for. Nothing is newer than forky's.
+# What the packages of a system are too old for, or do not have. Nothing is newer than forky's.
 TOO_NEW = {
     "debian12": (
         Case(
@@ -48,6 +48,14 @@ TOO_NEW = {
                 "Next: choose another value, or install pgBackRest 2.46 or later",
             ),
             {"pgbackrest_repositories": [{**OWN, "type": "sftp"}]},
+        ),
+        Case(
+            "exporter",
+            (
+                "Found backup_jobs_exporter on Debian 12, which has no package prometheus-pgbackrest-exporter",
+                "expected Debian 13 or Debian forky. Next: remove backup_jobs_exporter; ",
+            ),
+            {"backup_jobs_exporter": True},
         ),
     ),
     "debian13": (

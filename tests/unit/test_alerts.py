@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import pytest
 from _recovery import alerts
 from _recovery.alerts import Trouble
 from hypothesis import given
@@ -56,3 +57,26 @@ def test_each_message_of_trouble_has_one_end(looks: list[set[str]]) -> None:
 
 def test_the_payload_names_host_and_stanza() -> None:
     assert alerts.payload("vps1", "axiomdb", "\U0001f534 archiving fails") == {"text": "\U0001f534 vps1/axiomdb: archiving fails"}
+
+
+def test_a_message_is_no_longer_than_what_receives_it_takes() -> None:
+    text = alerts.payload("vps1", "axiomdb", "\U0001f534 " + "x" * 90000)["text"]
+    assert len(text) == alerts.LONGEST
+    assert text.endswith("x\N{HORIZONTAL ELLIPSIS}")
+
+
+def test_a_clock_that_went_back_delays_no_message() -> None:
+    first, _said = alerts.step({}, {"archiving": "archiving fails"}, NOW + 1e7, 60, everything)
+    second, said = alerts.step(first, {"archiving": "archiving fails"}, NOW, 60, everything)
+    assert said == []
+    assert alerts.step(second, {"archiving": "archiving fails"}, NOW + 60, 60, everything)[1] == ["\U0001f534 archiving fails"]
+
+
+@pytest.mark.parametrize("damaged", [None, 7, [], {"archiving": "text"}, {"archiving": {"text": "x", "since": "yesterday"}}])
+def test_troubles_that_cannot_be_read_are_none(damaged: object) -> None:
+    assert alerts.parse_troubles(damaged) == {}
+
+
+@pytest.mark.parametrize("damaged", [None, 7, {}, ["text"], [{}]])
+def test_messages_that_cannot_be_read_are_none(damaged: object) -> None:
+    assert alerts.parse_outbox(damaged) == ()

@@ -54,3 +54,38 @@ def test_each_job_of_each_stanza_has_a_line() -> None:
     ]
     assert lines[0] == "# ours"
     assert schedule.cron_file(settings, "ours").endswith("\n"), "cron ignores a last line without its end"
+
+
+@pytest.mark.parametrize(
+    ("expression", "gap"),
+    [
+        ("* * * * *", 60),
+        ("0 * * * *", 3600),
+        ("*/15 * * * *", 900),
+        ("0 2 * * *", 86400),
+        ("0 8-18/2 * * *", 14 * 3600),
+        ("15 3 * * 0", 7 * 86400),
+        ("15 3 * * 7", 7 * 86400),
+        ("0 2 * * 1-5", 3 * 86400),
+        ("0 0 1 * *", 31 * 86400),
+        ("0 0 1 * 0", 7 * 86400),
+        ("0 0 29 2 *", 1461 * 86400),
+    ],
+)
+def test_the_longest_gap_of_a_schedule(expression: str, gap: int) -> None:
+    assert schedule.longest_gap(expression) == gap
+
+
+def test_a_day_that_never_comes_is_refused() -> None:
+    problem = schedule.judge("full", "0 2 31 2 *")
+    assert problem is not None
+    assert problem.sentence().startswith(
+        "Found '0 2 31 2 *', a day that never comes, for the full job; expected a day of the calendar. Next: "
+    )
+
+
+def test_a_job_is_overdue_by_its_own_schedule_unless_declared() -> None:
+    schedules = {"full": "15 3 * * 0", "hourly": "0 * * * *", "verify": "0 4 * * *", "heartbeat": "* * * * *"}
+    limits = schedule.overdue_limits(schedules, {"heartbeat": 600})
+    assert limits == {"full": 604800 + 7200, "hourly": 7380, "verify": 86400 + 7200, "heartbeat": 600}
+    assert schedule.overdue_limits({"heartbeat": "* * * * *"}, {"full": 5}) == {"heartbeat": 300}

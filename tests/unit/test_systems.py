@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from _recovery.systems import SYSTEMS, find_system, packages_for, unsupported, version_problem
+from _recovery.systems import SYSTEMS, exporter_problem, find_system, packages_for, unsupported, version_problem
 
 BOOKWORM, TRIXIE, FORKY = SYSTEMS
 
@@ -95,3 +95,13 @@ def test_a_locale_of_a_country_needs_the_package_locales(locale: str, needed: bo
 def test_an_unknown_component_is_refused_in_one_sentence() -> None:
     with pytest.raises(ValueError, match="Found the component 'patroni'; expected postgresql or pgbackrest."):
         packages_for(["postgresql", "patroni"], TRIXIE)
+
+
+def test_the_exporter_is_refused_where_it_is_not_packaged() -> None:
+    problem = exporter_problem(BOOKWORM)
+    assert problem is not None
+    assert problem.sentence() == (
+        "Found backup_jobs_exporter on Debian 12, which has no package prometheus-pgbackrest-exporter; expected Debian 13 or Debian forky."
+        " Next: remove backup_jobs_exporter; the file of backup_jobs_metrics_file has the age of each repository's newest backup there too"
+    )
+    assert [exporter_problem(system) for system in (TRIXIE, FORKY)] == [None, None]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +52,18 @@ def test_what_verify_calls_valid_is_not_broken(version: str, case: str) -> None:
 @pytest.mark.parametrize("text", ["", "stanza: axiomdb\nstatus: ok\n", "stanza: axiomdb\nstatus: error\n"])
 def test_an_answer_that_shows_nothing_is_no_proof(text: str) -> None:
     assert parse(text).broken != ()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_answer_in_which_one_kind_of_line_is_missing_is_no_proof(version: str) -> None:
+    lines = recorded(version, "clean")["stdout"].splitlines(keepends=True)
+    assert parse("".join(line for line in lines if "archiveId" not in line)).broken != ()
+    assert parse("".join(line for line in lines if "backup:" not in line)).broken != ()
+    assert parse("".join(lines).replace("status: valid", "status: in-progress")).broken != ()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_valid_backup_of_which_not_every_file_is_valid_is_broken(version: str) -> None:
+    text, changed = re.subn(r"total files checked: (\d+)", "total files checked: 9\\1", recorded(version, "clean")["stdout"], count=1)
+    assert changed == 1
+    assert len(parse(text).broken) == 1

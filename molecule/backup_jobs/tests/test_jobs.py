@@ -46,3 +46,22 @@ def test_others_may_not_use_it(host: Any) -> None:
 def test_the_webhooks_address_is_private(host: Any) -> None:
     file = host.file("/etc/axiomdb/webhook-url")
     assert (file.user, file.group, file.mode) == ("root", "postgres", 0o640)
+
+
+def test_the_exporter_shows_our_backup_to_this_host_alone(host: Any) -> None:
+    unit = host.service("prometheus-pgbackrest-exporter")
+    assert unit.is_running
+    assert unit.is_enabled
+    assert host.process.get(comm="prometheus-pgba").user == "postgres"
+    listening = [line.split()[3] for line in host.check_output("ss -Hltn").splitlines()]
+    assert [address for address in listening if address.endswith(":9854")] == ["127.0.0.1:9854"]
+    ask = "python3 -c \"import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:9854/metrics').read().decode())\""
+    shown = [line for line in host.check_output(ask).splitlines() if line.startswith("pgbackrest_backup_info{")]
+    assert shown
+    assert all('stanza="orders"' in line and 'repo_key="1"' in line for line in shown)
+
+
+def test_a_weekly_backup_is_not_overdue_after_a_day(host: Any) -> None:
+    limits = json.loads(host.file("/etc/axiomdb/recovery.json").content_string)["overdue_seconds"]
+    assert limits["full"] > 7 * 86400
+    assert limits["verify"] == 86400 + 7200

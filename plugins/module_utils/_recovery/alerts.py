@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .summary import age
 
+LONGEST = 3000  # characters of one message; what receives them refuses much longer ones
 TROUBLE, OVER = "\U0001f534", "\U0001f7e2"  # a red and a green disc, as the runbook's messages begin
 
 
@@ -31,13 +33,13 @@ def step(
     """The troubles after one more look, and the messages to send. Texts are by topic.
 
     A trouble is told when it has lasted `patience` seconds. One that is not seen any more is over, unless its topic could not
-    be `examined` in this look.
+    be `examined` in this look. A clock that went back makes no trouble wait for what was its future.
     """
     troubles: dict[str, Trouble] = {}
     messages = []
     for topic, text in current.items():
         before = known.get(topic)
-        since, told = (before.since, before.told) if before else (now, False)
+        since, told = (min(before.since, now), before.told) if before else (now, False)
         if not told and now - since >= patience:
             told = True
             messages.append(f"{TROUBLE} {text}")
@@ -48,11 +50,27 @@ def step(
         if not examined(topic):
             troubles[topic] = trouble
         elif trouble.told:
-            messages.append(f"{OVER} over after {age(now - trouble.since)}: {trouble.text}")
+            messages.append(f"{OVER} over after {age(max(0.0, now - trouble.since))}: {trouble.text}")
     return troubles, messages
 
 
 def payload(host: str, stanza: str, message: str) -> dict[str, str]:
     """One message in the form that Slack, Mattermost and Rocket.Chat take."""
     mark, space, text = message.partition(" ")
-    return {"text": f"{mark}{space}{host}/{stanza}: {text}"}
+    whole = f"{mark}{space}{host}/{stanza}: {text}"
+    return {"text": whole if len(whole) <= LONGEST else f"{whole[: LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"}
+
+
+def parse_troubles(document: object) -> dict[str, Trouble]:
+    """What is remembered of them; whatever cannot be read is not remembered."""
+    found = {}
+    for topic, entry in document.items() if isinstance(document, dict) else ():
+        with suppress(KeyError, TypeError, ValueError):
+            found[str(topic)] = Trouble(str(entry["text"]), float(entry["since"]), bool(entry["told"]))
+    return found
+
+
+def parse_outbox(document: object) -> tuple[Mapping[str, str], ...]:
+    """The messages that wait."""
+    entries = document if isinstance(document, list) else ()
+    return tuple({"text": str(entry["text"])} for entry in entries if isinstance(entry, dict) and "text" in entry)

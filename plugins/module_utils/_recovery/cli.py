@@ -11,11 +11,11 @@ import pwd
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 
 from . import state, watch, work
 from .jobs import FAILED, HOURLY, Settings, Stanza, chosen, parse_settings
-from .picture import take_picture
 from .summary import judge, lines
 from .work import Ended
 
@@ -76,9 +76,9 @@ def _each(stanzas: Sequence[Stanza], options: argparse.Namespace, act: Callable[
 def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
     answers, good = {}, True
     for stanza in stanzas:
-        picture = take_picture(stanza.name, work.cluster_of(stanza), settings.host, "ansible-playbook", time.time())
+        picture = watch.picture_of(settings, stanza)
         records = work.records(stanza.name)
-        troubles = watch.troubles_of(settings, picture, records, state.load(state.PAUSE), picture.now)
+        troubles = watch.troubles_of(settings, picture, records, watch.recall(settings, stanza, picture.now))
         good = good and judge(picture).protected and not troubles
         if options.json:
             repositories = [asdict(item) for item in picture.repositories]
@@ -100,6 +100,7 @@ def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Nam
 
 
 def _watch(settings: Settings, stanzas: Sequence[Stanza], _options: argparse.Namespace) -> int:
+    watch.forget(settings)
     for stanza in stanzas:
         for text in watch.look(settings, stanza):
             _write(f"{stanza.name}: {text}")
@@ -114,6 +115,10 @@ def _pause(_settings: Settings, _stanzas: Sequence[Stanza], options: argparse.Na
 
 
 def _resume(_settings: Settings, _stanzas: Sequence[Stanza], _options: argparse.Namespace) -> int:
+    if state.load(state.PAUSE):
+        # What was not done meanwhile is not overdue yet.
+        with suppress(OSError):
+            state.save(state.RESUMED, {"at": time.time()})
     state.PAUSE.unlink(missing_ok=True)
     state.operation({"operation": "resume", "text": ""})
     _write("Jobs run again as cron starts them.")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -85,21 +86,72 @@ def failures(records: Mapping[str, Record]) -> dict[str, str]:
     return {f"job {job}": f"the {job} job failed: {record.text}" for job, record in records.items() if record.outcome == FAILED}
 
 
-def overdue(settings: Settings, records: Mapping[str, Record], since: float, now: float) -> dict[str, str]:
-    """One sentence for each job that did not run when it should have, by topic; `since` is when the jobs were first looked at."""
-    late = {}
+@dataclass(frozen=True)
+class Counted:
+    """From when on a job is counted that runs by this schedule; Unix seconds."""
+
+    schedule: str
+    since: float
+
+
+def count(settings: Settings, known: Mapping[str, Counted], now: float, looked: float, resumed: float) -> dict[str, Counted]:
+    """From when on each job is counted: when its schedule was first looked at, or the pause ended after it.
+
+    A clock that was behind itself at the last look (`looked`) makes every older time worthless: all are counted from now on.
+    """
+    counted = {}
+    for job, schedule in settings.schedules.items():
+        before = known.get(job)
+        first = before is None or before.schedule != schedule or looked > now or before.since > now
+        since = now if first or before is None else before.since
+        counted[job] = Counted(schedule, max(since, resumed) if resumed <= now else since)
+    return counted
+
+
+def parse_counted(document: object) -> dict[str, Counted]:
+    """What is remembered of it; whatever cannot be read is not remembered."""
+    found = {}
+    for job, entry in document.items() if isinstance(document, dict) else ():
+        with suppress(KeyError, TypeError, ValueError):
+            found[str(job)] = Counted(str(entry["schedule"]), float(entry["since"]))
+    return found
+
+
+def deadlines(settings: Settings, records: Mapping[str, Record], counted: Mapping[str, Counted], now: float) -> dict[str, float]:
+    """When each job is overdue unless it ends without failure before. A run in the future proves nothing: the clock went back."""
+    found = {}
     for job, limit in settings.overdue_seconds.items():
-        record = records.get(job)
-        last = record.good if record and record.good is not None else since
-        if job in settings.schedules and now - last > limit:
-            ran = f"for {int(now - last)} s" if record and record.good is not None else f"never, in {int(now - last)} s"
+        if job in settings.schedules and job in counted:
+            good = _good(records.get(job), now)
+            found[job] = max(counted[job].since, good or 0.0) + limit
+    return found
+
+
+def overdue(settings: Settings, records: Mapping[str, Record], counted: Mapping[str, Counted], now: float) -> dict[str, str]:
+    """One sentence for each job that did not run when it should have, by topic."""
+    late = {}
+    for job, deadline in deadlines(settings, records, counted, now).items():
+        if now > deadline:
+            good = _good(records.get(job), now)
+            ran = f"for {int(now - good)} s" if good is not None else f"never, in {int(now - counted[job].since)} s"
             late[f"overdue {job}"] = f"the {job} job has not run without failure {ran}; its schedule is '{settings.schedules[job]}'"
     return late
 
 
-def parse_records(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Record]:
-    """Records by job, from the state file."""
-    return {job: Record(**document) for job, document in documents.items()}
+def _good(record: Record | None, now: float) -> float | None:
+    return record.good if record is not None and record.good is not None and record.good <= now else None
+
+
+def parse_records(documents: Mapping[str, object]) -> dict[str, Record]:
+    """Records by job, from the state file; one that cannot be read is none."""
+    found = {}
+    for job, document in documents.items():
+        if isinstance(document, dict):
+            with suppress(KeyError, TypeError, ValueError):
+                good = document.get("good")
+                times = (float(document["began"]), float(document["ended"]), None if good is None else float(good))
+                found[job] = Record(str(document["outcome"]), str(document["text"]), *times)
+    return found
 
 
 def kind_of(job: str, settings: Settings) -> str:

@@ -5,16 +5,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from .alerts import Trouble
-from .jobs import DONE, Record
+from .jobs import DONE, FAILED, Record
 from .summary import Picture, judge
 
 Samples = list[tuple[dict[str, str], float]]
 
 
-def render(stanza: str, picture: Picture, records: Mapping[str, Record], troubles: Mapping[str, Trouble]) -> str:
-    """All metrics of one stanza. Times are Unix seconds, sizes bytes."""
+@dataclass(frozen=True)
+class Deadlines:
+    """When somebody is to be told unless something happens before, Unix seconds: by job, by repository, for a pause.
+
+    They carry what this host declares, so that the same alert rules fit every host.
+    """
+
+    jobs: Mapping[str, float] = field(default_factory=dict)
+    backups: Mapping[int, float] = field(default_factory=dict)
+    pause: float | None = None
+
+
+def render(stanza: str, picture: Picture, records: Mapping[str, Record], troubles: Mapping[str, Trouble], deadlines: Deadlines) -> str:
+    """All metrics of one stanza. Times are Unix seconds, sizes bytes.
+
+    The label is not C(job): Prometheus puts its own one of this name onto everything that it reads.
+    """
     own = {"stanza": stanza}
     archiver = picture.archiver
     backups = [(repository, repository.newest_backup) for repository in picture.repositories]
@@ -45,16 +61,41 @@ def render(stanza: str, picture: Picture, records: Mapping[str, Record], trouble
             [({**own, "repository": str(item.number)}, backup.size) for item, backup in backups if backup],
         ),
         (
+            "backup_deadline_time_seconds",
+            "When the newest usable backup of a repository is too old.",
+            [({**own, "repository": str(number)}, time) for number, time in deadlines.backups.items()],
+        ),
+        (
             "job_last_time_seconds",
             "When a job's newest run ended.",
-            [({**own, "job": job}, record.ended) for job, record in records.items()],
+            [({**own, "recovery_job": job}, record.ended) for job, record in records.items()],
         ),
         (
             "job_last_good_time_seconds",
             "When a job last did not fail.",
-            [({**own, "job": job}, record.good) for job, record in records.items() if record.good is not None],
+            [({**own, "recovery_job": job}, record.good) for job, record in records.items() if record.good is not None],
         ),
-        ("job_done", "1 when a job's newest run did its work.", [({**own, "job": job}, r.outcome == DONE) for job, r in records.items()]),
+        (
+            "job_done",
+            "1 when a job's newest run did its work.",
+            [({**own, "recovery_job": job}, record.outcome == DONE) for job, record in records.items()],
+        ),
+        (
+            "job_failed",
+            "1 when a job's newest run failed.",
+            [({**own, "recovery_job": job}, record.outcome == FAILED) for job, record in records.items()],
+        ),
+        (
+            "job_deadline_time_seconds",
+            "When a job is overdue unless it ends without failure before.",
+            [({**own, "recovery_job": job}, time) for job, time in deadlines.jobs.items()],
+        ),
+        ("paused", "1 while no job begins.", [(own, deadlines.pause is not None)]),
+        (
+            "pause_deadline_time_seconds",
+            "When jobs are paused for too long.",
+            [(own, deadlines.pause)] if deadlines.pause is not None else [],
+        ),
     )
     return "".join(_metric(f"axiomdb_recovery_{name}", text, samples) for name, text, samples in rows if samples)
 

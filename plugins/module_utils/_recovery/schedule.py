@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import date, timedelta
 
 from .jobs import FULL, HEARTBEAT, HOURLY, VERIFY, Settings, kind_of
 from .problem import Problem
@@ -12,6 +14,8 @@ from .problem import Problem
 TOOL = "/opt/axiomdb/axiomdb-recovery"
 LOG = "/var/log/axiomdb/backup.log"
 FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("day of the week", 0, 7))
+FIRST_DAY, CALENDAR = date(2024, 1, 1), 3300  # days: a 29th of February twice
+LATE_BY = 180  # seconds
 _PART = re.compile(r"(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?")
 
 
@@ -23,7 +27,7 @@ def judge(job: str, expression: str) -> Problem | None:
     for (name, lowest, highest), text in zip(FIELDS, fields, strict=True):
         if not all(_fits(part, lowest, highest) for part in text.split(",")):
             return _problem(job, f"'{text}' as {name} in '{expression}'", f"numbers from {lowest} to {highest}, *, lists, ranges or steps")
-    return None
+    return None if longest_gap(expression) else _problem(job, f"'{expression}', a day that never comes,", "a day of the calendar")
 
 
 def _fits(part: str, lowest: int, highest: int) -> bool:
@@ -32,6 +36,47 @@ def _fits(part: str, lowest: int, highest: int) -> bool:
         return False
     numbers = [int(number) for number in match.groups()[:2] if number is not None]
     return all(lowest <= number <= highest for number in numbers) and numbers == sorted(numbers)
+
+
+def longest_gap(expression: str) -> int:
+    """The longest time between two runs by a schedule, in seconds; 0 when it never comes. Leap years are counted, summer time is not."""
+    texts = expression.split()
+    minutes, hours, days, months, weekdays = (_values(text, low, high) for text, (_name, low, high) in zip(texts, FIELDS, strict=True))
+    times = sorted(60 * hour + minute for hour in hours for minute in minutes)
+    # Cron: where both fields of the day are restricted, one of them is enough.
+    either = not texts[2].startswith("*") and not texts[4].startswith("*")
+    calendar = (FIRST_DAY + timedelta(number) for number in range(CALENDAR))
+    dates = []
+    for day in calendar:
+        fits = (day.day in days, bool({day.isoweekday(), day.isoweekday() % 7} & weekdays))
+        if day.month in months and (any(fits) if either else all(fits)):
+            dates.append(day.toordinal())
+    between = [later - earlier for earlier, later in zip(dates, dates[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    return 60 * max([*gaps, *(1440 * days_apart - times[-1] + times[0] for days_apart in {*between})]) if between else 0
+
+
+def overdue_after(expression: str) -> int:
+    """How long ago a job with this schedule may have run last: its longest gap, and as long again, but two hours more at most."""
+    gap = longest_gap(expression)
+    return gap + min(gap + LATE_BY, 7200)
+
+
+def overdue_limits(schedules: Mapping[str, str], declared: Mapping[str, int]) -> dict[str, int]:
+    """How long ago each scheduled job may have run last: as declared, else by its schedule. One that cannot be read has no limit."""
+    readable = {job: text for job, text in schedules.items() if job in declared or judge(job, text) is None}
+    return {job: int(declared[job]) if job in declared else overdue_after(text) for job, text in readable.items()}
+
+
+def _values(text: str, lowest: int, highest: int) -> set[int]:
+    found: set[int] = set()
+    for part in text.split(","):
+        match = _PART.fullmatch(part)
+        if match is not None:
+            first = int(match[1] or lowest)
+            last = int(match[2] or (highest if match[1] is None or match[3] else first))
+            found |= set(range(first, last + 1, int(match[3] or 1)))
+    return found
 
 
 def _problem(job: str, found: str, expected: str) -> Problem:

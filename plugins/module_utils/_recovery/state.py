@@ -1,15 +1,19 @@
 # Copyright: (c) 2026, the axiomdb.recovery authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the jobs remember on a host: their last runs, troubles, heartbeats, the operations log, locks and the pause."""
+"""What the jobs remember on a host: their last runs, troubles, heartbeats, the operations log, locks and the pause.
+
+None of it is a reason to stop a backup or an alert: on a full disk the memory of this boot keeps what the disk does not take.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,10 +24,12 @@ from .problem import Problem, Refusal
 from .summary import moment
 
 DIRECTORY = Path("/var/lib/axiomdb")
+MEMORY = Path("/run/axiomdb")  # a filesystem in memory; systemd makes it for the watch, and it lasts until the next boot
 LOGS = Path("/var/log/axiomdb")
 SETTINGS = Path("/etc/axiomdb/recovery.json")
 WEBHOOK = Path("/etc/axiomdb/webhook-url")
 PAUSE = DIRECTORY / "pause.json"
+RESUMED = DIRECTORY / "resumed.json"
 HEARTBEATS_KEPT = 2880  # two days
 HOUR = 3600.0
 
@@ -46,9 +52,10 @@ def path(stanza: str, name: str) -> Path:
 def _make(directory: Path) -> None:
     """Make a directory of postgres's. Only the postgres user and root come here."""
     if not directory.is_dir():
-        directory.mkdir(mode=0o755 if directory == DIRECTORY else 0o750)
-        if os.geteuid() == 0:
-            os.chown(directory, *ids("postgres", "adm" if directory == LOGS else "postgres"))
+        with suppress(FileExistsError):  # another job made it meanwhile
+            directory.mkdir(mode=0o755 if directory == DIRECTORY else 0o750)
+            if os.geteuid() == 0:
+                os.chown(directory, *ids("postgres", "adm" if directory == LOGS else "postgres"))
 
 
 def _open(file: Path, flags: int) -> int:
@@ -61,31 +68,66 @@ def _open(file: Path, flags: int) -> int:
 
 def load(file: Path) -> dict[str, Any]:
     """A state file; empty when there is none, or when it holds nothing that can be read: state is never a reason to stop a backup."""
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) and document.get("format") == FORMAT else {}
+    for place in (_in_memory(file), file):
+        try:
+            document = json.loads(place.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(document, dict) and document.get("format") == FORMAT:
+            return document
+    return {}
 
 
 def save(file: Path, document: Mapping[str, Any]) -> None:
     """Write a state file beside and rename it, so that nobody reads half of one."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as stream:
-        json.dump({"format": FORMAT, **document}, stream, indent=1, sort_keys=True)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(file)
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            json.dump({"format": FORMAT, **document}, stream, indent=1, sort_keys=True)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def keep(file: Path, document: Mapping[str, Any]) -> str:
+    """Write a state file, in memory when the disk does not take it; why it did not, or an empty string. Raises OSError for neither."""
+    try:
+        save(file, document)
+    except OSError as error:
+        save(_in_memory(file), document)
+        return error.strerror or type(error).__name__
+    with suppress(OSError):
+        _in_memory(file).unlink(missing_ok=True)
+    return ""
+
+
+def _in_memory(file: Path) -> Path:
+    """Where a state file lies that the disk did not take. It is newer than the one on the disk: the next that is taken removes it."""
+    return MEMORY / f"{file.parent.name}-{file.name}"
 
 
 def log(name: str, line: str) -> None:
     """One line with its time into a log of /var/log/axiomdb, such as C(backup.log)."""
-    _append(LOGS / name, f"{moment(time.time())} {line}\n")
+    _append_or_tell(LOGS / name, f"{moment(time.time())} {line}\n")
 
 
 def operation(entry: Mapping[str, Any]) -> None:
     """One line into the operations log."""
-    _append(LOGS / "operations.jsonl", json.dumps({"format": FORMAT, "time": moment(time.time()), **entry}, sort_keys=True) + "\n")
+    _append_or_tell(LOGS / "operations.jsonl", json.dumps({"format": FORMAT, "time": moment(time.time()), **entry}, sort_keys=True) + "\n")
+
+
+def _append_or_tell(file: Path, text: str) -> None:
+    """A line that no disk takes goes to stderr."""
+    try:
+        _append(file, text)
+    except OSError as error:
+        with suppress(OSError):
+            sys.stderr.write(f"{file}: {error.strerror}: {text}")
+            sys.stderr.flush()
 
 
 def _append(file: Path, text: str) -> None:
@@ -111,17 +153,29 @@ def beat(stanza: str, entry: Mapping[str, Any]) -> None:
 @contextmanager
 def turn(stanza: str, who: str, tell: Any, patience: float) -> Iterator[Waited]:
     """Hold the stanza's lock: one job at a time. Raises TimeoutError with the holder's name after `patience` seconds."""
-    with os.fdopen(_open(path(stanza, "lock"), os.O_RDWR), "r+", encoding="utf-8") as lock:
+    with _lock(stanza, "lock") as lock:
         waited = _wait(lock, tell, patience)
-        lock.seek(0)
-        lock.truncate()
-        lock.write(f"the {who} (process {os.getpid()})")
-        lock.flush()
+        _sign(lock, f"the {who} (process {os.getpid()})")
         try:
             yield waited
         finally:
-            lock.seek(0)
-            lock.truncate()
+            _sign(lock, "")
+
+
+def _lock(stanza: str, name: str) -> IO[str]:
+    """The file of a lock; one in memory where the disk is read-only or full."""
+    try:
+        descriptor = _open(path(stanza, name), os.O_RDWR)
+    except OSError:
+        descriptor = _open(MEMORY / f"{stanza}-{name}", os.O_RDWR)
+    return os.fdopen(descriptor, "r+", encoding="utf-8")
+
+
+def _sign(lock: IO[str], holder: str) -> None:
+    """Write the holder's name into a lock; a full disk does not keep anybody from holding it."""
+    with suppress(OSError):
+        os.ftruncate(lock.fileno(), 0)
+        os.pwrite(lock.fileno(), holder.encode("utf-8"), 0)
 
 
 @contextmanager
@@ -153,9 +207,18 @@ def _wait(lock: IO[str], tell: Any, patience: float) -> Waited:
 
 
 @contextmanager
+def in_order(stanza: str, what: str, patience: float) -> Iterator[None]:
+    """One after the other, however many begin at once; but nobody waits longer than `patience` seconds for one that was stopped."""
+    with _lock(stanza, f"{what}.running") as lock:
+        with suppress(TimeoutError):
+            _wait(lock, lambda _line: None, patience)
+        yield
+
+
+@contextmanager
 def only_one(stanza: str, job: str) -> Iterator[bool]:
     """Whether this is the only run of a job, waiting ones included. The others have nothing to add."""
-    with path(stanza, f"{job}.running").open("w", encoding="utf-8") as lock:
+    with _lock(stanza, f"{job}.running") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

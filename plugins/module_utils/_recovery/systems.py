@@ -14,17 +14,19 @@ PUBLIC_LOCALES = ("C", "C.UTF-8", "C.utf8", "POSIX")
 
 @dataclass(frozen=True)
 class System:
-    """A Debian release with the versions of its own packages."""
+    """A Debian release with the versions of its own packages, and whether it has one of the exporter for Prometheus."""
 
     codename: str
     title: str
     postgresql: str
     pgbackrest: str
     pgbouncer: str
+    exporter: bool = True
 
 
+EXPORTER = "prometheus-pgbackrest-exporter"
 SYSTEMS = (
-    System("bookworm", "Debian 12", "15", "2.45", "1.18.0"),
+    System("bookworm", "Debian 12", "15", "2.45", "1.18.0", exporter=False),
     System("trixie", "Debian 13", "17", "2.55.1", "1.24.1"),
     System("forky", "Debian forky", "18", "2.60.0", "1.26.1"),
 )
@@ -53,6 +55,18 @@ def version_problem(system: System, version: str) -> Problem | None:
         f"postgresql_version '{version}'",
         f"'{system.postgresql}', which the packages of {system.title} have",
         f"remove postgresql_version or set it to '{system.postgresql}'",
+    )
+
+
+def exporter_problem(system: System) -> Problem | None:
+    """Refuse the exporter where the system's own packages do not have it."""
+    if system.exporter:
+        return None
+    titles = " or ".join(other.title for other in SYSTEMS if other.exporter)
+    return Problem(
+        f"backup_jobs_exporter on {system.title}, which has no package {EXPORTER}",
+        titles,
+        "remove backup_jobs_exporter; the file of backup_jobs_metrics_file has the age of each repository's newest backup there too",
     )
 
 

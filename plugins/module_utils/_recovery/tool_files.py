@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import files, schedule, state
 from .files import HEADER, Directory, File
@@ -16,6 +18,7 @@ from .jobs import Settings, render_settings
 from .problem import Problem, Refusal
 from .run import CommandFailed, run
 from .schedule import TOOL
+from .systems import EXPORTER
 
 CRON = "/etc/cron.d/pgbackrest"
 WATCH = "axiomdb-recovery-watch"
@@ -29,7 +32,10 @@ ConditionPathExists={TOOL}
 Type=oneshot
 User=postgres
 ExecStart={TOOL} watch
-TimeoutStartSec=600
+TimeoutStartSec=300
+RuntimeDirectory=axiomdb
+RuntimeDirectoryPreserve=yes
+RuntimeDirectoryMode=0750
 StandardOutput=null
 """
 TIMER = f"""# {HEADER}
@@ -57,8 +63,17 @@ ROTATION = f"""# {HEADER}
   create 0640 postgres adm
 }}
 """
+EXPORTER_UNIT = f"{EXPORTER}.service"
+EXPORTER_FILE = f"/etc/systemd/system/{EXPORTER_UNIT}.d/axiomdb.conf"
+# Debian's unit runs as postgres, who alone can read the repositories. It would listen on every address, and name a
+# configuration file that does not exist. Written before the package is installed, which starts it.
+EXPORTER_DROP_IN = f"""# {HEADER}
+[Service]
+ExecStart=
+ExecStart=/usr/bin/{EXPORTER} --web.listen-address={{address}}
+"""
 VERIFY = f'#!/bin/sh\nexec {TOOL} verify "$@" # {HEADER}\n'
-_UNITS = {"cron.service": "running", f"{WATCH}.timer": "running"}
+_UNITS = ("cron.service", f"{WATCH}.timer")
 
 
 @dataclass(frozen=True)
@@ -70,9 +85,10 @@ class Plan:
     units: tuple[str, ...]
     findings: tuple[Finding, ...]
     diff: tuple[dict[str, str], ...]
+    exporter: bool = False
 
 
-def judge(settings: Settings, webhook: str) -> list[Problem]:
+def judge(settings: Settings, webhook: str, exporter: str = "") -> list[Problem]:
     """Problems that need no look at the host."""
     problems = [problem for job, text in settings.schedules.items() if (problem := schedule.judge(job, text))]
     for job, seconds in settings.overdue_seconds.items():
@@ -82,18 +98,22 @@ def judge(settings: Settings, webhook: str) -> list[Problem]:
             )
     if webhook and not re.fullmatch(r"https?://[^\s]+", webhook):
         problems.append(Problem("a webhook that is no address", "https://…, from a vault", "correct recovery_webhook_url"))
+    if exporter and not re.fullmatch(r"([\w.-]+|\[[0-9a-fA-F:]+\])?:\d{1,5}", exporter):
+        problems.append(
+            Problem(f"the exporter's address '{exporter}'", "host:port, such as 127.0.0.1:9854", "correct backup_jobs_exporter_address")
+        )
     if not settings.stanzas:
         problems.append(Problem("no stanza", "at least one", "correct backup_jobs_stanzas"))
     return problems
 
 
-def plan(settings: Settings, webhook: str, tool: bytes) -> Plan:
-    """Compare what is declared with the host. Raises Refusal for what cannot be written."""
-    problems = judge(settings, webhook)
+def plan(settings: Settings, webhook: str, tool: bytes, exporter: str = "") -> Plan:
+    """Compare what is declared with the host; `exporter` is the address on which it listens. Raises Refusal for what cannot be written."""
+    problems = judge(settings, webhook, exporter)
     if problems:
         raise Refusal(*problems)
-    wanted = _files(settings, webhook, tool)
-    directories = _directories(settings)
+    wanted = _files(settings, webhook, tool, exporter)
+    directories = _directories(settings, exporter)
     findings = [finding for directory in directories for finding in files.directory_findings(directory)]
     diff = files.findings_diff(findings)
     for file in wanted:
@@ -107,9 +127,12 @@ def plan(settings: Settings, webhook: str, tool: bytes) -> Plan:
     if not webhook and state.WEBHOOK.exists():
         findings.append(Finding(f"file {state.WEBHOOK}", ABSENT, "present"))
         diff += files.findings_diff(findings[-1:])
-    units = _stopped()
-    found = [Finding(f"unit {unit}", _UNITS[unit], ABSENT if not _known(unit) else "stopped") for unit in units]
-    return Plan(directories, wanted, units, (*findings, *found), (*diff, *files.findings_diff(found)))
+    if not exporter and files.read(EXPORTER_FILE) is not None:
+        findings.append(Finding(f"unit {EXPORTER_UNIT}", ABSENT, "running"))
+        diff += files.findings_diff(findings[-1:])
+    units = _stopped(bool(exporter))
+    found = [Finding(f"unit {unit}", "running", ABSENT if not _known(unit) else "stopped") for unit in units]
+    return Plan(directories, wanted, units, (*findings, *found), (*diff, *files.findings_diff(found)), bool(exporter))
 
 
 def _content_findings(file: File, before: str | None) -> list[Finding]:
@@ -124,7 +147,7 @@ def _digest(content: str) -> str:
     return f"sha256 {hashlib.sha256(content.encode('utf-8', 'surrogateescape')).hexdigest()}\n"
 
 
-def _directories(settings: Settings) -> tuple[Directory, ...]:
+def _directories(settings: Settings, exporter: str) -> tuple[Directory, ...]:
     return (
         Directory("/opt/axiomdb"),
         Directory("/opt/axiomdb/scripts"),
@@ -133,10 +156,11 @@ def _directories(settings: Settings) -> tuple[Directory, ...]:
         Directory(METRICS, "postgres", "postgres", 0o755),
         *(Directory(f"{state.DIRECTORY}/{stanza.name}", "postgres", "postgres", 0o750) for stanza in settings.stanzas),
         Directory(str(state.LOGS), "postgres", "adm", 0o750),
+        *([Directory(os.path.dirname(EXPORTER_FILE))] if exporter else []),
     )
 
 
-def _files(settings: Settings, webhook: str, tool: bytes) -> tuple[File, ...]:
+def _files(settings: Settings, webhook: str, tool: bytes, exporter: str) -> tuple[File, ...]:
     secret = [File(str(state.WEBHOOK), webhook + "\n", "root", "postgres", 0o640, secret=True)] if webhook else []
     return (
         File(TOOL, tool.decode("utf-8", "surrogateescape"), mode=0o755),
@@ -145,14 +169,16 @@ def _files(settings: Settings, webhook: str, tool: bytes) -> tuple[File, ...]:
         *secret,
         File(f"/etc/systemd/system/{WATCH}.service", SERVICE),
         File(f"/etc/systemd/system/{WATCH}.timer", TIMER),
+        *([File(EXPORTER_FILE, EXPORTER_DROP_IN.format(address=exporter))] if exporter else []),
         File("/etc/logrotate.d/axiomdb", ROTATION),
         File(CRON, schedule.cron_file(settings, HEADER)),
     )
 
 
-def _stopped() -> tuple[str, ...]:
+def _stopped(exporter: bool) -> tuple[str, ...]:
     """Units that do not run now or would not run after a boot."""
-    return tuple(unit for unit in _UNITS if not (_is("is-active", unit) and _is("is-enabled", unit)))
+    units = (*_UNITS, *((EXPORTER_UNIT,) if exporter else ()))
+    return tuple(unit for unit in units if not (_is("is-active", unit) and _is("is-enabled", unit)))
 
 
 def _is(question: str, unit: str) -> bool:
@@ -175,10 +201,19 @@ def apply(planned: Plan) -> None:
         files.write(file)
     if str(state.WEBHOOK) not in {file.path for file in planned.files}:
         state.WEBHOOK.unlink(missing_ok=True)
-    if any(file.path.startswith("/etc/systemd/") for file in stale):
+    retired = not planned.exporter and files.read(EXPORTER_FILE) is not None
+    if retired:
+        _systemctl(["disable", "--now", EXPORTER_UNIT])
+        _systemctl(["reset-failed", EXPORTER_UNIT])  # it ends with 1 when it is told to
+        Path(EXPORTER_FILE).unlink()
+    if retired or any(file.path.startswith("/etc/systemd/") for file in stale):
         _systemctl(["daemon-reload"])
     for unit in planned.units:
-        _systemctl(["enable", "--now", unit])
+        # The package of the exporter comes after its settings, and starts it.
+        if unit != EXPORTER_UNIT or _known(unit):
+            _systemctl(["enable", "--now", unit])
+    if any(file.path == EXPORTER_FILE for file in stale) and _known(EXPORTER_UNIT):
+        _systemctl(["restart", EXPORTER_UNIT])
 
 
 def _keep_schedule() -> None:

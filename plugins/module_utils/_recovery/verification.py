@@ -27,7 +27,7 @@ class Verification:
 
 def parse(text: str) -> Verification:
     """Read the output. One that shows nothing that was looked at proves nothing, and is broken itself."""
-    sets = segments = 0
+    sets = segments = valid = 0
     broken: list[str] = []
     subject = "the stanza"
     for line in (line.strip() for line in text.splitlines()):
@@ -39,8 +39,11 @@ def parse(text: str) -> Verification:
         elif match := _SET.search(line):
             subject = f"the backup {match[1]}"
             sets += 1
+            valid += match[2] == "valid"
             if match[2] not in HARMLESS:
                 broken.append(f"{subject} is {match[2]}")
+            elif match[2] == "valid" and match[3] != match[4]:
+                broken.append(f"{subject} is called valid, with {match[4]} of {match[3]} files valid")
         elif (counts := [f"{name}: {count}" for name, count in _COUNTS.findall(line) if count != "0"]) and broken:
             broken[-1] += f" ({', '.join(counts)})"
         elif line.startswith("status: error") and "," not in line:
@@ -50,6 +53,8 @@ def parse(text: str) -> Verification:
     failed = re.search(r"^\s*status: error", text, re.MULTILINE)
     if failed and not broken:
         broken.append("pgbackrest verify says status: error and names nothing")
-    if not broken and not sets:
-        broken.append("pgbackrest verify showed no backup that it looked at")
+    if not broken and not valid:
+        broken.append("pgbackrest verify showed no backup that it looked at and found valid")
+    if not broken and not segments:
+        broken.append("pgbackrest verify showed no WAL segment that it looked at")
     return Verification(sets, segments, tuple(broken))

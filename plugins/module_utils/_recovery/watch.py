@@ -5,85 +5,225 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from . import alerts, jobs, metrics, state, webhook, work
+from . import alerts, freshness, jobs, metrics, state, webhook, work
 from .alerts import Trouble
-from .jobs import Settings, Stanza
+from .jobs import Counted, Record, Settings, Stanza
+from .metrics import Deadlines
 from .picture import take_picture
 from .summary import Picture, age, reasons
 
-NEVER_SENT = 500  # messages that wait for a webhook that does not answer
+OUTBOX = 500  # messages that wait for a webhook that does not answer
+UNENDED = 2  # looks that did not end; a single one may have met the end of the host itself
+PATIENCE = 90.0  # seconds that a look waits for another one
+SENDING = 120.0  # seconds that one look sends; the rest waits for the next one
+RESUME = "Type: sudo /opt/axiomdb/axiomdb-recovery resume"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What one look leaves to the next: when it was, how many before it did not end, from when on jobs count, who was told what."""
+
+    looked: float
+    unended: int = 0
+    counted: Mapping[str, Counted] = field(default_factory=dict)
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    outbox: tuple[Mapping[str, str], ...] = ()
+
+
+def recall(settings: Settings, stanza: Stanza, now: float) -> Memory:
+    """What the look before has left; whatever of it cannot be read is as if it had never been."""
+    document = state.load(_file(stanza))
+    looked, resumed = (_number(found) for found in (document.get("looked"), state.load(state.RESUMED).get("at")))
+    counted = jobs.count(settings, jobs.parse_counted(document.get("counted")), now, looked, resumed)
+    troubles = alerts.parse_troubles(document.get("troubles"))
+    return Memory(now, int(_number(document.get("unended"))), counted, troubles, alerts.parse_outbox(document.get("outbox")))
+
+
+def _file(stanza: Stanza) -> Path:
+    return state.path(stanza.name, "troubles.json")
+
+
+def _number(found: object) -> float:
+    return float(found) if isinstance(found, int | float) else 0.0
 
 
 def look(settings: Settings, stanza: Stanza) -> list[str]:
-    """Find the troubles, tell what is new, write the metrics; the texts of the troubles of which somebody was told."""
-    picture = take_picture(stanza.name, work.cluster_of(stanza), settings.host, "ansible-playbook", time.time())
-    file = state.path(stanza.name, "troubles.json")
-    known = state.load(file)
-    since = float(known.get("since", picture.now))
-    before = {topic: Trouble(**trouble) for topic, trouble in known.get("troubles", {}).items()}
-    current = troubles_of(settings, picture, work.records(stanza.name), state.load(state.PAUSE), since)
-    answered = picture.server is not None
+    """Find the troubles, tell what is new, write the metrics; the texts of the troubles of which somebody was told.
 
-    def examined(topic: str) -> bool:
-        return answered or topic.startswith(("job ", "overdue ", "pause"))
-
-    after, messages = alerts.step(before, current, picture.now, settings.alert_after_seconds, examined)
-    outbox = [*known.get("outbox", []), *(alerts.payload(settings.host, stanza.name, message) for message in messages)]
-    for message in messages:
-        state.log("alerts.log", f"{stanza.name}: {message}")
-    document = {"since": since, "troubles": {topic: asdict(trouble) for topic, trouble in after.items()}}
-    # What is to be sent is kept before it is sent: a killed look sends a message twice rather than never.
-    state.save(file, {**document, "outbox": outbox[-NEVER_SENT:]})
-    if outbox:
-        state.save(file, {**document, "outbox": _send(stanza.name, outbox[-NEVER_SENT:])})
-    if settings.metrics_file:
-        _write_metrics(settings, stanza, picture, after)
-    return [trouble.text for trouble in after.values() if trouble.told]
+    What the jobs themselves have written is told first: a repository that hangs, and this look with it, silences nothing.
+    """
+    with state.in_order(stanza.name, "watch", PATIENCE):
+        memory = recall(settings, stanza, time.time())
+        records, pause = work.records(stanza.name), state.load(state.PAUSE)
+        current = written_troubles(settings, records, pause, memory)
+        memory, unkept, said = _step(settings, stanza, replace(memory, unended=memory.unended + 1), current, _Written(bool(pause)))
+        memory = _send(stanza, memory) if said else memory
+        picture = picture_of(settings, stanza)
+        current = seen_troubles(settings, picture, pause)
+        if unkept:
+            current["state"] = f"{state.DIRECTORY} does not keep what the jobs remember: {unkept}. Type: df -h {state.DIRECTORY}"
+        memory, _unkept, _said = _step(settings, stanza, replace(memory, unended=0), current, _Seen(picture, bool(pause)))
+        if settings.metrics_file:
+            deadlines = deadlines_of(settings, picture, records, pause, memory)
+            _write_metrics(settings, stanza, metrics.render(stanza.name, picture, records, memory.troubles, deadlines))
+        _send(stanza, memory)
+        return [trouble.text for trouble in memory.troubles.values() if trouble.told]
 
 
-def _send(stanza: str, outbox: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Post what waits; what could not be sent waits on. Without a webhook the log is all there is."""
-    url = webhook.address()
-    if not url:
-        return []
-    sent, reason = webhook.deliver(url, outbox)
-    if reason:
-        state.log("alerts.log", f"{stanza}: {reason}; {len(outbox) - sent} messages wait")
-    return outbox[sent:]
+def picture_of(settings: Settings, stanza: Stanza) -> Picture:
+    """The host as it is; one at which nobody could look is a picture too, with the reason."""
+    now = time.time()
+    try:
+        return take_picture(stanza.name, work.cluster_of(stanza), settings.host, "ansible-playbook", now)
+    except Exception as error:
+        return Picture(settings.host, stanza.name, now, reason=f"the host cannot be looked at: {error or type(error).__name__}")
 
 
-def troubles_of(
-    settings: Settings, picture: Picture, records: dict[str, jobs.Record], pause: dict[str, object], since: float
-) -> dict[str, str]:
+@dataclass(frozen=True)
+class _Written:
+    """The topics of what the jobs have written. While they are paused nothing is known of them: no run would change it."""
+
+    paused: bool
+
+    def covers(self, topic: str) -> bool:
+        return topic.startswith(("job ", "overdue ", "pause", "watch"))
+
+    def examined(self, topic: str) -> bool:
+        return self.covers(topic) and not (self.paused and topic.startswith(("job ", "overdue ")))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The topics of what is seen on the host; without an answer of the server nothing of it is known but that."""
+
+    picture: Picture
+    paused: bool
+
+    def covers(self, topic: str) -> bool:
+        return not _Written(self.paused).covers(topic)
+
+    def examined(self, topic: str) -> bool:
+        known = self.picture.server is not None and not (self.paused and topic.startswith("age "))
+        return self.covers(topic) and (known or topic == "state")
+
+
+def troubles_of(settings: Settings, picture: Picture, records: Mapping[str, Record], memory: Memory) -> dict[str, str]:
     """Every trouble by its topic, each with the command to type."""
-    found = {item.topic: f"{item.reason}. Type: {item.command}" for item in reasons(picture) if item.topic != "standby"}
-    if pause:
-        paused = picture.now - float(str(pause.get("since", picture.now)))
-        if paused > settings.pause_max_seconds:
-            found["pause"] = (
-                f"jobs are paused for {age(paused)}: {pause.get('reason', '')}. Type: sudo /opt/axiomdb/axiomdb-recovery resume"
-            )
-        return found
-    found |= jobs.failures(records) | jobs.overdue(settings, records, since, picture.now)
-    if picture.server is not None and not picture.standby:
-        for repository in picture.repositories:
-            newest = max((backup.stopped for backup in repository.usable_backups(picture.server.system_id)), default=None)
-            if newest is not None and picture.now - newest > settings.backup_max_age_seconds:
-                old = f"the newest backup in repository {repository.number} is {age(picture.now - newest)} old"
-                found[f"age {repository.number}"] = f"{old}. Type: sudo /opt/axiomdb/axiomdb-recovery backup"
+    pause = state.load(state.PAUSE)
+    return {**seen_troubles(settings, picture, pause), **written_troubles(settings, records, pause, memory)}
+
+
+def written_troubles(settings: Settings, records: Mapping[str, Record], pause: Mapping[str, object], memory: Memory) -> dict[str, str]:
+    """The troubles that need no look at the server or a repository."""
+    found = {}
+    if memory.unended >= UNENDED:
+        found["watch"] = f"the last {memory.unended} looks did not end: what they wait for hangs. Type: df; pgrep -a pgbackrest"
+    if not pause:
+        return found | jobs.failures(records) | jobs.overdue(settings, records, memory.counted, memory.looked)
+    paused = memory.looked - _number(pause.get("since"))
+    if not -freshness.AHEAD <= paused <= settings.pause_max_seconds:
+        found["pause"] = f"jobs are paused for {age(max(0.0, paused))}: {pause.get('reason', '')}. {RESUME}"
     return found
 
 
-def _write_metrics(settings: Settings, stanza: Stanza, picture: Picture, troubles: dict[str, Trouble]) -> None:
-    """Write one file per stanza beside the declared name: node_exporter reads all of them."""
+def seen_troubles(settings: Settings, picture: Picture, pause: Mapping[str, object]) -> dict[str, str]:
+    """The troubles of the server, its archiving and its repositories."""
+    found = {item.topic: f"{item.reason}. Type: {item.command}" for item in reasons(picture) if item.topic != "standby"}
+    return found if pause else {**found, **freshness.too_old(picture, settings.backup_max_age_seconds)}
+
+
+def deadlines_of(
+    settings: Settings, picture: Picture, records: Mapping[str, Record], pause: Mapping[str, object], memory: Memory
+) -> Deadlines:
+    """When somebody is to be told; of what the jobs do, not while they are paused."""
+    if pause:
+        return Deadlines(pause=_number(pause.get("since")) + settings.pause_max_seconds)
+    backups = {number: newest + settings.backup_max_age_seconds for number, newest in freshness.newest_times(picture).items()}
+    return Deadlines(jobs.deadlines(settings, records, memory.counted, memory.looked), backups)
+
+
+def _step(
+    settings: Settings, stanza: Stanza, memory: Memory, current: Mapping[str, str], scope: _Written | _Seen
+) -> tuple[Memory, str, list[str]]:
+    """One step of the alerts within a scope: the memory after it, why the disk did not keep it, and what is to be sent.
+
+    What is to be sent is kept before it is sent: a killed look sends a message twice rather than never. Where nothing can be
+    kept, nobody can know how long a trouble lasts and who was told: each look tells it.
+    """
+    before = {topic: trouble for topic, trouble in memory.troubles.items() if scope.covers(topic)}
+    others = {topic: trouble for topic, trouble in memory.troubles.items() if not scope.covers(topic)}
+
+    def step(patience: float) -> tuple[Memory, list[str]]:
+        after, said = alerts.step(before, current, memory.looked, patience, scope.examined)
+        waiting = [*memory.outbox, *(alerts.payload(settings.host, stanza.name, message) for message in said)]
+        return replace(memory, troubles={**others, **after}, outbox=tuple(waiting[-OUTBOX:])), said
+
+    after, said = step(settings.alert_after_seconds)
+    unkept = ""
+    try:
+        unkept = _keep(stanza, after)
+    except OSError as error:
+        unkept = error.strerror or type(error).__name__
+        after, said = step(0)
+    for message in said:
+        state.log("alerts.log", f"{stanza.name}: {message}")
+    lost = len(memory.outbox) + len(said) - len(after.outbox)
+    if lost:
+        state.log("alerts.log", f"{stanza.name}: {OUTBOX} messages wait for the webhook; the oldest {lost} will not be sent")
+    return after, unkept, said
+
+
+def _keep(stanza: Stanza, memory: Memory) -> str:
+    return state.keep(_file(stanza), asdict(memory))
+
+
+def _send(stanza: Stanza, memory: Memory) -> Memory:
+    """Post what waits, one after the other, and forget each that arrived. Without a webhook the log is all there is."""
+    began = time.monotonic()
+    while memory.outbox:
+        try:
+            url = webhook.address()
+            answer = webhook.deliver(url, memory.outbox[0]) if url else webhook.Answer()
+        except (OSError, ValueError) as error:
+            answer = webhook.Answer(f"the webhook's address cannot be read: {error}")
+        if answer.reason:
+            state.log("alerts.log", f"{stanza.name}: {answer.reason}; {len(memory.outbox)} messages wait")
+        if answer.reason and not answer.unwanted:
+            break
+        memory = replace(memory, outbox=memory.outbox[1:])
+        with suppress(OSError):
+            _keep(stanza, memory)
+        if time.monotonic() - began > SENDING:
+            break
+    return memory
+
+
+def forget(settings: Settings) -> None:
+    """Remove the metrics of stanzas that are not declared any more: they would look like a watch that died."""
+    if settings.metrics_file:
+        kept = {_metrics_file(settings, stanza) for stanza in settings.stanzas}
+        declared = Path(settings.metrics_file)
+        for file in set(declared.parent.glob(f"{declared.stem}-*{declared.suffix}")) - kept:
+            with suppress(OSError):
+                file.unlink()
+
+
+def _metrics_file(settings: Settings, stanza: Stanza) -> Path:
+    """One file per stanza beside the declared name: node_exporter reads all of them."""
     declared = Path(settings.metrics_file)
-    file = declared.with_name(f"{declared.stem}-{stanza.name}{declared.suffix}")
+    return declared.with_name(f"{declared.stem}-{stanza.name}{declared.suffix}")
+
+
+def _write_metrics(settings: Settings, stanza: Stanza, text: str) -> None:
+    file = _metrics_file(settings, stanza)
     temporary = file.with_name(f".{file.name}.new")
     try:
-        temporary.write_text(metrics.render(stanza.name, picture, work.records(stanza.name), troubles), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
         temporary.chmod(0o644)
         temporary.replace(file)
     except OSError as error:

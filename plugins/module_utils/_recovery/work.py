@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -28,11 +30,15 @@ select json_build_object('time', {began}::float8, 'lsn', pg_current_wal_insert_l
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended, in one sentence; `more` goes into the operations log and the JSON."""
+    """How a run ended, in one sentence; `more` goes into the operations log and the JSON.
+
+    A run that did not begin (`began` is false) says nothing of its job: neither that it works nor that it fails.
+    """
 
     outcome: str
     text: str
     more: dict[str, Any] = field(default_factory=dict)
+    began: bool = True
 
 
 def cluster_of(stanza: Stanza) -> Cluster:
@@ -42,35 +48,30 @@ def cluster_of(stanza: Stanza) -> Cluster:
 
 def records(stanza: str) -> dict[str, Record]:
     """How the newest run of each job ended."""
-    documents = {job: state.load(state.path(stanza, f"job-{job}.json")) for job in JOBS}
-    return parse_records({job: document["record"] for job, document in documents.items() if "record" in document})
+    return parse_records({job: state.load(state.path(stanza, f"job-{job}.json")).get("record") for job in JOBS})
 
 
 def perform(settings: Settings, stanza: Stanza, job: str, name: str, body: Callable[[Callable[[str], None]], Ended]) -> Ended:
     """Run a job when its turn comes, and write down how it ended. It is skipped while jobs are paused, or when it waits already."""
     began = time.time()
+    waited = state.Waited()
 
     def tell(line: str) -> None:
         state.log(name, f"{stanza.name} {job}: {line}")
 
-    waited = state.Waited()
-    with state.only_one(stanza.name, job) as alone:
-        pause = state.load(state.PAUSE)
-        if pause:
-            ended = Ended(SKIPPED, f"jobs are paused: {pause.get('reason', '')}")
-        elif not alone:
-            ended = Ended(SKIPPED, f"a {job} job runs or waits already")
-        else:
-            try:
-                with state.turn(stanza.name, f"{job} job", tell, PATIENCE) as waited:
-                    tell("begins")
-                    ended = body(tell)
-            except TimeoutError as error:
-                ended = Ended(FAILED, f"waited {age(PATIENCE)} for {error}, which still runs")
-            except (CommandFailed, Refusal) as error:
-                ended = Ended(FAILED, str(error))
-            except NotAnswering as error:
-                ended = Ended(FAILED, f"the server of {stanza.version}/{stanza.cluster} does not answer ({error}). Next: pg_lsclusters")
+    def in_turn() -> Ended:
+        nonlocal waited
+        with state.only_one(stanza.name, job) as alone:
+            pause = state.load(state.PAUSE)
+            if pause:
+                return Ended(SKIPPED, f"jobs are paused: {pause.get('reason', '')}", began=False)
+            if not alone:
+                return Ended(SKIPPED, f"a {job} job runs or waits already", began=False)
+            with state.turn(stanza.name, f"{job} job", tell, PATIENCE) as waited:
+                tell("begins")
+                return body(tell)
+
+    ended = _judged(stanza, in_turn)
     tell(f"{ended.outcome}: {ended.text}")
     over = time.time()
     entry = {"operation": job, "host": settings.host, "stanza": stanza.name, "outcome": ended.outcome, "text": ended.text}
@@ -80,10 +81,28 @@ def perform(settings: Settings, stanza: Stanza, job: str, name: str, body: Calla
     return ended
 
 
+def _judged(stanza: Stanza, body: Callable[[], Ended]) -> Ended:
+    """How a run ended, whatever stopped it: a job that only crashed would be no failure of which somebody is told."""
+    try:
+        return body()
+    except TimeoutError as error:
+        return Ended(FAILED, f"waited {age(PATIENCE)} for {error}, which still runs")
+    except (CommandFailed, Refusal) as error:
+        return Ended(FAILED, str(error))
+    except NotAnswering as error:
+        return Ended(FAILED, f"the server of {stanza.version}/{stanza.cluster} does not answer ({error}). Next: pg_lsclusters")
+    except Exception as error:
+        with suppress(OSError):
+            traceback.print_exc()
+        return Ended(FAILED, f"crashed with {type(error).__name__}: {error}. Next: tail {state.LOGS}/backup.log")
+
+
 def remember(stanza: str, job: str, ended: Ended, began: float, over: float) -> None:
-    """Keep how a run ended, for alerts and status."""
-    record = next_record(records(stanza).get(job), ended.outcome, ended.text, began, over)
-    state.save(state.path(stanza, f"job-{job}.json"), {"record": asdict(record)})
+    """Keep how a run ended, for alerts and status. Where nothing can be kept, the job is overdue some time."""
+    if ended.began:
+        record = next_record(records(stanza).get(job), ended.outcome, ended.text, began, over)
+        with suppress(OSError):
+            state.keep(state.path(stanza, f"job-{job}.json"), {"record": asdict(record)})
 
 
 def take_backups(settings: Settings, stanza: Stanza, kind: str, job: str) -> Ended:
@@ -166,16 +185,17 @@ def _is_standby(stanza: Stanza) -> bool:
 def heartbeat(stanza: Stanza) -> Ended:
     """One commit without a table, so that even an idle server has a moment to which it can be recovered. A standby skips."""
     began = time.time()
-    try:
+
+    def beat() -> Ended:
         if state.load(state.PAUSE):
-            ended = Ended(SKIPPED, "jobs are paused")
-        elif postgres.ask(stanza.port, "select to_json(pg_is_in_recovery())"):
-            ended = Ended(SKIPPED, "a standby; its primary writes the heartbeat")
-        else:
-            entry = postgres.ask(stanza.port, BEATEN.format(began=began), before=BEAT)
+            return Ended(SKIPPED, "jobs are paused", began=False)
+        if postgres.ask(stanza.port, "select to_json(pg_is_in_recovery())"):
+            return Ended(SKIPPED, "a standby; its primary writes the heartbeat")
+        entry = postgres.ask(stanza.port, BEATEN.format(began=began), before=BEAT)
+        with suppress(OSError):  # the watch tells of a disk that keeps nothing; the commit is made
             state.beat(stanza.name, entry)
-            ended = Ended(DONE, f"committed before LSN {entry['lsn']}", entry)
-    except NotAnswering as error:
-        ended = Ended(FAILED, f"the server does not answer ({error}). Next: pg_lsclusters")
+        return Ended(DONE, f"committed before LSN {entry['lsn']}", entry)
+
+    ended = _judged(stanza, beat)
     remember(stanza.name, HEARTBEAT, ended, began, time.time())
     return ended
