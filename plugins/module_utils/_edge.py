@@ -13,7 +13,7 @@ from ._recovery import host, systems
 from ._recovery.files import findings_diff
 from ._recovery.finding import ABSENT, UNKNOWN, Finding
 from ._recovery.postgres import Cluster, NotAnswering
-from ._recovery.problem import Refusal
+from ._recovery.problem import Refusal, Unfinished
 from ._recovery.run import CommandFailed
 
 CLUSTER_OPTIONS: dict[str, Any] = {
@@ -34,6 +34,8 @@ def run_module(argument_spec: dict[str, Any], act: Callable[[AnsibleModule], dic
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **options)
     try:
         result = act(module)
+    except Unfinished as failure:
+        module.fail_json(msg=f"FAILED. {failure}", problems=[problem.sentence() for problem in failure.problems])
     except Refusal as refusal:
         module.fail_json(msg=f"REFUSED, this step wrote nothing. {refusal}", problems=[problem.sentence() for problem in refusal.problems])
     except CommandFailed as error:

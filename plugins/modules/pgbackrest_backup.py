@@ -77,6 +77,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.run imp
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import (
     Survey,
     refuse_other_writers,
+    refuse_unknown_stanza,
     survey,
     survey_if_running,
 )
@@ -90,6 +91,8 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     seen = look(wanted["stanza"], cluster, wanted["inventory_host"])
     if seen is None:
         return outcome([Finding(f"{wanted['type']} backup of {wanted['stanza']}", "taken", unseen(cluster))], backups=[], possible=False)
+    if not wanted["only_if_missing"]:
+        refuse_unknown_stanza(wanted["stanza"])
     refuse_other_writers(seen, wanted["takes_over_from"])
     impossible = backup.impossible(seen)
     if impossible and wanted["only_if_missing"]:

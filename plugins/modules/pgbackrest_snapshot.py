@@ -85,41 +85,39 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import WRITER_OPTIONS, cluster_of, outcome, run_module, unseen
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import capture, snapshots, state
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import capture
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding import ABSENT, Finding
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import survey, survey_if_running
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.snapshots import Request
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import survey_if_running
 
 
 def act(module: AnsibleModule) -> dict[str, Any]:
-    """Judge, look, refuse; then wait for the turn, look again, take, prove."""
+    """Take the snapshot; in check mode only say what would be refused."""
     wanted = module.params
-    problems = snapshots.judge(wanted["name"], wanted["reason"], wanted["annotations"])
-    if problems:
-        raise Refusal(*problems)
+    request = request_of(wanted)
+    capture.refuse_words(request)
     cluster = cluster_of(wanted)
-    finding = Finding(f"snapshot {wanted['name']}", "taken", ABSENT)
-    target = f"name:{wanted['name']}"
-    seen = (survey_if_running if module.check_mode else survey)(wanted["stanza"], cluster, wanted["inventory_host"])
-    if seen is None and module.check_mode:
-        return outcome([Finding(finding.what, finding.expected, unseen(cluster))], target=target, snapshots=[])
-    if seen is None:
-        raise Refusal(Problem("no cluster, or no pgBackRest with a repository", "both", "ansible-playbook playbooks/site.yml"))
-    capture.refuse(seen, wanted["name"], wanted["takes_over_from"])
-    if module.check_mode:
-        return outcome([finding], target=target, snapshots=[])
-    annotations = {str(key): str(value) for key, value in wanted["annotations"].items()}
-    with state.turn_within_an_hour(wanted["stanza"], f"snapshot {wanted['name']}") as waited:
-        if waited.holder:
-            seen = capture.look_again(seen, cluster)
-            capture.refuse(seen, wanted["name"], wanted["takes_over_from"])
-        made = capture.take(
-            seen, cluster, wanted["name"], wanted["reason"], annotations, wanted["type"], wanted["backup"], wanted["timeout"]
-        )
-    entries = [asdict(snapshot) for snapshot in made]
-    line = {"operation": "snapshot", "host": wanted["inventory_host"], "stanza": wanted["stanza"], "outcome": "done"}
-    state.operation({**line, "text": wanted["reason"], "target": target, "snapshots": entries})
-    return outcome([finding], target=target, snapshots=entries)
+    what = f"snapshot {request.name}"
+    if not module.check_mode:
+        made = capture.perform(request, wanted["stanza"], cluster, wanted["inventory_host"])
+        return outcome([Finding(what, "taken", ABSENT)], target=request.target, snapshots=[asdict(snapshot) for snapshot in made])
+    seen = survey_if_running(wanted["stanza"], cluster, wanted["inventory_host"])
+    if seen is not None:
+        capture.refuse(seen, request)
+    return outcome([Finding(what, "taken", ABSENT if seen else unseen(cluster))], target=request.target, snapshots=[])
+
+
+def request_of(wanted: dict[str, Any]) -> Request:
+    """What was asked for, as the engine knows it."""
+    return Request(
+        wanted["name"],
+        wanted["reason"],
+        {str(key): str(value) for key, value in wanted["annotations"].items()},
+        wanted["type"],
+        wanted["backup"],
+        wanted["timeout"],
+        wanted["takes_over_from"],
+    )
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from annotating import Annotated, annotate
 from commits import Commit, commit, seconds_to_archive, start_load, stop_load
 from converged import Converged, FirstRun, provision_watched
 from drifting import Story as DriftStory
@@ -149,7 +150,13 @@ def snapshot_story(fleet: Fleet, collision: dict[str, Collision]) -> dict[str, S
 
 
 @pytest.fixture(scope="session")
-def standby_jobs(fleet: Fleet, snapshot_story: dict[str, Story]) -> dict[str, Skipped]:
+def annotated(fleet: Fleet, snapshot_story: dict[str, Story]) -> dict[str, Annotated]:
+    """Two throw-away repositories, annotated with the repository's number and without it."""
+    return fleet.each(annotate)
+
+
+@pytest.fixture(scope="session")
+def standby_jobs(fleet: Fleet, annotated: dict[str, Annotated]) -> dict[str, Skipped]:
     """The jobs on servers that are standbys now; they stay what they are."""
     return fleet.each(skip_on_a_standby)
 

@@ -86,16 +86,22 @@ def heartbeats(host: Host) -> list[dict[str, Any]]:
     return [json.loads(line) for line in host.read(f"/var/lib/axiomdb/{STANZA}/heartbeats.jsonl").splitlines()]
 
 
+def cron_commands(host: Host) -> list[str]:
+    """What cron starts as postgres, without where its output goes."""
+    lines = [line for line in host.read("/etc/cron.d/pgbackrest").splitlines() if TOOL in line]
+    return [line.partition(" postgres ")[2].partition(" >")[0] for line in lines]
+
+
+def job_of(command: str) -> str:
+    """The tool's command and the job in it, such as `backupfull`."""
+    return command.split()[1] + command.partition("--job=")[2].partition(" ")[0]
+
+
 def skip_on_a_standby(host: Host) -> Skipped:
     """Make the server a standby, and run each job as cron would."""
     fields = host.run(["pg_lsclusters", "--no-header"]).stdout.split()
     before = backups(host)
     host.run(_STANDBY.format(data=fields[5], version=fields[0]))
     host.run("timeout 60 bash -c 'until su postgres -c \"psql -qAt -c select\" >/dev/null 2>&1; do sleep 0.2; done'")
-    commands = {
-        line.split(TOOL)[1].split()[0] + line.partition("--job=")[2].partition(" ")[0]: line.partition(" postgres ")[2].partition(" >")[0]
-        for line in host.read("/etc/cron.d/pgbackrest").splitlines()
-        if TOOL in line
-    }
-    runs = {name: host.run(command, user="postgres", check=False) for name, command in commands.items()}
+    runs = {job_of(command): host.run(command, user="postgres", check=False) for command in cron_commands(host)}
     return Skipped({name: (run.rc, run.stdout) for name, run in runs.items()}, before, backups(host))

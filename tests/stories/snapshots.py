@@ -15,8 +15,8 @@ from scheduling import REPOSITORIES, TOOL
 SNAPSHOT = "playbooks/snapshot.yml"
 NAME = "pre-migration-v2.3"
 REASON = 'orders get a new key; it\'s "big"'
-_BEFORE = "create table orders (id int primary key, note text); insert into orders select i, 'before' from generate_series(1, 500) i"
-_MIGRATION = """
+ROWS = "create table orders (id int primary key, note text); insert into orders select i, 'before' from generate_series(1, 500) i"
+MIGRATION = """
 delete from orders where id % 7 = 0; update orders set note = 'migrated' where id % 2 = 0;
 alter table orders add column key text; insert into orders select i, 'after', 'k' from generate_series(501, 600) i
 """
@@ -25,8 +25,8 @@ SUM = "select count(*), sum(id), md5(string_agg(id || note, ',' order by id)) fr
 _COPY = """
 set -e
 copy=/var/tmp/copy{repository} && rm -rf $copy && mkdir -m 700 $copy
-pgbackrest --stanza={stanza} --repo={repository} --pg1-path=$copy --set={label} --type=lsn --target={lsn} --target-action=pause \
-  --archive-mode=off --log-level-console=off --log-level-stderr=warn restore
+pgbackrest --stanza={stanza} --repo={repository} --pg1-path=$copy --set={label} --type=lsn --target={lsn} --target-exclusive \
+  --target-action=pause --archive-mode=off --log-level-console=off --log-level-stderr=warn restore
 touch $copy/pg_hba.conf && echo 'local all all trust' > $copy/pg_hba.conf
 cat > $copy/postgresql.conf <<< "listen_addresses = ''
 unix_socket_directories = '$copy'
@@ -46,7 +46,10 @@ rm -rf $copy
 
 @dataclass(frozen=True)
 class Story:
-    """What was seen at each step. `entries` is the catalogue's entry by repository, with the label of its set."""
+    """What was seen at each step. `entries` is the catalogue's entry by repository, with the label of its set.
+
+    `listed` are the backups of each repository: those that its catalogue lists, and those whose directories are there.
+    """
 
     result: Result
     rows: str
@@ -55,11 +58,12 @@ class Story:
     annotations: list[dict[str, str]]
     copies: dict[int, list[str]]
     now: str
+    listed: dict[int, tuple[set[str], set[str]]]
 
 
 def tell(fleet: Fleet) -> dict[str, Story]:
     """Play the story on all hosts at once."""
-    fleet.each(lambda host: host.sql(_BEFORE, db=DATABASE))
+    fleet.each(lambda host: host.sql(ROWS, db=DATABASE))
     rows = fleet.each(lambda host: host.sql(SUM, db=DATABASE))
     variables = {"snapshot_name": NAME, "snapshot_reason": REASON, "snapshot_annotations": {"branch": "main"}}
     result = fleet.play(SNAPSHOT, pgbackrest_repositories=REPOSITORIES, **variables)
@@ -68,14 +72,25 @@ def tell(fleet: Fleet) -> dict[str, Story]:
 
 
 def _after(host: Host, result: Result, rows: str) -> Story:
-    host.sql(_MIGRATION, db=DATABASE)
+    host.sql(MIGRATION, db=DATABASE)
     later = [host.run([TOOL, "backup", "--type=incr"]).stdout for _backup in range(3)]
     sets = [backup for stanza in info(host) for backup in stanza["backup"]]
     key = f"axiomdb-snapshot-{NAME}"
     found = [backup for backup in sets if key in backup.get("annotation", {})]
     entries = {backup["database"]["repo-key"]: {"label": backup["label"], **json.loads(backup["annotation"][key])} for backup in found}
     copies = {number: copy(host, number, entry) for number, entry in entries.items()}
-    return Story(result, rows, later, entries, [backup["annotation"] for backup in found], copies, host.sql(SUM, db=DATABASE))
+    annotations = [backup["annotation"] for backup in found]
+    return Story(result, rows, later, entries, annotations, copies, host.sql(SUM, db=DATABASE), listed(host))
+
+
+def listed(host: Host) -> dict[int, tuple[set[str], set[str]]]:
+    """Labels of the catalogue and names of the directories, by repository."""
+    labels = {(backup["database"]["repo-key"], backup["label"]) for stanza in info(host) for backup in stanza["backup"]}
+    found = {}
+    for number, path in ((1, "/var/lib/pgbackrest"), (2, "/var/lib/pgbackrest2")):
+        directories = host.run(f"cd {path}/backup/{STANZA} && ls -d 2*").stdout.split()
+        found[number] = {label for repository, label in labels if repository == number}, set(directories)
+    return found
 
 
 def copy(host: Host, repository: int, entry: dict[str, Any]) -> list[str]:

@@ -271,6 +271,12 @@ def test_a_published_key_of_an_unencrypted_repository_encrypts_nothing() -> None
     assert "published" not in text
 
 
+def test_on_a_host_with_several_stanzas_the_next_command_says_of_which() -> None:
+    assert f"  next         {GOOD.command} playbooks/backup.yml -l vps1 -e backup_type=full" in lines(GOOD)
+    several = lines(replace(GOOD, several=True))
+    assert f"  next         {GOOD.command} playbooks/backup.yml -l vps1 -e pgbackrest_stanza=axiomdb -e backup_type=full" in several
+
+
 def test_every_setting_that_waits_is_named_once_and_in_order() -> None:
     text = [line for line in lines(replace(GOOD, pending={"b": "2", "a": "1"})) if "RESTART" in line]
     assert [line.split()[1] for line in text] == ["a", "b"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import postgres, repository
 from .catalog import Backup
-from .problem import Problem, Refusal
+from .problem import Problem, Unfinished
 from .provision import annotations_for, repositories_without_backup
 from .run import pgbackrest_when_free, require
 from .survey import Survey
@@ -38,7 +38,7 @@ def due(seen: Survey, only_if_missing: bool) -> tuple[int, ...]:
 
 
 def take(seen: Survey, number: int, kind: str) -> dict[str, Any]:
-    """Take one backup into one repository. Raises CommandFailed, or Refusal when the repository does not show it afterwards."""
+    """Take one backup into one repository. Raises CommandFailed, or Unfinished when the repository does not show it afterwards."""
     stanza, port = seen.server.stanza, int(seen.answer["settings"]["port"])
     known = {backup.label for item in seen.repositories if item.number == number for backup in item.backups}
     notes = annotations_for(seen.server, postgres.ask(port, NEXT_XID))
@@ -47,15 +47,14 @@ def take(seen: Survey, number: int, kind: str) -> dict[str, Any]:
     made = _newest(stanza, number)
     if made is None or made.label in known or made.error:
         found = "none" if made is None or made.label in known else f"{made.label} with page errors"
-        raise Refusal(
+        raise Unfinished(
             Problem(
                 f"{found} in repository {number} after pgbackrest backup said that it succeeded",
                 "a new backup without page errors",
                 f"sudo -u postgres pgbackrest --stanza={stanza} --repo={number} info",
             )
         )
-    stop = [f"--repo={number}", f"--set={made.label}", f"--annotation=axiomdb-xid-stop={postgres.ask(port, NEXT_XID)}"]
-    require(pgbackrest_when_free(stanza, ["annotate"], stop), stanza)
+    repository.annotate(stanza, number, made.label, {"axiomdb-xid-stop": postgres.ask(port, NEXT_XID)})
     return {"label": made.label, "type": made.kind, "size": made.size}
 
 

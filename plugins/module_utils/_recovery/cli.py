@@ -16,6 +16,7 @@ from dataclasses import asdict
 
 from . import state, watch, work
 from .jobs import FAILED, HOURLY, Settings, Stanza, chosen, parse_settings
+from .snapshots import Request
 from .summary import judge, lines
 from .work import Ended
 
@@ -53,6 +54,11 @@ def _become_postgres() -> None:
 
 def _backup(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
     return _each(stanzas, options, lambda stanza: work.take_backups(settings, stanza, options.type, options.job))
+
+
+def _snapshot(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    request = Request(options.name, options.reason, with_backup=not options.without_backup)
+    return _each(stanzas, options, lambda stanza: work.snapshot(settings, stanza, request))
 
 
 def _verify(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
@@ -144,6 +150,10 @@ def _parser() -> argparse.ArgumentParser:
     backup = add("backup", "Take a backup into every repository", _backup)
     backup.add_argument("--type", choices=("full", "diff", "incr"), default="incr", help="incr by default")
     backup.add_argument("--job", default="manual", choices=("full", HOURLY, "manual"), help=argparse.SUPPRESS)
+    snapshot = add("snapshot", "Take a backup and name this moment, so that it can be recovered later", _snapshot)
+    snapshot.add_argument("name", metavar="NAME", help="at most 63 letters, digits, '.', '_' and '-'")
+    snapshot.add_argument("--reason", default="", help="why, for whoever reads the list later")
+    snapshot.add_argument("--without-backup", action="store_true", help="make a restore point alone; it belongs to the newest backup")
     add("verify", "Read every file of every repository and judge it", _verify)
     add("heartbeat", "Commit the heartbeat of this minute", _heartbeat)
     add("watch", "Look for trouble, tell the webhook, write the metrics", _watch)

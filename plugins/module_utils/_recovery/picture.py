@@ -43,6 +43,7 @@ def take_picture(stanza: str, cluster: Cluster, inventory_host: str, command: st
         seen.answer["pending"],
         behind=repositories_behind(seen.server, seen.archiver, seen.evidence),
         unsafe=[name for name in ("fsync", "full_page_writes") if seen.answer["settings"][name] == "off"],
+        several=len(repository.stanzas()) > 1,
         holes={item.repository.number: hole for item in seen.evidence if (hole := first_hole(seen.server, seen.archiver, item))},
     )
 

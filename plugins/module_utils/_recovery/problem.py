@@ -25,3 +25,7 @@ class Refusal(Exception):
     def __init__(self, *problems: Problem) -> None:
         super().__init__("\n".join(problem.sentence() for problem in problems))
         self.problems = problems
+
+
+class Unfinished(Refusal):
+    """Raised after something was made; each sentence says what exists now."""

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from .archive import Listing
 from .catalog import Repository
 from .wal import Segment
 from .writer import Evidence, Server, is_upgrade
@@ -95,9 +96,14 @@ def first_hole(server: Server, archiver: Archiver, evidence: Evidence) -> str | 
     prefix = f"{server.timeline:08X}"
     if newest is None or newest.wal_stop is None or not newest.wal_stop.startswith(prefix) or not last.startswith(prefix) or "." in last:
         return None
-    numbers = range(Segment.parse(newest.wal_stop, server.segment_size).number, Segment.parse(last, server.segment_size).number + 1)
-    names = (Segment(server.timeline, number, server.segment_size).name for number in numbers)
-    return next((name for name in names if name not in evidence.listing.segments), None)
+    return first_missing(evidence.listing, newest.wal_stop, last, server.segment_size)
+
+
+def first_missing(listing: Listing, first: str, last: str, segment_size: int) -> str | None:
+    """The first of the segments from `first` to `last`, both of one timeline, that a listing lacks."""
+    begin, end = Segment.parse(first, segment_size), Segment.parse(last, segment_size)
+    names = (Segment(end.timeline, number, segment_size).name for number in range(begin.number, end.number + 1))
+    return next((name for name in names if name not in listing.segments), None)
 
 
 def repositories_without_backup(server: Server, repositories: Iterable[Repository]) -> tuple[int, ...]:

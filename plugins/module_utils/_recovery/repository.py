@@ -10,12 +10,14 @@ from pathlib import Path
 
 from .archive import Listing, directories_since, names, parse_listing
 from .catalog import Repository, mark_lost, parse_info, unreadable
-from .run import EXIT_CODES, Completed, pgbackrest, require
+from .run import EXIT_CODES, Completed, pgbackrest, pgbackrest_when_free, require
 from .writer import Evidence
 
 MAIN_FILE = Path("/etc/pgbackrest/pgbackrest.conf")
 INCLUDES = Path("/etc/pgbackrest/conf.d")
 _OPTION = re.compile(r"^\s*repo([0-9]+)-([a-z0-9-]+)\s*=\s*(.*?)\s*$", re.MULTILINE)
+_SECTION = re.compile(r"^\[([^\]\n]+)\]\s*$", re.MULTILINE)
+_CLUSTER = re.compile(r"^\s*pg[0-9]+-path\s*=", re.MULTILINE)
 
 
 def configured() -> dict[int, dict[str, str]]:
@@ -27,6 +29,13 @@ def configured() -> dict[int, dict[str, str]]:
             for number, option, value in _OPTION.findall(path.read_text(encoding="utf-8", errors="replace")):
                 found.setdefault(int(number), {})[option] = value
     return dict(sorted(found.items()))
+
+
+def stanzas() -> list[str]:
+    """The stanzas of the configuration of this host: its sections that say where a cluster is."""
+    text = MAIN_FILE.read_text(encoding="utf-8", errors="replace") if MAIN_FILE.is_file() else ""
+    parts = _SECTION.split(text)
+    return [name for name, body in zip(parts[1::2], parts[2::2], strict=True) if _CLUSTER.search(body)]
 
 
 def option(name: str, default: str) -> str:
@@ -83,6 +92,16 @@ def without_lost_backups(stanza: str, repository: Repository) -> Repository:
         return repository
     done = require(pgbackrest("", ["repo-ls", "--output=json", f"backup/{stanza}"], [f"--repo={repository.number}"]), stanza)
     return mark_lost(repository, frozenset(names(done.stdout)))
+
+
+def annotate(stanza: str, number: int, label: str, annotations: Mapping[str, str]) -> None:
+    """Annotate a backup set of one repository; an empty value takes the annotation away. Raises CommandFailed.
+
+    The only call of `pgbackrest annotate` that there is: without the repository's number it writes the catalogue of another
+    repository over that of the first one, and says that it succeeded.
+    """
+    given = [f"--annotation={key}={value}" for key, value in annotations.items()]
+    require(pgbackrest_when_free(stanza, ["annotate"], [f"--repo={number}", f"--set={label}", *given]), stanza)
 
 
 def evidence_of(stanza: str, repository: Repository, timeline: int) -> Evidence:

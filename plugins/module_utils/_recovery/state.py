@@ -150,6 +150,22 @@ def beat(stanza: str, entry: Mapping[str, Any]) -> None:
         temporary.replace(file)
 
 
+def point(stanza: str, name: str) -> None:
+    """Remember that a restore point is about to be made: the WAL may have it, whatever becomes of the snapshot."""
+    _append(path(stanza, "restore-points.jsonl"), json.dumps({"format": FORMAT, "name": name, "time": time.time()}, sort_keys=True) + "\n")
+
+
+def points(stanza: str) -> dict[str, float]:
+    """When this host last made a restore point of each name."""
+    file = path(stanza, "restore-points.jsonl")
+    found = {}
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        with suppress(ValueError, KeyError, TypeError):  # a line that was cut off
+            entry = json.loads(line)
+            found[str(entry["name"])] = float(entry["time"])
+    return found
+
+
 @contextmanager
 def turn(stanza: str, who: str, tell: Any, patience: float) -> Iterator[Waited]:
     """Hold the stanza's lock: one job at a time. Raises TimeoutError with the holder's name after `patience` seconds."""

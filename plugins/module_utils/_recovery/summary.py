@@ -41,7 +41,7 @@ class Picture:
     """Everything that the summary is made of. `server` is None when nothing answers; `now` is in Unix seconds.
 
     `behind` are the repositories that lack a segment which the server believes archived; `holes` are the first segments
-    that are missing after a repository's newest backup.
+    that are missing after a repository's newest backup; `several` says that the host has further stanzas.
     """
 
     host: str
@@ -61,6 +61,13 @@ class Picture:
     behind: Sequence[int] = ()
     unsafe: Sequence[str] = ()
     holes: Mapping[int, str] = field(default_factory=dict)
+    several: bool = False
+
+    @property
+    def backup_command(self) -> str:
+        """Takes a backup; on a host with several stanzas it says of which."""
+        chosen = f" -e pgbackrest_stanza={self.stanza}" if self.several else ""
+        return f"{self.command} playbooks/backup.yml -l {self.host}{chosen}"
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,7 @@ class Verdict:
 def judge(picture: Picture) -> Verdict:
     """The worst reason decides; a host is protected only when each segment goes to a repository that holds a usable backup."""
     good = "each WAL segment is archived and a backup exists"
-    command = f"{picture.command} playbooks/backup.yml -l {picture.host}"
-    return next(reasons(picture), Verdict(True, good, command))
+    return next(reasons(picture), Verdict(True, good, picture.backup_command))
 
 
 def reasons(picture: Picture) -> Iterator[Verdict]:
@@ -130,7 +136,7 @@ def _repository_reasons(picture: Picture, server: Server, site: str) -> Iterator
             yield Verdict(False, lost, f"sudo -u postgres pgbackrest --stanza={picture.stanza} check", f"behind {number}")
     for number, name in picture.holes.items():
         lost = f"the WAL segment {name} is missing in repository {number}: what was committed after it cannot be recovered from there"
-        yield Verdict(False, lost, f"{picture.command} playbooks/backup.yml -l {picture.host} -e backup_type=full", f"hole {number}")
+        yield Verdict(False, lost, f"{picture.backup_command} -e backup_type=full", f"hole {number}")
     for number in repositories_without_backup(server, picture.repositories):
         if number not in unreadable:
             yield Verdict(False, f"repository {number} holds no usable backup", site, f"backup {number}")

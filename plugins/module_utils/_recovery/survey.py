@@ -12,7 +12,7 @@ from . import host, postgres, repository
 from .backrest import judge_stanza
 from .catalog import Repository
 from .postgres import Cluster, NotAnswering
-from .problem import Refusal
+from .problem import Problem, Refusal
 from .provision import Archiver
 from .writer import Evidence, Server, judge_writer
 
@@ -59,6 +59,15 @@ def survey(stanza: str, cluster: Cluster, inventory_host: str) -> Survey | None:
     # The archive was listed after the first answer: the position is read once more, or a busy server would look behind its own archive.
     server = replace(server, archived=archived, lsn=postgres.position(cluster.port))
     return Survey(server, postgres.archiver_of(answer, stanza, spool, locks), evidence, answer)
+
+
+def refuse_unknown_stanza(stanza: str) -> None:
+    """Raise Refusal when the configuration of this host has other stanzas, but not this one."""
+    known = repository.stanzas()
+    if known and stanza not in known:
+        raise Refusal(
+            Problem(f"the stanza {stanza}", f"one of {', '.join(known)}", f"type the same command with -e pgbackrest_stanza={known[0]}")
+        )
 
 
 def survey_if_running(stanza: str, cluster: Cluster, inventory_host: str) -> Survey | None:

@@ -11,11 +11,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from . import backup, postgres, repository, state, verification
+from . import backup, capture, postgres, repository, state, verification
 from .jobs import DONE, FAILED, HEARTBEAT, JOBS, SKIPPED, VERIFY, Record, Settings, Stanza, next_record, parse_records
 from .postgres import Cluster, NotAnswering
 from .problem import Refusal
 from .run import CommandFailed, pgbackrest
+from .snapshots import Request
 from .summary import age, human
 from .survey import Survey, survey
 from .writer import judge_writer
@@ -180,6 +181,17 @@ def _is_standby(stanza: Stanza) -> bool:
         return bool(postgres.ask(stanza.port, "select to_json(pg_is_in_recovery())"))
     except NotAnswering:
         return False
+
+
+def snapshot(settings: Settings, stanza: Stanza, request: Request) -> Ended:
+    """Name this moment, as the module does; the answer is the recovery target to type later."""
+    try:
+        made = capture.perform(request, stanza.name, cluster_of(stanza), settings.host)
+    except (CommandFailed, Refusal) as error:
+        return Ended(FAILED, str(error))
+    except NotAnswering as error:
+        return Ended(FAILED, f"the server of {stanza.version}/{stanza.cluster} does not answer ({error}). Next: pg_lsclusters")
+    return Ended(DONE, request.target, {"target": request.target, "snapshots": [asdict(entry) for entry in made]})
 
 
 def heartbeat(stanza: Stanza) -> Ended:
