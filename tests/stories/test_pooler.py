@@ -174,7 +174,10 @@ def test_a_new_password_comes_in_and_who_leaves_is_locked_out(sandbox: Lab, pool
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"pgbouncer_settings": {"server_reset_query_always": True, "verbose": "99999999999999"}}, "settings that PgBouncer refuses ("),
+        (
+            {"pgbouncer_settings": {"server_reset_query_always": True, "verbose": "99999999999999"}},
+            "the value '99999999999999' of verbose; expected a whole number",
+        ),
         (
             {"pgbouncer_settings": {"pol_mode": "session"}},
             "the unknown setting 'pol_mode'; expected 'pool_mode', which is the nearest name",

@@ -87,6 +87,7 @@ def test_a_version_is_read_or_refused() -> None:
         ({"transaction_timeout": 1}, "Found the unknown setting 'transaction_timeout'; expected "),
         ({"pool_mode": "bogus"}, "Found the value 'bogus' of pool_mode; expected one of session, transaction, statement"),
         ({"default_pool_size": "many"}, "Found the value 'many' of default_pool_size; expected a whole number"),
+        ({"verbose": "99999999999999"}, "Found the value '99999999999999' of verbose; expected a whole number up to 2147483647"),
         ({"server_lifetime": "5min"}, "Found the value '5min' of server_lifetime; expected a number of seconds, without a unit"),
         ({"log_stats": "maybe"}, "Found the value 'maybe' of log_stats; expected true or false"),
         ({"stats_users": "a\n[users]"}, "Found a line break or a zero byte in the value of stats_users; expected one line"),

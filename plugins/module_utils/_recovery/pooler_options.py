@@ -16,6 +16,7 @@ from .problem import Problem
 
 Version: TypeAlias = "tuple[int, int]"
 Value: TypeAlias = "str | int | float | bool | list[str]"
+LARGEST: Final = 2147483647
 NEXT: Final = "correct pgbouncer_settings"
 BOOLEANS: Final = frozenset(
     "application_name_add_host disable_pqexec log_connections log_disconnections log_pooler_errors log_stats server_fast_close "
@@ -144,8 +145,9 @@ def _judge_value(
         return Problem(found, f"one of {', '.join(CHOICES[name])}", next_step)
     if name in booleans and text.lower() not in _BOOLEAN_WORDS:
         return Problem(found, "true or false", next_step)
-    if name in integers and not re.fullmatch(r"[0-9]+", text):
-        return Problem(found, "a whole number", next_step)
+    # PgBouncer itself takes a larger number and runs with another one.
+    if name in integers and not (re.fullmatch(r"[0-9]{1,10}", text) and int(text) <= LARGEST):
+        return Problem(found, f"a whole number up to {LARGEST}", next_step)
     if name in seconds and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return Problem(found, "a number of seconds, without a unit", next_step)
     return None
