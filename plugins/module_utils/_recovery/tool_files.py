@@ -39,13 +39,15 @@ RuntimeDirectoryMode=0750
 StandardOutput=null
 """
 TIMER = f"""# {HEADER}
-# Not a job of cron: it must notice when cron does not run.
+# Not a job of cron: it must notice when cron does not run. Each host has its own second: a fleet does not ask its store at once.
 [Unit]
 Description=Look for trouble with backups and archiving each minute
 
 [Timer]
-OnCalendar=*-*-* *:*:30
+OnCalendar=*-*-* *:*:20
 AccuracySec=1s
+RandomizedDelaySec=30
+FixedRandomDelay=true
 
 [Install]
 WantedBy=timers.target
@@ -178,11 +180,9 @@ def _files(settings: Settings, webhook: str, tool: bytes, exporter: str) -> tupl
 def _stopped(exporter: bool) -> tuple[str, ...]:
     """Units that do not run now or would not run after a boot."""
     units = (*_UNITS, *((EXPORTER_UNIT,) if exporter else ()))
-    return tuple(unit for unit in units if not (_is("is-active", unit) and _is("is-enabled", unit)))
-
-
-def _is(question: str, unit: str) -> bool:
-    return run(["systemctl", question, "--quiet", unit]).code == 0
+    blocks = run(["systemctl", "show", "--property=ActiveState,UnitFileState", *units]).stdout.split("\n\n")
+    good = {"ActiveState=active", "UnitFileState=enabled"}
+    return tuple(unit for place, unit in enumerate(units) if set("".join(blocks[place : place + 1]).split()) != good)
 
 
 def _known(unit: str) -> bool:
@@ -202,9 +202,10 @@ def apply(planned: Plan) -> None:
     if str(state.WEBHOOK) not in {file.path for file in planned.files}:
         state.WEBHOOK.unlink(missing_ok=True)
     retired = not planned.exporter and files.read(EXPORTER_FILE) is not None
-    if retired:
+    if retired and _known(EXPORTER_UNIT):
         _systemctl(["disable", "--now", EXPORTER_UNIT])
-        _systemctl(["reset-failed", EXPORTER_UNIT])  # it ends with 1 when it is told to
+        run(["systemctl", "reset-failed", EXPORTER_UNIT])  # it ends with 1 when it is told to; refused where it has not failed
+    if retired:
         Path(EXPORTER_FILE).unlink()
     if retired or any(file.path.startswith("/etc/systemd/") for file in stale):
         _systemctl(["daemon-reload"])
