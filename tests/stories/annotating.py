@@ -37,23 +37,28 @@ call --repo=2 --set=$set --annotation=with=number annotate
 show
 call --set=$set --annotation=without=number annotate
 show
-if call --repo=1 --set=$(basename $top/1/backup/copy/2*F) --pg1-path=$top/restored restore 2>&1; then echo restored; fi
+mkdir $top/restored
+call --repo=1 --set=$(basename $top/1/backup/copy/2*F) --pg1-path=$top/restored restore && echo 0 || echo $?
+call --repo=1 --set=$set --pg1-path=$top/restored restore && echo 0 || echo $?
 rm -rf $top
 """
 
 
 @dataclass(frozen=True)
 class Annotated:
-    """The sets and their annotations in each repository: at first, and after both ways. `restore` is what came of one from repository 1."""
+    """The sets and their annotations in each repository: at first, and after both ways.
+
+    `restores` are the exit codes of two from repository 1: of the set that it has, and of the one that it lists.
+    """
 
     before: tuple[dict[str, Any], ...]
     with_number: tuple[dict[str, Any], ...]
     without_number: tuple[dict[str, Any], ...]
-    restore: str
+    restores: tuple[int, ...]
 
 
 def annotate(host: Host) -> Annotated:
     """Annotate a set of repository 2 both ways. Each command of it said that it succeeded."""
     lines = [line for line in host.run(_COPY, user="postgres").stdout.splitlines() if line.strip()]
     shown = [{backup["label"]: backup.get("annotation", {}) for backup in json.loads(line)[0]["backup"]} for line in lines[:6]]
-    return Annotated(tuple(shown[0:2]), tuple(shown[2:4]), tuple(shown[4:6]), "\n".join(lines[6:]))
+    return Annotated(tuple(shown[0:2]), tuple(shown[2:4]), tuple(shown[4:6]), tuple(map(int, lines[6:])))
