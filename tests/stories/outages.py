@@ -104,6 +104,7 @@ def mount(host: Host) -> None:
 
 def look(host: Host) -> list[str]:
     """One look of the watch; what the webhook was told."""
+    host.run([TOOL, "heartbeat"])
     host.run([TOOL, "watch"])
     texts = alerting.taken(host)
     host.run(": > /var/tmp/receiver/taken")
