@@ -12,6 +12,8 @@ version_added: 0.1.0
 description:
   - Writes C(/etc/pgbackrest/pgbackrest.conf) without any secret and C(/etc/pgbackrest/conf.d/90-secrets.conf) for passphrases and keys.
   - Judges each option against the installed version. An unknown, misspelt, misplaced or too new one is refused with the nearest name.
+  - Writes certificates and keys of a repository to C(/etc/pgbackrest/repoN-*), which only root and postgres read.
+  - Refuses a repository whose O(repositories[].mount_point) has no filesystem on it.
   - Tries a new configuration against each repository before it replaces the old one, and judges by status, not by exit code.
   - Refuses a missing, short or placeholder passphrase for a repository that does not exist yet.
   - Removes C(/etc/pgbackrest.conf). Options that somebody else wrote are kept beside as C(.replaced), with secrets masked.
@@ -88,6 +90,24 @@ options:
         description: Further secret options of the repository, named without C(repoN-), such as C(s3-key-secret).
         type: dict
         default: {}
+      ca_certificate:
+        description:
+          - Certificate of the authority that signed the store's, as PEM text, for the types s3, azure and gcs.
+          - Empty for an authority that the system trusts. The store's certificate is always verified.
+        type: str
+        default: ""
+      sftp_private_key:
+        description: Text of the private key with which this host logs in to an SFTP server, from a vault.
+        type: str
+        default: ""
+      sftp_host_key:
+        description: The SFTP server's own key, as its fingerprint V(SHA256:...) or as lines of C(known_hosts). It is always verified.
+        type: str
+        default: ""
+      mount_point:
+        description: Where the filesystem of a posix or cifs repository is mounted; without it there, nothing is written.
+        type: str
+        default: ""
   options:
     description: Further options by section, such as C(global) or C(global:backup). They win over the collection's choices.
     type: dict
@@ -128,6 +148,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import cluster_of, outcome, run_module, this_system
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import backrest_files
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.access import Access
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.backrest import RepositorySpec, StanzaSpec
 
 
@@ -159,6 +180,7 @@ def specification(place: int, item: dict[str, Any]) -> RepositorySpec:
         item["retention_full_days"],
         item["options"],
         item["secrets"],
+        Access(*(item[name] or "" for name in ("ca_certificate", "sftp_private_key", "sftp_host_key", "mount_point"))),
     )
 
 
@@ -187,6 +209,10 @@ def main() -> None:
         "retention_full_days": {"type": "int", "default": 7},
         "options": {"type": "dict", "default": {}},
         "secrets": {"type": "dict", "default": {}, "no_log": True},
+        "ca_certificate": {"type": "str", "default": ""},
+        "sftp_private_key": {"type": "str", "default": "", "no_log": True},
+        "sftp_host_key": {"type": "str", "default": "", "no_log": False},
+        "mount_point": {"type": "str", "default": ""},
     }
     run_module(
         {

@@ -104,7 +104,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
         refuse_orphaned(wanted["stanza"], cluster)
         missing = [] if only_judge else [Finding(f"stanza {wanted['stanza']}", "created", unseen(cluster))]
         return outcome(missing, action=provision.CREATE, archiving=False, standby=False, check_due=True, backups_due=[])
-    refuse_other_writers(seen, wanted["takes_over_from"], wanted["state"] == "upgraded")
+    refuse_other_writers(seen, wanted["takes_over_from"], wanted["state"] == "upgraded", unreadable=not only_judge)
     action = decide(wanted["state"], seen)
     findings = [] if only_judge else describe(wanted["stanza"], action, seen)
     if not module.check_mode and not only_judge:

@@ -17,6 +17,8 @@ from fleet import Checked, Fleet, Repeated, made
 from lab import ROOT, SYSTEMS, Lab, Result, execute
 from scheduling import Collision, Skipped, collide, second_repository, skip_on_a_standby
 from snapshots import Story, tell
+from stores import Stores
+from stores import stores as boot_stores
 
 
 @pytest.fixture(scope="session")
@@ -180,3 +182,9 @@ def converged(sandbox: Lab, watched_run: FirstRun) -> Converged:
 def drift_story(converged: Converged) -> DriftStory:
     """Five changes by hand, checked and mended from the default controller."""
     return play(converged, "drifted", "default")
+
+
+@pytest.fixture(scope="session")
+def stores(sandbox: Lab, request: pytest.FixtureRequest) -> Stores:
+    """A host with an object store, an Azure store and an SFTP server, each started when it is first asked for."""
+    return boot_stores(sandbox, request.config.getoption("--seed"))

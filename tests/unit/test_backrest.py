@@ -72,6 +72,32 @@ def test_each_repository_has_its_number() -> None:
     assert sections["global"]["repo1-retention-full"] == 7
 
 
+def test_a_store_that_does_not_answer_does_not_keep_the_others_waiting() -> None:
+    away = RepositorySpec(2, "s3", "/away", passphrase=GOOD)
+    sections = build(REPO, away)
+    assert sections["global:archive-push"]["io-timeout"] == 5
+    assert sections["global:backup"]["archive-timeout"] == 300
+    assert build(REPO, away, **{"global:archive-push": {"io-timeout": 60}})["global:archive-push"]["io-timeout"] == 60
+    for alone in (build(away), build(REPO, RepositorySpec(2, path="/srv/second"))):
+        assert "io-timeout" not in alone["global:archive-push"]
+
+
+@pytest.mark.parametrize("option", ["storage-ca-file", "sftp-private-key-file", "sftp-host-key-check-type", "sftp-known-host"])
+def test_an_option_that_has_a_field_is_refused_everywhere(option: str) -> None:
+    (problem,) = [found for found in judge(replace(REPO, options={option: "/x"})) if option in found.found]
+    assert problem.expected.startswith("the field ")
+    with pytest.raises(Refusal, match=f"'repo2-{option}' in section 'global' of pgbackrest_options; expected the field "):
+        build(**{"global": {f"repo2-{option}": "/x"}})
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_store_is_always_verified(version: str) -> None:
+    away = RepositorySpec(2, "s3", "/away", passphrase=GOOD, options={"storage-verify-tls": False})
+    (problem,) = judge_configuration(build(REPO, away, version=version), parse_version(version))
+    assert problem.found == "'repo2-storage-verify-tls=n' in [global]"
+    assert "give the authority that signed it as ca_certificate" in problem.next_step
+
+
 def test_further_options_win_over_the_collections_choices() -> None:
     sections = build(**{"global": {"compress-type": "lz4"}, "axiomdb": {"pg1-port": 5433}, "global:check": {"archive-timeout": 120}})
     assert sections["global"]["compress-type"] == "lz4"
@@ -167,7 +193,8 @@ def judge(*repositories: RepositorySpec, stanzas: tuple[StanzaSpec, ...] = (STAN
 
 
 def test_a_good_declaration() -> None:
-    away = RepositorySpec(2, "s3", "/a", passphrase=GOOD, options={"s3-bucket": "b"}, secrets={"s3-key-secret": CANARY})
+    options = {"s3-bucket": "b", "s3-endpoint": "store.example", "s3-region": "eu"}
+    away = RepositorySpec(2, "s3", "/a", passphrase=GOOD, options=options, secrets={"s3-key": "k", "s3-key-secret": CANARY})
     assert judge(REPO, away, stanzas=(STANZA, replace(STANZA, name="other-1.b_c"))) == []
 
 

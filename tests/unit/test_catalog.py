@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _recovery.catalog import NOT_OPENED, Backup, Database, Repository, mark_lost, parse_info, reason, unreadable
+from _recovery.catalog import NOT_OPENED, NOT_TRUSTED, Backup, Database, Repository, mark_lost, parse_info, reason, unreadable
 from _recovery.wal import Lsn, Segment
 from hypothesis import given
 from hypothesis import strategies as st
@@ -264,6 +264,22 @@ def test_the_reason_of_an_unreadable_repository_is_one_line() -> None:
         (
             "[FileOpenError] unable to open '/ü':\n[13] Permission denied\nHINT: has a stanza-create been performed?",
             "[FileOpenError] unable to open '/ü': [13] Permission denied",
+        ),
+        (
+            "[CryptoError] unable to verify certificate presented by 'store.lab:8443 (192.0.2.1)': [20] unable to get local issuer "
+            "certificate\n    [CryptoError] on 12 retries from 114-60004ms: unable to verify certificate presented by 'store.lab:8443'",
+            f"{NOT_TRUSTED}: unable to verify certificate presented by 'store.lab:8443 (192.0.2.1)': [20] unable to get local issuer "
+            "certificate",
+        ),
+        (
+            "[ProtocolError] HTTP request failed with 403 (Forbidden):\n*** Path/Query ***:\nGET /b/?prefix=a\n*** Request Headers ***:\n"
+            'authorization: <redacted>\n*** Response Content ***:\n<?xml version="1.0"?><Error><Code>SignatureDoesNotMatch</Code></Error>',
+            "the store answers 403 (Forbidden): SignatureDoesNotMatch",
+        ),
+        ("[ProtocolError] HTTP request failed with 404:\n*** Path/Query ***:\nGET /b", "the store answers 404"),
+        (
+            "[HostConnectError] timeout connecting to 'store.lab:8443'\n    [HostConnectError] on 2 retries from 1-2ms: timeout",
+            "[HostConnectError] timeout connecting to 'store.lab:8443'",
         ),
         ("\x1b]0;title\x07 red \x1b[31m\ufffd\u2028x", "]0;title red [31m x"),
         ("x" * 1000, "x" * 300),

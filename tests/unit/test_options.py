@@ -119,7 +119,9 @@ def test_values_by_version(version: Version, facts: dict[str, dict[str, int]]) -
         option = OPTIONS[name]
         for value, code in rows.items():
             problem = judge_option(place(option), name, value, version, beta=True, secrets_file=option.secret)
-            if (name, value) in RELATIVE_PATH_DEPENDS_ON_THE_WORKING_DIRECTORY:
+            if (name, value) == ("repo1-storage-verify-tls", "n"):
+                assert problem, "a store is always verified"
+            elif (name, value) in RELATIVE_PATH_DEPENDS_ON_THE_WORKING_DIRECTORY:
                 assert problem
             elif option.kind(version).type == "time" and version < Version(2, 53) and UNIT_OF_TIME_IS_DROPPED_BEFORE_2_53.fullmatch(value):
                 assert code == 0

@@ -250,3 +250,15 @@ def test_a_hole_is_what_lacks_between_the_newest_backup_and_what_is_believed_arc
 def test_without_a_backup_there_is_nothing_to_have_a_hole() -> None:
     seen = Evidence(replace(READY, backups=()), Listing(dict.fromkeys(names(3, 5), "a" * 40)))
     assert first_hole(SERVER, Archiver("on", COMMAND, last_segment=names(5)[0]), seen) is None
+
+
+def test_the_repository_that_takes_no_segment_is_named() -> None:
+    full = (
+        "104\nraised from local-1 protocol: archive-push command encountered error(s):\n"
+        "repo3: [FileWriteError] unable to write '/b/archive': [28] No space left on device\n"
+        "    [CommandError] on retry at 136ms: archive-push command encountered error(s):\nrepo3: [FileWriteError] unable to write"
+    )
+    assert Archiver(spool_errors=("104\nno repository", full)).fault == (
+        "repository 3: [FileWriteError] unable to write '/b/archive': [28] No space left on device"
+    )
+    assert Archiver(spool_errors=("[082]",)).fault == ""

@@ -94,6 +94,10 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
         {"archiver": replace(ARCHIVER, command="pgbackrest --stanza=other archive-push %p")},
         f"NOT PROTECTED: vps1: archive_command does not name the stanza axiomdb. Type: {SITE}",
     ),
+    "repository without its mount": (
+        {"repositories": (REPOSITORY, unreadable(2, "nothing is mounted on /mnt/backup", "mount /mnt/backup"))},
+        "NOT PROTECTED: vps1: repository 2 is unreadable: nothing is mounted on /mnt/backup. Type: mount /mnt/backup",
+    ),
     "unreadable repository": (
         {"repositories": (REPOSITORY, unreadable(2, "the passphrase does not open the repository"))},
         f"NOT PROTECTED: vps1: repository 2 is unreadable: the passphrase does not open the repository. Type: {INFO}",

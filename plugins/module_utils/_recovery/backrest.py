@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from . import passphrase
+from . import access, passphrase
+from .access import Access
 from .catalog import Repository
 from .option_types import BLOCK_INCREMENTAL_STABLE
 from .options import Version, is_secret, parallelism
@@ -16,7 +17,12 @@ from .problem import Problem, Refusal
 
 Sections = dict[str, dict[str, object]]
 LAST_NUMBER = 256
-FIELDS = {"type": "type", "path": "path", "cipher-type": "cipher_type", "cipher-pass": "cipher_pass"}
+FILES = "/etc/pgbackrest/repo"  # the beginning of the names of a repository's own files
+FIELDS = {"type": "type", "path": "path", "cipher-type": "cipher_type", "cipher-pass": "cipher_pass", **access.FIELDS}
+REMOTE = (*access.OBJECT_STORES, "sftp")
+# For a store that does not answer, pgBackRest waits about twenty times io-timeout before it pushes a segment to any other repository
+# (20 minutes by default), and a backup of another repository waits for that segment. In seconds, which every release understands.
+CUT_OFF: Mapping[str, Mapping[str, int]] = {"archive-push": {"io-timeout": 5}, "backup": {"archive-timeout": 300}}
 _OWN_FIELD = re.compile(rf"repo[0-9]+-({'|'.join(FIELDS)})")
 _STANZA = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -34,6 +40,7 @@ class RepositorySpec:
     retention_days: int = 7
     options: Mapping[str, object] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    access: Access = Access()
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,9 @@ def build(
     sections: Sections = {"global": _global(repositories, version), "global:backup": {"delta": True}}
     for command, processes in parallelism(cores).items():
         sections.setdefault(f"global:{command}", {})["process-max"] = processes
+    if len(repositories) > 1 and any(repository.kind in REMOTE for repository in repositories):
+        for command, options in CUT_OFF.items():
+            sections.setdefault(f"global:{command}", {}).update(options)
     for stanza in stanzas:
         sections[stanza.name] = {
             "pg1-path": stanza.data_directory,
@@ -97,6 +107,7 @@ def _global(repositories: Sequence[RepositorySpec], version: Version) -> dict[st
         }
         if version >= BLOCK_INCREMENTAL_STABLE:
             own["block"] = True
+        own |= access.options_of(repository.kind, repository.access, f"{FILES}{repository.number}-")
         options |= {f"repo{repository.number}-{name}": value for name, value in {**own, **repository.options}.items()}
     return options
 
@@ -133,6 +144,8 @@ def judge_declaration(repositories: Sequence[RepositorySpec], stanzas: Sequence[
             found = f"repository number {repository.number}"
             problems.append(Problem(found, f"a number from 1 to {LAST_NUMBER}", "correct pgbackrest_repositories"))
         problems += _misplaced(repository)
+        given = {**repository.options, **repository.secrets}
+        problems += access.judge(repository.number, repository.kind, repository.path, repository.access, given)
         if not repository.published and passphrase.is_published(repository.passphrase or ""):
             problems += [problem for problem in (judge_passphrase(repository, True),) if problem]
     return problems

@@ -8,10 +8,10 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import backrest, files, host, repository
+from . import access, backrest, files, host, repository
 from .backrest import RepositorySpec, StanzaSpec
 from .catalog import Repository, unreadable
 from .files import HEADER, Directory, File
@@ -21,6 +21,7 @@ from .problem import Problem, Refusal
 
 ROOT = "/etc/pgbackrest"
 LEGACY = "/etc/pgbackrest.conf"
+_OWN_FILE = re.compile(rf"repo[0-9]+-({access.CA}|{access.KEY}|{access.KNOWN})")
 _STANZA_PATH = re.compile(r"pg[0-9]*-path$")
 _OPTION = re.compile(r"^([ \t#]*([a-z0-9-]+)[ \t]*=).*$", re.MULTILINE)
 PACKAGE_OPTIONS = {"repo1-path": "/var/lib/pgbackrest"}
@@ -28,13 +29,14 @@ PACKAGE_OPTIONS = {"repo1-path": "/var/lib/pgbackrest"}
 
 @dataclass(frozen=True)
 class Plan:
-    """What differs and what makes it right. `installed` is empty on a host without pgBackRest."""
+    """What differs and what makes it right. `installed` is empty on a host without pgBackRest; `unneeded` are files to remove."""
 
     installed: str
     directories: tuple[Directory, ...]
     files: tuple[File, ...]
     findings: tuple[Finding, ...]
     diff: tuple[dict[str, str], ...]
+    unneeded: tuple[str, ...] = ()
 
 
 def plan(
@@ -53,16 +55,33 @@ def plan(
     secrets = backrest.secrets_of(repositories)
     problems = backrest.judge_declaration(repositories, stanzas)
     problems += _judge(sections, secrets, version)
-    problems += [*_undeclared(stanzas, secrets), *_foreign_directories(repositories, sections)]
+    problems += [*_undeclared(stanzas, secrets), *_unmounted(repositories), *_foreign_directories(repositories, sections)]
     if problems:
         raise Refusal(*problems)
-    main = File(f"{ROOT}/pgbackrest.conf", f"# {HEADER}\n{render(sections)}", "root", "postgres", 0o640)
+    notes = "".join(repository.mount_note(spec.number, spec.access.mount_point) for spec in repositories if spec.access.mount_point)
+    main = File(f"{ROOT}/pgbackrest.conf", f"# {HEADER}\n{notes}{render(sections)}", "root", "postgres", 0o640)
     secret = File(f"{ROOT}/conf.d/90-secrets.conf", f"# {HEADER}\n{render({'global': secrets})}", "root", "postgres", 0o640, True)
-    wanted = (main, secret)
-    problems = _passphrase_problems(repositories, stanzas, main, secrets, bool(installed))
+    own = _own_files(repositories)
+    problems = _passphrase_problems(repositories, stanzas, (main, *own), secrets, bool(installed))
     if problems:
         raise Refusal(*problems)
-    return _compare(installed, _directories(repositories, sections), wanted)
+    # A file is there before the configuration names it, and as long as it does.
+    return _compare(installed, _directories(repositories, sections), (*own, main, secret))
+
+
+def _own_files(repositories: Sequence[RepositorySpec]) -> tuple[File, ...]:
+    """Certificates, keys and known hosts: a file each, which only root and postgres read."""
+    return tuple(
+        File(f"{backrest.FILES}{spec.number}-{name}", f"# {HEADER}\n{content}", "root", "postgres", 0o640, name == access.KEY)
+        for spec in repositories
+        for name, content in spec.access.contents.items()
+    )
+
+
+def _unmounted(repositories: Sequence[RepositorySpec]) -> list[Problem]:
+    """Repositories that would be written to the disk below their mount point."""
+    points = {spec.number: spec.access.mount_point for spec in repositories if spec.access.mount_point}
+    return [access.not_mounted(number, point) for number, point in points.items() if not host.mounted(point)]
 
 
 def _judge(sections: backrest.Sections, secrets: Mapping[str, str], version: Version) -> Sequence[Problem]:
@@ -104,14 +123,18 @@ def _foreign_directories(repositories: Sequence[RepositorySpec], sections: backr
 
 
 def _passphrase_problems(
-    repositories: Sequence[RepositorySpec], stanzas: Sequence[StanzaSpec], main: File, secrets: Mapping[str, str], installed: bool
+    repositories: Sequence[RepositorySpec],
+    stanzas: Sequence[StanzaSpec],
+    wanted: Sequence[File],
+    secrets: Mapping[str, str],
+    installed: bool,
 ) -> list[Problem]:
     """Weak passphrases of new repositories, and everything with which an existing one cannot be read."""
     missing = [problem for problem in map(backrest.judge_missing, repositories) if problem]
     if missing:
         return missing
-    changes = files.read(main.path) != main.content or _secrets_differ(secrets)
-    seen = _try(main, secrets, stanzas, repositories) if installed and (changes or _any_weak(repositories)) else {}
+    changes = any(files.read(file.path) != file.content for file in wanted) or _secrets_differ(secrets)
+    seen = _try(wanted, secrets, stanzas, repositories) if installed and (changes or _any_weak(repositories)) else {}
     problems = []
     for spec in repositories:
         found = seen.get(spec.number)
@@ -136,19 +159,19 @@ def _has_content(path: str) -> bool:
 
 
 def _try(
-    main: File, secrets: Mapping[str, str], stanzas: Sequence[StanzaSpec], repositories: Sequence[RepositorySpec]
+    wanted: Sequence[File], secrets: Mapping[str, str], stanzas: Sequence[StanzaSpec], repositories: Sequence[RepositorySpec]
 ) -> dict[int, Repository]:
     """Look into each repository with the new configuration; the worst answer over all stanzas counts, else an existing one."""
     directory = files.trial_directory()
     seen: dict[int, Repository] = {}
     try:
-        trial = Path(directory, "pgbackrest.conf")
-        trial.write_text(main.content, encoding="utf-8")
-        os.chmod(trial, 0o644)
-        options = [f"--config={trial}", "--log-level-file=off"]
+        for file in wanted:
+            # What it names lies beside it, too.
+            files.write(replace(file, path=_moved(file.path, directory), content=file.content.replace(backrest.FILES, f"{directory}/repo")))
+        options = [f"--config={directory}/pgbackrest.conf", "--log-level-file=off"]
         numbers = [spec.number for spec in repositories]
         for stanza in stanzas:
-            for found in repository.look(stanza.name, numbers, options, backrest.environment_of(secrets)):
+            for found in repository.look_inside(stanza.name, numbers, options, backrest.environment_of(secrets)):
                 known = seen.get(found.number)
                 if known is None or (known.readable and (not found.readable or found.has_stanza)):
                     seen[found.number] = found
@@ -157,6 +180,10 @@ def _try(
     finally:
         shutil.rmtree(directory)
     return seen
+
+
+def _moved(path: str, directory: str) -> str:
+    return f"{directory}/{os.path.basename(path)}"
 
 
 def _directories(repositories: Sequence[RepositorySpec], sections: backrest.Sections) -> tuple[Directory, ...]:
@@ -173,22 +200,31 @@ def _compare(installed: str, directories: tuple[Directory, ...], wanted: tuple[F
         before = files.read(file.path)
         if before != file.content:
             diff.append(files.diff_of(file, masked))
-            findings += _option_findings(file, before)
+            findings += _content_findings(file, before) if _OWN_FILE.search(file.path) else _option_findings(file, before)
         attributes = files.attribute_findings(file)
         findings += attributes
         diff += files.findings_diff(attributes)
-    if os.path.lexists(LEGACY):
-        legacy = Finding(f"file {LEGACY}", ABSENT, "present")
-        findings.append(legacy)
-        diff += files.findings_diff([legacy])
-    return Plan(installed, directories, wanted, tuple(findings), tuple(diff))
+    unneeded = (*([LEGACY] if os.path.lexists(LEGACY) else []), *_unneeded(wanted))
+    present = [Finding(f"file {path}", ABSENT, "present") for path in unneeded]
+    diff += files.findings_diff(present)
+    return Plan(installed, directories, wanted, (*findings, *present), tuple(diff), unneeded)
+
+
+def _unneeded(wanted: Sequence[File]) -> list[str]:
+    """Certificates and keys that we wrote for a repository that does not have them any more."""
+    found = [entry.path for entry in os.scandir(ROOT) if _OWN_FILE.fullmatch(entry.name)] if os.path.isdir(ROOT) else []
+    return [path for path in sorted(found) if path not in {file.path for file in wanted} and HEADER in (files.read(path) or "")]
+
+
+def _content_findings(file: File, before: str | None) -> list[Finding]:
+    return [Finding(f"file {file.path}", "present" if before is None else "the declared content", ABSENT if before is None else "another")]
 
 
 def _option_findings(file: File, before: str | None) -> list[Finding]:
-    expected = _flat(parse(file.content))
+    expected = _flat(file.content)
     if before is None:
         return [Finding(f"file {file.path}", f"{len(expected)} options", ABSENT)]
-    found = _flat(parse(before))
+    found = _flat(before)
     hidden = frozenset(name for name in {*expected, *found} if is_secret(name.rpartition("] ")[2]))
     differing = compare_mappings(f"option in {file.path}", expected, found, hidden)
     return differing or [Finding(f"layout of {file.path}", "as written by the collection", "comments or order differ")]
@@ -199,8 +235,10 @@ def masked(text: str) -> str:
     return _OPTION.sub(lambda match: f"{match[1]}{HIDDEN}" if is_secret(match[2]) else match[0], text)
 
 
-def _flat(sections: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
-    return {f"[{section}] {name}": str(value) for section, options in sections.items() for name, value in options.items()}
+def _flat(text: str) -> dict[str, str]:
+    """What a configuration says, remembered mount points too, by names that a person understands."""
+    options = {f"[{section}] {name}": str(value) for section, options in parse(text).items() for name, value in options.items()}
+    return options | {f"[global] mount point of repo{number}": point for number, point in repository.mount_points(text).items()}
 
 
 def apply(planned: Plan) -> None:
@@ -212,10 +250,11 @@ def apply(planned: Plan) -> None:
         if files.read(file.path) != file.content or files.attribute_findings(file):
             _keep(file.path)
             files.write(file)
-    if os.path.lexists(LEGACY):
-        _keep(LEGACY)
-        Path(LEGACY).unlink()
-        files.sync("/etc")
+    for path in planned.unneeded:
+        if path == LEGACY:
+            _keep(path)
+        Path(path).unlink()
+        files.sync(os.path.dirname(path))
 
 
 def _keep(path: str) -> None:

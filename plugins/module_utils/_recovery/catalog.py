@@ -9,6 +9,7 @@ the status codes 0, 1 and 2 mean that somebody looked inside. With a wrong passp
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +18,10 @@ OK, MISSING_STANZA, NO_BACKUP = 0, 1, 2
 FULL_LABEL = len("20261122-020001F")
 LOOKED_INSIDE = (OK, MISSING_STANZA, NO_BACKUP)
 NOT_OPENED = "the passphrase does not open the repository"
+NOT_TRUSTED = "the store's certificate is not trusted"
+_HTTP = re.compile(r"HTTP request failed with (\d{3}(?: \([^)\n]*\))?)")
+_STORE_SAYS = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
+_NOISE = re.compile(r"HINT:|\n *\[\w+\] on (?:retry|\d+ retries)|\n\*\*\* ")
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Backup:
 
 @dataclass(frozen=True)
 class Repository:
-    """What one repository holds of one stanza. `readable` is false when nobody could look inside."""
+    """What one repository holds of one stanza. `readable` is false when nobody could look inside; `remedy` is what helps, if known."""
 
     number: int
     code: int
@@ -67,6 +72,7 @@ class Repository:
     databases: tuple[Database, ...] = ()
     archives: tuple[Archive, ...] = ()
     backups: tuple[Backup, ...] = ()
+    remedy: str = ""
 
     @property
     def readable(self) -> bool:
@@ -96,22 +102,32 @@ class Repository:
         return tuple(backup for backup in self.current_backups if not backup.error)
 
 
-def unreadable(number: int, message: str) -> Repository:
-    """A repository into which nobody could look, with the reason in one line."""
-    return Repository(number, 99, reason(message) or "no reason given")
+def unreadable(number: int, message: str, remedy: str = "") -> Repository:
+    """A repository into which nobody could look, with the reason in one line and the command that helps, where it is known."""
+    return Repository(number, 99, reason(message) or "no reason given", remedy=remedy)
 
 
 def reason(message: str) -> str:
-    """What pgBackRest says of a failure, as one printable line without its hints.
+    """What pgBackRest says of a failure, as one printable line without its hints, retries and the headers of a request.
 
-    With a wrong passphrase it either notices that, or takes for an info file what it deciphered, and prints that.
+    With a wrong passphrase it either notices that, or takes for an info file what it deciphered, and prints that. It calls a
+    certificate that it does not trust by the same name.
     """
-    printable = "".join(letter if letter.isprintable() and letter != "\ufffd" else " " for letter in message.partition("HINT:")[0])
+    if refused := _HTTP.search(message):
+        code = _STORE_SAYS.search(message)
+        return f"the store answers {refused[1]}" + (f": {code[1]}" if code else "")
+    printable = "".join(letter if letter.isprintable() and letter != "\ufffd" else " " for letter in _NOISE.split(message)[0])
+    if "certificate" in printable:
+        return f"{NOT_TRUSTED}: {_shorten(printable.removeprefix('[CryptoError] '))}"
     if "CryptoError" in printable:
         return NOT_OPENED
     if "[FormatError] unable to load info file" in printable:
         return f"{NOT_OPENED}, or its info file is damaged"
-    return " ".join(printable.split())[:300]
+    return _shorten(printable)
+
+
+def _shorten(text: str) -> str:
+    return " ".join(text.split())[:300]
 
 
 def mark_lost(repository: Repository, directories: frozenset[str]) -> Repository:

@@ -36,6 +36,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def mounted(point: str) -> bool:
+    """Whether a filesystem is mounted on this directory. Looking at it lets an automounter mount it first."""
+    try:
+        os.stat(point)
+    except OSError:
+        pass
+    rows = (line.split(" ") for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines())
+    return any(_unescaped(row[1]) == point and row[2] != "autofs" for row in rows)
+
+
+def _unescaped(path: str) -> str:
+    """A path of /proc/self/mounts, which writes blanks and backslashes as octal numbers."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path)
+
+
 def installed_packages(names: Sequence[str]) -> dict[str, str]:
     """Versions of those packages that are installed completely."""
     if not names:

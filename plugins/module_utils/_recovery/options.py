@@ -178,6 +178,9 @@ def _judge_place(case: _Case) -> Problem | None:
             "delta in [global:backup] alone",
             "move it there: here it makes a restore typed by hand overwrite a full directory without being asked",
         )
+    if option.name == "repo1-storage-verify-tls" and case.value not in (True, "y", None):
+        expected = "the store's certificate to be verified, always: otherwise anybody on the way can be the store"
+        return case.problem(case.shown, expected, "take it out; give the authority that signed it as ca_certificate of that repository")
     if option.stanza_only and case.is_global:
         return case.problem(case.shown, "it in the section of a stanza", "move it to the section of its stanza, such as [main]")
     if option.commands == {"restore"} and command != "restore":

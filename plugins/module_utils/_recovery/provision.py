@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .archive import Listing
-from .catalog import Repository
+from .catalog import Repository, reason
 from .wal import Segment
 from .writer import Evidence, Server, is_upgrade
 
+_REFUSED = re.compile(r"^repo([0-9]+): (.+)", re.MULTILINE | re.DOTALL)
 CREATE, UPGRADE, NONE = "create", "upgrade", "none"
 
 
@@ -59,6 +61,12 @@ class Archiver:
     def failing(self) -> bool:
         """True when the newest attempt failed, by the server's own account or by the asynchronous spool's."""
         return bool(self.spool_errors) or (self.last_failed_time or 0) > (self.last_time or 0)
+
+    @property
+    def fault(self) -> str:
+        """What pgBackRest says of the repository to which a segment could not be pushed; empty when it names none."""
+        found = next(filter(None, map(_REFUSED.search, self.spool_errors)), None)
+        return f"repository {found[1]}: {reason(found[2])}" if found else ""
 
 
 def stanza_action(server: Server, repositories: Iterable[Repository]) -> str:

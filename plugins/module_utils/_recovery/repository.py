@@ -6,18 +6,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from . import access, host
 from .archive import Listing, directories_since, names, parse_listing
 from .catalog import Repository, mark_lost, parse_info, unreadable
-from .run import EXIT_CODES, Completed, pgbackrest, pgbackrest_when_free, require
+from .run import EXIT_CODES, Completed, meaning, pgbackrest, pgbackrest_when_free, require
 from .writer import Evidence
 
 MAIN_FILE = Path("/etc/pgbackrest/pgbackrest.conf")
 INCLUDES = Path("/etc/pgbackrest/conf.d")
+PATIENCE = "3"  # seconds of io-timeout; pgBackRest tries ten times as long to reach a store that does not answer, ten minutes by default
 _OPTION = re.compile(r"^\s*repo([0-9]+)-([a-z0-9-]+)\s*=\s*(.*?)\s*$", re.MULTILINE)
 _SECTION = re.compile(r"^\[([^\]\n]+)\]\s*$", re.MULTILINE)
 _CLUSTER = re.compile(r"^\s*pg[0-9]+-path\s*=", re.MULTILINE)
+_MOUNT = re.compile(r"^# repo([0-9]+) lies on the mount point (/.*)$", re.MULTILINE)
 
 
 def configured() -> dict[int, dict[str, str]]:
@@ -38,6 +42,18 @@ def stanzas() -> list[str]:
     return [name for name, body in zip(parts[1::2], parts[2::2], strict=True) if _CLUSTER.search(body)]
 
 
+def mount_note(number: int, point: str) -> str:
+    """The comment by which the configuration remembers a mount point: pgBackRest has no option for it."""
+    return f"# repo{number} lies on the mount point {point}\n"
+
+
+def mount_points(text: str | None = None) -> dict[int, str]:
+    """The mount points that the configuration of this host remembers, by repository."""
+    if text is None:
+        text = MAIN_FILE.read_text(encoding="utf-8", errors="replace") if MAIN_FILE.is_file() else ""
+    return {int(number): point for number, point in _MOUNT.findall(text)}
+
+
 def option(name: str, default: str) -> str:
     """The value of a global option in the configuration of this host."""
     text = MAIN_FILE.read_text(encoding="utf-8", errors="replace") if MAIN_FILE.is_file() else ""
@@ -45,9 +61,23 @@ def option(name: str, default: str) -> str:
     return found[0] if found else default
 
 
-def look(stanza: str, numbers: Sequence[int], options: Sequence[str] = (), env: Mapping[str, str] | None = None) -> tuple[Repository, ...]:
-    """What each repository holds of the stanza; one that could not be read says so, whatever the exit code was."""
-    done = pgbackrest(stanza, ["info", "--output=json"], options, env)
+def look(stanza: str, numbers: Sequence[int], options: Sequence[str] = ()) -> tuple[Repository, ...]:
+    """What each repository holds of the stanza. What lies below a mount point on which nothing is mounted is none of them."""
+    gone = {number: point for number, point in mount_points().items() if number in numbers and not host.mounted(point)}
+    seen = look_inside(stanza, numbers, options)
+    return tuple(_not_mounted(found.number, gone[found.number]) if found.number in gone else found for found in seen)
+
+
+def _not_mounted(number: int, point: str) -> Repository:
+    problem = access.not_mounted(number, point)
+    return unreadable(number, f"nothing is mounted on {point}", problem.next_step)
+
+
+def look_inside(
+    stanza: str, numbers: Sequence[int], options: Sequence[str] = (), env: Mapping[str, str] | None = None
+) -> tuple[Repository, ...]:
+    """The same without a look at mounts; one that could not be read says so, whatever the exit code was."""
+    done = pgbackrest(stanza, ["info", "--output=json"], [f"--io-timeout={PATIENCE}", *options], env)
     try:
         if done.code == 0:
             return parse_info(done.stdout, stanza, numbers)
@@ -55,14 +85,15 @@ def look(stanza: str, numbers: Sequence[int], options: Sequence[str] = (), env: 
         pass
     if len(numbers) == 1:
         return (unreadable(numbers[0], _reason(done)),)
-    return tuple(look(stanza, [number], [*options, f"--repo={number}"], env)[0] for number in numbers)
+    return tuple(look_inside(stanza, [number], [*options, f"--repo={number}"], env)[0] for number in numbers)
 
 
 def _reason(done: Completed) -> str:
     printable = re.sub(r"[^\x20-\x7e]+", " ", done.detail)[:300]
     code = re.search(r"\[(\d{3})\]", done.stdout + done.stderr)
     number = done.code or (int(code[1]) if code else 0)
-    return EXIT_CODES[number][0] if number in EXIT_CODES else printable or "pgbackrest info gave no valid JSON"
+    known = meaning(replace(done, code=number))[0] if number in EXIT_CODES else ""
+    return known or printable or "pgbackrest info gave no valid JSON"
 
 
 def list_archive(stanza: str, repository: Repository, timeline: int) -> Listing:

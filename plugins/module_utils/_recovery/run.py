@@ -11,7 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-LOCK_HELD = 50
+LOCK_HELD, CRYPTO = 50, 95
+CERTIFICATE = ("the store's certificate is not trusted", "correct ca_certificate in pgbackrest_repositories, or renew the certificate")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # pgBackRest's exit codes that a user meets (source: its src/build/error/error.yaml), and what to type next.
@@ -36,7 +37,7 @@ EXIT_CODES = {
     68: ("archive_command does not call pgbackrest", "ansible-playbook playbooks/site.yml"),
     73: ("a path is missing", "pgbackrest --stanza={stanza} info"),
     75: ("there is no such backup set", "pgbackrest --stanza={stanza} info"),
-    82: ("a WAL segment did not reach the archive in time", "tail /var/log/postgresql/*.log"),
+    82: ("a WAL segment did not reach the archive in time", "tail /var/log/pgbackrest/{stanza}-archive-push-async.log"),
     87: ("archiving is off", "ansible-playbook playbooks/site.yml -e postgresql_restart_allowed=true"),
     95: ("the passphrase does not open the repository", "pgbackrest --stanza={stanza} info"),
     103: ("no repository can be used", "pgbackrest --stanza={stanza} info"),
@@ -110,12 +111,18 @@ def pgbackrest(stanza: str, command: Sequence[str], options: Sequence[str] = (),
     return run(["pgbackrest", *scope, *levels, *options, *command], user="postgres", env=env)
 
 
+def meaning(completed: Completed) -> tuple[str, str]:
+    """What its exit code means, and what to type next. pgBackRest has one code for a passphrase and for a certificate."""
+    if completed.code == CRYPTO and "certificate" in completed.detail:
+        return CERTIFICATE
+    return EXIT_CODES.get(completed.code, (f"exit code {completed.code:03d}", "read the message above"))
+
+
 def require(completed: Completed, stanza: str = "") -> Completed:
     """Return a command that succeeded. Raises CommandFailed with the meaning of its exit code."""
     if completed.code == 0:
         return completed
-    unknown = (f"exit code {completed.code:03d}", "read the message above")
-    reason, next_step = EXIT_CODES.get(completed.code, unknown)
+    reason, next_step = meaning(completed)
     raise CommandFailed(completed, reason, next_step.format(stanza=stanza))
 
 

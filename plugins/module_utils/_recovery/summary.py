@@ -112,7 +112,7 @@ def _archiver_reasons(picture: Picture, site: str) -> Iterator[Verdict]:
         yield Verdict(False, f"archive_command does not name the stanza {picture.stanza}", site, "archiver")
     for repository in picture.repositories:
         if not repository.readable:
-            info = f"sudo -u postgres pgbackrest --stanza={picture.stanza} info"
+            info = repository.remedy or f"sudo -u postgres pgbackrest --stanza={picture.stanza} info"
             reason = f"repository {repository.number} is unreadable: {repository.message}"
             yield Verdict(False, reason, info, f"repository {repository.number}")
     if archiver.stopped:
@@ -122,7 +122,7 @@ def _archiver_reasons(picture: Picture, site: str) -> Iterator[Verdict]:
         yield Verdict(False, f"{' and '.join(picture.unsafe)} off: a crash of this host damages the data", site, "unsafe")
     log = f"tail /var/log/pgbackrest/{picture.stanza}-archive-push-async.log"
     if archiver.failing:
-        yield Verdict(False, "archiving fails", log, "archiving")
+        yield Verdict(False, "archiving fails" + (f": {archiver.fault}" if archiver.fault else ""), log, "archiving")
     elif archiver.oldest_waiting is not None and picture.now - archiver.oldest_waiting > STALLED_SECONDS:
         waiting = f"{archiver.waiting} WAL segments wait, the oldest for {age(picture.now - archiver.oldest_waiting)}"
         yield Verdict(False, waiting, log, "archiving")

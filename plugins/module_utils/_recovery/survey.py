@@ -80,12 +80,17 @@ def survey_if_running(stanza: str, cluster: Cluster, inventory_host: str) -> Sur
         raise
 
 
-def refuse_other_writers(seen: Survey, takes_over_from: str = "", upgrade_confirmed: bool = False) -> None:
-    """Raise Refusal when any repository shows that this server must not write to the stanza. A standby writes nothing anyway."""
+def refuse_other_writers(seen: Survey, takes_over_from: str = "", upgrade_confirmed: bool = False, *, unreadable: bool = True) -> None:
+    """Raise Refusal when any repository shows that this server must not write to the stanza. A standby writes nothing anyway.
+
+    `unreadable` repositories are refused too, except before a configuration is written that may have lost them on purpose.
+    """
     if seen.standby:
         return
     problems = []
     for item in seen.evidence:
+        if not item.repository.readable and not unreadable:
+            continue
         foreign = item.repository.current is not None and item.repository.current.system_id != seen.server.system_id
         problem = None if upgrade_confirmed and foreign else judge_writer(seen.server, item, takes_over_from)
         problems += [problem] if problem else []

@@ -90,7 +90,7 @@ def _unreadable(server: Server, repository: Repository) -> Problem:
     return Problem(
         f"repository {repository.number} unreadable (status {repository.code}: {repository.message})",
         f"to see what it holds of the stanza {server.stanza} before anything is written to it",
-        f"sudo -u postgres pgbackrest --stanza={server.stanza} --repo={repository.number} info",
+        repository.remedy or f"sudo -u postgres pgbackrest --stanza={server.stanza} --repo={repository.number} info",
     )
 
 
