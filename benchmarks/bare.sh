@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What a careful person would type on a bare Debian host, as root, to get what playbooks/site.yml makes of a sandbox host:
-# Debian's packages, a cluster with checksums, one role and one database, an encrypted repository, archiving, a first backup.
+# Debian's packages, a cluster with checksums, one role and one database, an encrypted repository, archiving, a first backup,
+# and the runbook's schedule.
 # Nothing is checked beforehand and nothing can be repeated: it is the measure for speed alone.
 # Reads ROLE_PASSWORD and CIPHER_PASS from its environment.
 set -euo pipefail
@@ -20,7 +21,7 @@ as_postgres() { (cd / && setpriv --reuid postgres --regid postgres --init-groups
 mkdir -p /etc/postgresql-common/createcluster.d
 echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/10-axiomdb.conf
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends "postgresql-$version" pgbackrest >/dev/null
+apt-get install -y -qq --no-install-recommends "postgresql-$version" pgbackrest cron logrotate >/dev/null
 
 TZ=UTC pg_createcluster --locale C.UTF-8 --encoding UTF8 "$version" main -- --data-checksums >/dev/null
 cat >"/etc/postgresql/$version/main/conf.d/10-axiomdb.conf" <<'TEXT'
@@ -89,3 +90,21 @@ TEXT
 as_postgres pgbackrest --stanza=axiomdb stanza-create
 as_postgres pgbackrest --stanza=axiomdb check
 as_postgres pgbackrest --stanza=axiomdb --type=full backup
+
+install -d -m 0750 -o postgres -g adm /var/log/axiomdb
+cat >/etc/cron.d/pgbackrest <<'TEXT'
+0 2 * * * postgres pgbackrest --stanza=axiomdb --type=full backup >>/var/log/axiomdb/backup.log 2>&1
+0 * * * * postgres pgbackrest --stanza=axiomdb --type=incr backup >>/var/log/axiomdb/backup.log 2>&1
+0 4 * * * postgres pgbackrest --stanza=axiomdb verify >>/var/log/axiomdb/backup-verify.log 2>&1
+TEXT
+cat >/etc/logrotate.d/axiomdb <<'TEXT'
+/var/log/axiomdb/*.log {
+  weekly
+  rotate 12
+  compress
+  missingok
+  notifempty
+  su postgres adm
+}
+TEXT
+systemctl enable --quiet --now cron

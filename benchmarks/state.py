@@ -51,6 +51,14 @@ def repository() -> dict[str, Any]:
     }
 
 
+def schedule() -> dict[str, Any]:
+    """Return when cron starts something for the repository, the heartbeat apart, and whether cron runs."""
+    lines = Path("/etc/cron.d/pgbackrest").read_text(encoding="utf-8").splitlines()
+    times = sorted(" ".join(line.split()[:5]) for line in lines if " postgres " in line and "heartbeat" not in line)
+    cron = subprocess.run(["systemctl", "is-active", "--quiet", "cron"], check=False)
+    return {"times": times, "cron": cron.returncode, "rotation": Path("/etc/logrotate.d/axiomdb").exists()}
+
+
 def modes() -> dict[str, str]:
     """Return owner and mode of the files that matter."""
     found = {}
@@ -63,7 +71,7 @@ def modes() -> dict[str, str]:
 def main() -> None:
     """Print the state."""
     state: dict[str, Any] = {name: rows(query) for name, query in QUERIES.items()}
-    state |= {"configuration": configuration(), "repository": repository(), "modes": modes()}
+    state |= {"configuration": configuration(), "repository": repository(), "modes": modes(), "schedule": schedule()}
     sys.stdout.write(json.dumps(state) + "\n")
 
 

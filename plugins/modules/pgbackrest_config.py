@@ -141,31 +141,38 @@ installed:
   returned: success
   type: str
   sample: 2.55.1
+missing:
+  description: Packages that it needs and that are not installed.
+  returned: success
+  type: list
+  elements: str
+  sample: [pgbackrest]
 """
 
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import cluster_of, outcome, run_module, this_system
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import backrest_files
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import backrest_files, packages, systems
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.access import Access
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.backrest import RepositorySpec, StanzaSpec
 
 
 def act(module: AnsibleModule) -> dict[str, Any]:
     """Plan, and outside check mode apply the plan."""
-    wanted = module.params
+    wanted, system = module.params, this_system()
     plan = backrest_files.plan(
         [specification(number, item) for number, item in enumerate(wanted["repositories"], 1)],
         [stanza(item) for item in wanted["stanzas"]],
         wanted["options"],
-        this_system().pgbackrest,
+        system.pgbackrest,
     )
+    found = {"installed": plan.installed, "missing": packages.missing(systems.packages_for(["pgbackrest"], system))}
     if wanted["judge_only"]:
-        return outcome([], installed=plan.installed)
+        return outcome([], **found)
     if not module.check_mode:
         backrest_files.apply(plan)
-    return outcome(list(plan.findings), list(plan.diff), installed=plan.installed)
+    return outcome(list(plan.findings), list(plan.diff), **found)
 
 
 def specification(place: int, item: dict[str, Any]) -> RepositorySpec:
