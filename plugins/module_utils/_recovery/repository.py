@@ -105,13 +105,17 @@ def list_archive(stanza: str, repository: Repository, timeline: int) -> Listing:
     if current is None:
         return Listing()
     base = f"archive/{stanza}/{current.version}-{current.number}"
-    scope = [f"--repo={repository.number}"]
-    top = require(pgbackrest("", ["repo-ls", "--output=json", base], scope), stanza)
+    top = _read(stanza, repository.number, "repo-ls", "--output=json", base)
     newest = repository.newest_backup
     since = newest.wal_stop or "" if newest else ""
-    directories = directories_since(top.stdout, timeline, since if since.startswith(f"{timeline:08X}") else "")
-    inner = [pgbackrest("", ["repo-ls", "--output=json", f"{base}/{directory}"], scope) for directory in directories]
-    return parse_listing(top.stdout, *(require(done, stanza).stdout for done in inner))
+    directories = directories_since(top, timeline, since if since.startswith(f"{timeline:08X}") else "")
+    inner = [_read(stanza, repository.number, "repo-ls", "--output=json", f"{base}/{directory}") for directory in directories]
+    return parse_listing(top, *inner)
+
+
+def _read(stanza: str, number: int, *command: str) -> str:
+    """What a command that only reads a repository prints. Raises CommandFailed."""
+    return require(pgbackrest("", command, [f"--repo={number}", f"--io-timeout={PATIENCE}"]), stanza).stdout
 
 
 def without_lost_backups(stanza: str, repository: Repository) -> Repository:
@@ -121,8 +125,8 @@ def without_lost_backups(stanza: str, repository: Repository) -> Repository:
     """
     if not repository.backups:
         return repository
-    done = require(pgbackrest("", ["repo-ls", "--output=json", f"backup/{stanza}"], [f"--repo={repository.number}"]), stanza)
-    return mark_lost(repository, frozenset(names(done.stdout)))
+    listing = _read(stanza, repository.number, "repo-ls", "--output=json", f"backup/{stanza}")
+    return mark_lost(repository, frozenset(names(listing)))
 
 
 def annotate(stanza: str, number: int, label: str, annotations: Mapping[str, str]) -> None:
@@ -143,5 +147,5 @@ def evidence_of(stanza: str, repository: Repository, timeline: int) -> Evidence:
     if timeline > 1 and timeline in listing.histories and repository.current is not None:
         archive_id = f"{repository.current.version}-{repository.current.number}"
         path = f"archive/{stanza}/{archive_id}/{timeline:08X}.history"
-        history = require(pgbackrest("", ["repo-get", path], [f"--repo={repository.number}"]), stanza).stdout
+        history = _read(stanza, repository.number, "repo-get", path)
     return Evidence(repository, listing, history)
