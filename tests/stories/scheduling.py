@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from lab import Host, Result
 TOOL = "/opt/axiomdb/axiomdb-recovery"
 SECOND = {"path": "/var/lib/pgbackrest2", "cipher_pass": "{{ sandbox_cipher_pass }}2", "retention_full_days": 2}
 REPOSITORIES = [{"cipher_pass": "{{ sandbox_cipher_pass }}"}, SECOND]
+# How a held lock stands in a log; the digits alone are in labels and times too.
+LOCK_HELD = re.compile(r"\[050\]|\b050:|with 050\b|unable to acquire lock")
 PROMISED = 180  # seconds after the minute in which cron starts both
 _STANDBY = "touch {data}/standby.signal && chown postgres: {data}/standby.signal && systemctl restart postgresql@{version}-main"
 

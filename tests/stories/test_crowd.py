@@ -12,10 +12,10 @@ from collections import Counter
 import pytest
 from converged import Converged
 from crowding import JOBS, Crowd, crowd, labels
+from scheduling import LOCK_HELD
 
 FEW = {"full": 1, "hourly": 3, "verify": 2, "heartbeat": 2, "watch": 2}
 MANY = {"full": 10, "hourly": 40, "verify": 15, "heartbeat": 15, "watch": 20}
-LOCK_HELD = re.compile(r"\[050\]|\b050:|with 050\b|unable to acquire lock")
 
 
 @pytest.fixture(
