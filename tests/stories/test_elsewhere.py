@@ -12,6 +12,8 @@ from stores import Stores
 
 NUMBERS = {kind: number for number, kind in enumerate(KINDS, 2)}
 
+pytestmark = pytest.mark.xdist_group("stores")
+
 
 @pytest.fixture(scope="module")
 def mixed(converged: Converged, stores: Stores) -> Mixed:

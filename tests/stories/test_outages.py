@@ -12,11 +12,13 @@ from stores import Stores
 TROUBLE, OVER = "\U0001f534", "\U0001f7e2"
 NUMBERS = {"cut off": 2, "full": 3, "unmounted": 3}
 
+pytestmark = pytest.mark.xdist_group("stores")
+
 
 @pytest.fixture(scope="module")
 def outages(converged: Converged, stores: Stores, request: pytest.FixtureRequest) -> Outages:
     """In tier ci half a minute without the store; in the other two minutes, with the patience that a host is given by default."""
-    long = request.config.getoption("--tier") == "torture"
+    long = request.config.getoption("--tier") != "ci"
     return play(converged, stores, 120 if long else 25, {} if long else QUICK, request.config.getoption("--seed"))
 
 

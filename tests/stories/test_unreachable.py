@@ -9,6 +9,8 @@ from converged import Converged
 from stores import Stores
 from unreachable import CASES, Refused, play
 
+pytestmark = pytest.mark.xdist_group("stores")
+
 
 @pytest.fixture(scope="module")
 def refused(converged: Converged, stores: Stores) -> Refused:
