@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from annotating import Annotated, annotate
+from byhand import Typed, type_them
 from commits import Commit, commit, seconds_to_archive, start_load, stop_load
 from converged import Converged, FirstRun, provision_watched
 from drifting import Story as DriftStory
@@ -138,7 +139,13 @@ def last_check(fleet: Fleet, load_ran: dict[str, bool]) -> Repeated:
 
 
 @pytest.fixture(scope="session")
-def collision(fleet: Fleet, last_check: Repeated) -> dict[str, Collision]:
+def typed(fleet: Fleet, last_check: Repeated) -> dict[str, Typed]:
+    """What a person types on each host."""
+    return fleet.each(type_them)
+
+
+@pytest.fixture(scope="session")
+def collision(fleet: Fleet, typed: dict[str, Typed]) -> dict[str, Collision]:
     """A second repository, and two backups that cron starts in the same minute."""
     result = second_repository(fleet)
     assert result.rc == 0, result.output

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import pytest
+from byhand import Typed
 from commits import PROMISED
-from fleet import STANZA, Checked, Fleet, named
+from fleet import Checked, Fleet, named
 from lab import Result
 
 # One test process has the hosts of all systems, so that they wait for the same minute.
@@ -63,35 +64,21 @@ def test_a_commit_on_an_idle_server_is_archived_in_time(system: str, idle_archiv
     assert 0 < seconds <= PROMISED
 
 
-def test_pgbackrest_check_agrees(system: str, fleet: Fleet, idle_archived: dict[str, float | None]) -> None:
-    checked = fleet[system].run(f"sudo -u postgres pgbackrest --stanza={STANZA} --log-level-console=info check")
+def test_pgbackrest_check_agrees(system: str, typed: dict[str, Typed]) -> None:
+    checked = typed[system].check
+    assert checked.rc == 0, checked.output
     assert "successfully archived to" in checked.stdout
     assert "on repo1" in checked.stdout
 
 
-def test_check_pgbackrest_agrees(system: str, fleet: Fleet, idle_archived: dict[str, float | None]) -> None:
-    host = fleet[system]
-    host.run("DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends check-pgbackrest")
-    judge = f"check_pgbackrest --stanza={STANZA}"
-    retention = host.run(f"{judge} --service=retention --retention-full=1", user="postgres")
-    archives = host.run(f"{judge} --service=archives", user="postgres")
-    assert retention.stdout.startswith("BACKUPS_RETENTION OK - ")
-    assert archives.stdout.startswith("WAL_ARCHIVES OK - ")
+def test_check_pgbackrest_agrees(system: str, typed: dict[str, Typed]) -> None:
+    assert typed[system].retention.stdout.startswith("BACKUPS_RETENTION OK - ")
+    assert typed[system].archives.stdout.startswith("WAL_ARCHIVES OK - ")
 
 
-def test_a_restore_typed_by_hand_is_refused(system: str, fleet: Fleet, idle_archived: dict[str, float | None]) -> None:
-    host = fleet[system]
-    fields = host.run(["pg_lsclusters", "--no-header"]).stdout.split()
-    version, name, directory = fields[0], fields[1], fields[-2]
-    unit = f"postgresql@{version}-{name}"
-    host.run(["systemctl", "stop", unit])
-    try:
-        before = host.tree(directory)
-        restored = host.run(f"sudo -u postgres pgbackrest --stanza={STANZA} restore", check=False)
-        after = host.tree(directory)
-    finally:
-        host.run(["systemctl", "start", unit])
-    assert restored.rc == 40
-    assert f"ERROR: [040]: unable to restore to path '{directory}' because it contains files" in restored.output
-    assert before == after
-    assert host.sql("select pg_is_in_recovery()") == "f"
+def test_a_restore_typed_by_hand_is_refused(system: str, typed: dict[str, Typed]) -> None:
+    seen = typed[system]
+    assert seen.restore.rc == 40
+    assert f"ERROR: [040]: unable to restore to path '{seen.directory}' because it contains files" in seen.restore.output
+    assert seen.before == seen.after
+    assert seen.recovering == "f"
