@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from annotating import Annotated, annotate
@@ -60,6 +61,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         [pytest.param(system, marks=_marks(system, chosen=system in chosen, grouped=grouped)) for system in SYSTEMS],
         scope="session",
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell the stories of one system after those of another, and each of them once.
+
+    pytest puts tests with the same parameters side by side; between them what a file shares would be made anew for each.
+    """
+    here = Path(__file__).parent
+    stories = [item for item in items if item.path.is_relative_to(here)]
+    rest = [item for item in items if not item.path.is_relative_to(here)]
+    items[:] = [*sorted(stories, key=lambda item: (_system(item), item.path)), *rest]
+
+
+def _system(item: pytest.Item) -> int:
+    found = item.callspec.params.get("system") if hasattr(item, "callspec") else None
+    return SYSTEMS.index(found) if found in SYSTEMS else len(SYSTEMS)
 
 
 def _marks(system: str, *, chosen: bool, grouped: bool) -> list[pytest.MarkDecorator]:

@@ -181,7 +181,9 @@ def break_things(story: Story) -> None:
     """One trouble after the other. Only the last two are not mended."""
     wait = "timeout 60 bash -c 'until psql -qAtc \"select {} from pg_stat_archiver\" | grep -q t; do sleep 0.1; done'"
     push = f"pgbackrest --stanza={STANZA} archive-push %p"
-    steps = ("alter system set archive_command = '{}'", "select pg_reload_conf()", "select pg_sleep(0.5)", "select pg_switch_wal()")
+    # A segment without anything in it is not closed.
+    close = "select pg_switch_wal() from pg_logical_emit_message(false, 'story', 'close')"
+    steps = ("alter system set archive_command = '{}'", "select pg_reload_conf()", "select pg_sleep(0.5)", close)
     command = "psql -q " + " ".join(f'-c "{step}"' for step in steps)
     failing = wait.format("last_failed_time > coalesce(last_archived_time, to_timestamp(0))")
     good = command.format(push) + " && " + wait.format("last_archived_time > coalesce(last_failed_time, to_timestamp(0))")

@@ -94,7 +94,7 @@ def play(converged: Converged, stores: Stores, seconds: float, options: Mapping[
     settle(host)
     host.run([TOOL, "backup", "--job=hourly"])
     troubles["unmounted"] = Trouble(told, look(host), backup, site)
-    return Outages(troubles, closed_meanwhile, waiting, load_ran, closed(host), {number: segments(host, number) for number in (1, 2, 3)})
+    return Outages(troubles, closed_meanwhile, waiting, load_ran, closed(host, 3), {number: segments(host, number) for number in (1, 2, 3)})
 
 
 def mount(host: Host) -> None:
@@ -151,9 +151,9 @@ def segments(host: Host, number: int) -> set[str]:
     return {name for name, dash, rest in names if dash and len(name) == 24}
 
 
-def closed(host: Host) -> set[str]:
-    """Every segment from the first in the repositories that began with this server to the last one that it closed."""
+def closed(host: Host, number: int) -> set[str]:
+    """Every segment from the first in a repository that began with this server to the last one that it closed."""
     last = host.sql("select last_archived_wal from pg_stat_archiver")
-    first = min(segments(host, 3))
+    first = min(segments(host, number))
     numbers = [int(name[8:16], 16) * 256 + int(name[16:], 16) for name in (first, last[:24])]
     return {f"{first[:8]}{number // 256:08X}{number % 256:08X}" for number in range(numbers[0], numbers[1] + 1)}
