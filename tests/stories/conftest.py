@@ -22,6 +22,8 @@ from snapshots import Story, tell
 from stores import Stores
 from stores import stores as boot_stores
 
+LAB = pytest.StashKey[Lab]()
+
 
 @pytest.fixture(scope="session")
 def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
@@ -32,10 +34,19 @@ def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     seed = request.config.getoption("--seed")
     execute([str(ROOT / "sandbox" / "host"), "sweep"]).checked()
     lab = Lab(tmp_path_factory.mktemp("lab"), run=run, prefix=f"t{run}-{worker}", seed=seed)
+    request.session.stash[LAB] = lab
     try:
         yield lab
     finally:
         lab.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cleared(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Remove the hosts of a file of stories when all of them are told."""
+    yield
+    if LAB in request.session.stash:
+        request.session.stash[LAB].clear()
 
 
 @pytest.fixture(scope="session")
@@ -206,7 +217,9 @@ def converged(sandbox: Lab, watched_run: FirstRun) -> Converged:
 @pytest.fixture(scope="session")
 def drift_story(converged: Converged) -> DriftStory:
     """Five changes by hand, checked and mended from the default controller."""
-    return play(converged, "drifted", "default")
+    story = play(converged, "drifted", "default")
+    converged.lab.keep(story.host)
+    return story
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ class FirstRun:
 
 def provision_watched(lab: Lab, system: str) -> FirstRun:
     """Run site.yml on a bare host, as verbosely as can be, with eyes on every process; then look into every file."""
-    host = lab.up(f"{system}-vps", system, **VARIABLES)
+    host = lab.keep(lab.up(f"{system}-vps", system, **VARIABLES))
     secrets = [form for name in ("cipher-pass", "role-password") for form in forms(host.secret(name))]
     home, temporary = lab.directory / f"{system}-home", lab.directory / f"{system}-tmp"
     home.mkdir()

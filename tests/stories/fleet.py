@@ -97,7 +97,7 @@ class Fleet:
         """Boot one bare host of each system."""
         self._lab = lab
         with ThreadPoolExecutor() as pool:
-            self.hosts = dict(zip(systems, pool.map(lambda system: lab.up(f"fleet-{system}", system), systems), strict=True))
+            self.hosts = dict(zip(systems, pool.map(lambda system: lab.keep(lab.up(f"fleet-{system}", system)), systems), strict=True))
 
     def __getitem__(self, system: str) -> Host:
         return self.hosts[system]

@@ -210,6 +210,7 @@ class Lab:
         self.directory = directory
         self._run, self._prefix, self._seed = run, prefix, seed
         self._hosts: dict[str, Host] = {}
+        self._kept: set[str] = set()
         self._images: set[str] = set()
         self._count = 0
         # Half a day from now: no backup of a schedule begins in the middle of a story that is about something else.
@@ -240,6 +241,16 @@ class Lab:
         self._images.add(image)
         host.start()
         return image
+
+    def keep(self, host: Host) -> Host:
+        """Keep a host that several files of stories use."""
+        self._kept.add(host.alias)
+        return host
+
+    def clear(self) -> None:
+        """Remove every host that is not kept: what it does each minute costs the others time."""
+        for host in [host for alias, host in self._hosts.items() if alias not in self._kept]:
+            self.down(host)
 
     def down(self, host: Host) -> None:
         """Remove a host."""

@@ -222,7 +222,7 @@ def azurite() -> Path:
 
 def stores(lab: Lab, seed: int) -> Stores:
     """Boot the host of the stores, install what they need, make their certificates."""
-    host = lab.up("stores", "debian13")
+    host = lab.keep(lab.up("stores", "debian13"))
     host.run(_PACKAGES)
     host.run(_AUTHORITY.format(name=NAME))
     host.run(f"echo 127.0.0.1 {NAME} >> /etc/hosts")

@@ -71,13 +71,13 @@ TOO_NEW = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def judged(sandbox: Lab, converged: Converged) -> Judged:
     """All cases that need a provisioned host, in one run."""
     return judge(sandbox, scenes(converged), [*DECLARATIONS, *SERVERS])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def judged_bare(sandbox: Lab, system: str) -> Judged:
     """All cases on a bare host, in one run."""
     hosts = {"untouched": sandbox.up(f"{system}-refused", system)}

@@ -14,7 +14,7 @@ TAKEN = "expected a name that does not exist yet. Next: choose another name, suc
 ARCHIVED = "each WAL segment to reach each repository"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def played(converged: Converged) -> Played:
     """The story, told once."""
     return play(converged)

@@ -10,7 +10,7 @@ from converged import Converged, changed_tasks
 from test_secrecy import SECRETS_FILE
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def connected(converged: Converged, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Connected]:
     """Both ways, one after the other on one host."""
     return play(converged, str(tmp_path_factory.mktemp("ssh")))

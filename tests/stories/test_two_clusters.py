@@ -34,7 +34,7 @@ class Pair:
     after: dict[str, list[dict[str, Any]]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pair(sandbox: Lab, system: str) -> Pair:
     """A bare host with the inventory that the example's header shows."""
     header = (ROOT / EXAMPLE).read_text(encoding="utf-8").partition("- name:")[0]
