@@ -46,7 +46,7 @@ bench: controllers ## Compare with a bare shell script, as ratios
 audit: ## List what differs on HOST from what site.yml would make of it; nothing is changed
 	@sandbox/controller default
 	@mkdir -p .cache
-	AXIOMDB_DRIFT_FILE="$(CURDIR)/.cache/drift-$(HOST).json" $(playbook) -i "$(INVENTORY)" playbooks/site.yml --check --diff -l "$(HOST)"
+	AXIOMDB_DRIFT_FILE="$(CURDIR)/.cache/drift-$(HOST).json" $(playbook) -i "$(INVENTORY)" playbooks/site.yml --check --diff -l "$(HOST)" $(ARGS)
 
 sandbox: ## Make a bare host: HOST=vps1 OS=debian12
 	@sandbox/host up "$(HOST)" "$(OS)"

@@ -40,6 +40,8 @@ def run_module(argument_spec: dict[str, Any], act: Callable[[AnsibleModule], dic
         module.fail_json(msg=f"REFUSED, this step wrote nothing. {refusal}", problems=[problem.sentence() for problem in refusal.problems])
     except CommandFailed as error:
         module.fail_json(msg=str(error), rc=error.completed.code)
+    except PermissionError as error:
+        module.fail_json(msg=f"Found no permission for {error.filename}; expected to run as root. Next: the same command with --become")
     except NotAnswering as error:
         module.fail_json(msg=f"Attempted: to ask the server through its socket. Found: {error}. Next: pg_lsclusters")
     else:

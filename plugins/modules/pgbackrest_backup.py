@@ -80,6 +80,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey 
     refuse_unknown_stanza,
     survey,
     survey_if_running,
+    writable,
 )
 
 
@@ -93,7 +94,9 @@ def act(module: AnsibleModule) -> dict[str, Any]:
         return outcome([Finding(f"{wanted['type']} backup of {wanted['stanza']}", "taken", unseen(cluster))], backups=[], possible=False)
     if not wanted["only_if_missing"]:
         refuse_unknown_stanza(wanted["stanza"])
-    refuse_other_writers(seen, wanted["takes_over_from"])
+    if not wanted["only_if_missing"] and not module.check_mode:
+        state.refuse_pause()
+    refuse_other_writers(seen, wanted["takes_over_from"], unreadable=wanted["only_if_missing"] or module.check_mode)
     impossible = backup.impossible(seen)
     if impossible and wanted["only_if_missing"]:
         return outcome([], backups=[], possible=False)
@@ -103,20 +106,30 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     findings = [Finding(f"{wanted['type']} backup of {wanted['stanza']} in repository {number}", "taken", ABSENT) for number in due]
     if not due and not module.check_mode:
         require(pgbackrest(wanted["stanza"], ["check"]), wanted["stanza"])
-    return outcome(findings, possible=True, backups=take(seen, cluster, wanted) if due and not module.check_mode else [])
+    taken, problems = take(seen, cluster, wanted) if due and not module.check_mode else ([], [])
+    if problems:
+        done = ", ".join(f"{item['label']} in repository {item['repository']}" for item in taken) or "none"
+        module.fail_json(msg=f"FAILED. {' | '.join(problems)} | Taken: {done}.", problems=problems, backups=taken)
+    return outcome(findings, possible=True, backups=taken)
 
 
-def take(seen: Survey, cluster: Cluster, wanted: dict[str, Any]) -> list[dict[str, Any]]:
-    """One backup in each repository that is due, when no job is at work; a line in the operations log says so."""
+def take(seen: Survey, cluster: Cluster, wanted: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """One backup in each repository that is due and can be written to, when no job is at work; a line in the operations log says so.
+
+    Why there is none in the others is told beside them.
+    """
     with state.turn_within_an_hour(wanted["stanza"], "backup of a playbook") as waited:
         if waited.holder:
             seen = capture.look_again(seen, cluster)
-            refuse_other_writers(seen, wanted["takes_over_from"])
-        due = backup.due(seen, wanted["only_if_missing"])
-        taken = [{"repository": number, **backup.take(seen, number, wanted["type"])} for number in due]
-    line = {"operation": "backup", "host": seen.server.inventory_host, "stanza": wanted["stanza"], "outcome": "done"}
-    state.operation({**line, "text": f"{wanted['type']} backup by a playbook", "backups": taken})
-    return taken
+            refuse_other_writers(seen, wanted["takes_over_from"], unreadable=wanted["only_if_missing"])
+        able, problems = writable(seen, wanted["takes_over_from"])
+        due = [number for number in backup.due(seen, wanted["only_if_missing"]) if number in able]
+        taken, failed = backup.take_each(seen, due, wanted["type"], str)
+    problems += failed
+    line = {"operation": "backup", "host": seen.server.inventory_host, "stanza": wanted["stanza"]}
+    text = " | ".join([f"{wanted['type']} backup by a playbook", *problems])
+    state.operation({**line, "outcome": "failed" if problems else "done", "text": text, "backups": taken})
+    return taken, problems
 
 
 def main() -> None:

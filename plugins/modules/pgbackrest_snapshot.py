@@ -40,6 +40,10 @@ options:
     description: Seconds that the WAL segment may take to reach each repository.
     type: int
     default: 120
+  stray_words:
+    description: Words of the command line that ansible-playbook gave to no variable. A name or a reason has lost them, so they are refused.
+    type: str
+    default: ""
 extends_documentation_fragment:
   - axiomdb.recovery.recovery
   - axiomdb.recovery.recovery.cluster
@@ -117,6 +121,7 @@ def request_of(wanted: dict[str, Any]) -> Request:
         wanted["backup"],
         wanted["timeout"],
         wanted["takes_over_from"],
+        wanted["stray_words"],
     )
 
 
@@ -130,6 +135,7 @@ def main() -> None:
             "type": {"type": "str", "choices": ["full", "diff", "incr"], "default": "incr"},
             "backup": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 120},
+            "stray_words": {"type": "str", "default": ""},
         },
         act,
     )

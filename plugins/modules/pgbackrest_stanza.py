@@ -87,6 +87,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.run imp
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import (
     Survey,
     refuse_other_writers,
+    refuse_unknown_stanza,
     survey,
     survey_if_running,
 )
@@ -98,6 +99,8 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     cluster = cluster_of(wanted)
     refuse_unconfirmed(wanted)
     only_judge = wanted["state"] == "judged"
+    if not module.check_mode and not only_judge:
+        refuse_unknown_stanza(wanted["stanza"])
     look = survey_if_running if module.check_mode or only_judge else survey
     seen = look(wanted["stanza"], cluster, wanted["inventory_host"])
     if seen is None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import alerting
-from converged import SITE, Converged
+from converged import SITE, Converged, refusals
 from elsewhere import LOCAL
 from lab import Host, Run
 from outages import QUICK, close, closed, look, segments, settle
@@ -22,11 +22,12 @@ _PORT = "sed -i 's/^repo2-storage-port *=.*/repo2-storage-port={}/' /etc/pgbackr
 
 @dataclass(frozen=True)
 class LockedOut:
-    """By what went wrong: the backup, what the webhook was told, and what when it was over."""
+    """By what went wrong: the backup, what the webhook was told, and what when it was over; what a backup by a playbook said."""
 
     backups: Mapping[str, Run]
     told: Mapping[str, list[str]]
     over: list[str]
+    playbook: str
     written: set[str]
     archived: Mapping[int, set[str]]
 
@@ -53,9 +54,10 @@ def play(converged: Converged, stores: Stores) -> LockedOut:
         look(host)
     host.run(_PORT.format(8444))
     look(host)
+    playbook = refusals(converged.lab.ansible(host, "playbooks/backup.yml", expect="failure"))[host.name]
     host.run(f"cp -a {_CONFIGURATION}.right/. {_CONFIGURATION}/")
     settle(host)
-    return LockedOut(backups, told, look(host), closed(host, 2), {number: segments(host, number) for number in (1, 2)})
+    return LockedOut(backups, told, look(host), playbook, closed(host, 2), {number: segments(host, number) for number in (1, 2)})
 
 
 def _mischief(host: Host, stores: Stores) -> dict[str, str]:

@@ -48,6 +48,11 @@ WORDS: dict[str, tuple[dict[str, Any], str]] = {
         {"snapshot_name": "annotated", "snapshot_annotations": {"axiomdb-snapshot-known": "{}"}},
         f"Found the annotation 'axiomdb-snapshot-known'; expected at most 63 letters, digits, '.', '_' and '-', {KEYS}",
     ),
+    # What ansible-playbook makes of -e snapshot_name='pre migration', whose quotes the shell takes.
+    "not-quoted-twice": (
+        {"snapshot_name": "pre", "_raw_params": "migration"},
+        "Found 'migration' after a value that ended before it; expected a value with blanks in quotes of its own. Next: type such as -e ",
+    ),
     "known": ({"snapshot_name": KNOWN}, f"Found a snapshot {KNOWN} of "),
 }
 TOGETHER = {

@@ -41,6 +41,12 @@ def test_somebody_is_told(system: str, trouble: str, locked_out: LockedOut) -> N
     assert "Type: " in told[0]
 
 
+def test_a_playbook_takes_what_can_be_taken_and_fails(system: str, locked_out: LockedOut) -> None:
+    said = locked_out.playbook
+    assert said.startswith("FAILED. Found repository 2 unreadable (status 99: "), said
+    assert "in repository 1." in said.partition("Taken: ")[2]
+
+
 def test_its_end_is_told_and_nothing_is_lost(system: str, locked_out: LockedOut) -> None:
     assert [text for text in locked_out.over if "repository 2 is unreadable" in text and "over" in text], locked_out.over
     for number, archived in locked_out.archived.items():

@@ -23,7 +23,7 @@ PLACEHOLDER = "${BACKREST_CIPHER_PASS}"
 REPO = RepositorySpec(1, passphrase=GOOD)
 STANZA = StanzaSpec("axiomdb", "/var/lib/postgresql/17/main")
 VERSIONS = ["2.45", "2.55.1", "2.60.0"]
-NEXT = "openssl rand -base64 48 | ansible-vault encrypt_string --stdin-name vault_repo1_passphrase"
+NEXT = "openssl rand -hex 32 | tr -d '\\n' | ansible-vault encrypt_string --stdin-name vault_repo1_passphrase"
 
 
 def build(*repositories: RepositorySpec, version: str = "2.55.1", cores: int = 4, **extra: Any) -> dict[str, dict[str, object]]:

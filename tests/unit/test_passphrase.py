@@ -108,7 +108,7 @@ def test_the_refusal_says_what_was_found_expected_and_is_next(text: str | None, 
     assert refused.found == found
     assert refused.expected.startswith("one of at least 20 characters that nobody else knows")
     assert ("cipher_pass_published: true" in refused.expected) == ("placeholder" in found)
-    assert refused.next_step == "openssl rand -base64 48 | ansible-vault encrypt_string --stdin-name vault_repo2_passphrase"
+    assert refused.next_step == "openssl rand -hex 32 | tr -d '\\n' | ansible-vault encrypt_string --stdin-name vault_repo2_passphrase"
 
 
 @pytest.mark.parametrize("text", PLACEHOLDERS + STRONG + [text[:15] for text in STRONG])

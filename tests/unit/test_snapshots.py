@@ -48,6 +48,11 @@ def test_the_names_of_the_manual_are_taken(name: str) -> None:
     assert snapshots.judge(Request(name, "why", {"branch": "main = 1"})) == []
 
 
+def test_words_that_a_name_has_lost_are_refused() -> None:
+    (problem,) = snapshots.judge(Request("pre", stray="migration"))
+    assert problem.found == "'migration' after a value that ended before it"
+
+
 def test_each_word_is_judged_for_itself() -> None:
     request = Request("", "one\ntwo", {"a=b": "x", "axiomdb-host": "x", "k" * 64: "x", "empty": "", "lines": "1\n2", "long": "x" * 1001})
     problems = snapshots.judge(request)

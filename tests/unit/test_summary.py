@@ -121,7 +121,7 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
     "a segment was dropped": (
         {"behind": (2,)},
         "NOT PROTECTED: vps1: repository 2 lacks the WAL segment 000000010000000000000004, which PostgreSQL believes archived. "
-        "Type: sudo -u postgres pgbackrest --stanza=axiomdb check",
+        "Type: sudo -u postgres pgbackrest --stanza=axiomdb --log-level-console=info check",
     ),
     "no backup": ({"repositories": (NO_BACKUP,)}, f"NOT PROTECTED: vps1: repository 1 holds no usable backup. Type: {SITE}"),
     "no stanza": (
@@ -382,3 +382,12 @@ def test_moments_are_in_utc_as_a_target_takes_them(seconds: float, text: str) ->
 def test_the_last_segment_is_one_also_when_a_backups_label_was_archived_last() -> None:
     picture = replace(GOOD, archiver=replace(GOOD.archiver, last_segment="000000010000000000000002.00000028.backup"))
     assert any("last segment 000000010000000000000002," in line for line in lines(picture))
+
+
+def test_snapshots_that_are_not_shown_are_counted() -> None:
+    entry = '{"lsn": "0/5000098", "timeline": 1, "time": "2026-11-24T02:05:0%dZ"}'
+    catalogue = {f"axiomdb-snapshot-s{number}": entry % number for number in range(7)}
+    text = lines(replace(GOOD, repositories=(replace(REPOSITORY, backups=(replace(BACKUP, annotations=catalogue),)),)))
+    shown = [line for line in text if line.startswith("  snapshot ")]
+    assert [line.split()[1] for line in shown] == ["name:s6", "name:s5", "name:s4", "name:s3", "name:s2"]
+    assert "               and 2 older. Type: sudo /opt/axiomdb/axiomdb-recovery snapshots" in text

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 from _recovery import jobs, state, watch, webhook, work
-from _recovery.jobs import DONE, FAILED, Settings, Stanza
+from _recovery.jobs import DONE, FAILED, SKIPPED, Settings, Stanza
+from _recovery.problem import Refusal
 from _recovery.run import CommandFailed, Completed
 from _recovery.summary import Picture
 from _recovery.webhook import Answer
@@ -356,6 +357,16 @@ def test_a_job_that_crashes_is_a_failure(host: Host) -> None:
     assert "the heartbeat job failed: crashed" in host.look()[0]
     (line,) = (host.directory / "log" / "operations.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["outcome"] == FAILED
+
+
+@pytest.mark.parametrize(("job", "outcome"), [("hourly", SKIPPED), ("manual", FAILED)])
+def test_during_a_pause_cron_is_silent_and_a_person_is_told(host: Host, job: str, outcome: str) -> None:
+    state.save(state.PAUSE, {"since": host.now, "reason": "disks are moved"})
+    ended = work.perform(host.settings, STANZA, job, "backup.log", lambda _tell: Ended(DONE, "did it"))
+    assert (ended.outcome, ended.began) == (outcome, False)
+    assert ended.text.startswith("jobs are paused: disks are moved")
+    with pytest.raises(Refusal, match=r"^Found jobs paused since 20\d\d-.*: disks are moved; expected nobody to have paused them\. Next: "):
+        state.refuse_pause()
 
 
 def test_a_full_disk_stops_no_job(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

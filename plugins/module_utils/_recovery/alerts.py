@@ -50,7 +50,8 @@ def step(
         if not examined(topic):
             troubles[topic] = trouble
         elif trouble.told:
-            messages.append(f"{OVER} over after {age(max(0.0, now - trouble.since))}: {trouble.text}")
+            what = trouble.text.partition(". Type: ")[0]  # there is nothing left to type
+            messages.append(f"{OVER} over after {age(max(0.0, now - trouble.since))}: {what}")
     return troubles, messages
 
 

@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import postgres, repository
 from .catalog import Backup
-from .problem import Problem, Unfinished
+from .problem import Problem, Refusal, Unfinished
 from .provision import annotations_for, repositories_without_backup
-from .run import pgbackrest_when_free, require
+from .run import CommandFailed, pgbackrest_when_free, require
+from .summary import age, human
 from .survey import Survey
 
 NEXT_XID = "select to_json(pg_snapshot_xmax(pg_current_snapshot())::text)"
@@ -56,6 +59,21 @@ def take(seen: Survey, number: int, kind: str) -> dict[str, Any]:
         )
     repository.annotate(stanza, number, made.label, {"axiomdb-xid-stop": postgres.ask(port, NEXT_XID)})
     return {"label": made.label, "type": made.kind, "size": made.size}
+
+
+def take_each(seen: Survey, numbers: Sequence[int], kind: str, tell: Callable[[str], None]) -> tuple[list[dict[str, Any]], list[str]]:
+    """One backup into each of these repositories; why it failed in one does not keep the others from theirs."""
+    made, problems = [], []
+    for number in numbers:
+        began = time.monotonic()
+        try:
+            taken = take(seen, number, kind)
+        except (CommandFailed, Refusal) as error:
+            problems.append(f"repository {number}: {error}")
+            continue
+        made.append({"repository": number, **taken})
+        tell(f"repository {number}: {taken['type']} backup {taken['label']} of {human(taken['size'])} in {age(time.monotonic() - began)}")
+    return made, problems
 
 
 def _newest(stanza: str, number: int) -> Backup | None:

@@ -33,6 +33,7 @@ def perform(request: Request, stanza: str, cluster: Cluster, inventory_host: str
     Raises Refusal before anything is made; Unfinished or CommandFailed later, when the catalogue has no entry.
     """
     refuse_words(request)
+    state.refuse_pause()
     refuse(look(stanza, cluster, inventory_host), request)
     line = {"operation": "snapshot", "host": inventory_host, "stanza": stanza, "text": request.reason, "target": request.target}
     with state.turn_within_an_hour(stanza, f"snapshot {request.name}"):

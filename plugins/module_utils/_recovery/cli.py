@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 
-from . import state, watch, work
+from . import repository, state, watch, work
 from .jobs import FAILED, HOURLY, Settings, Stanza, chosen, parse_settings
-from .snapshots import Request
+from .snapshots import EXAMPLE, Request, found_in
 from .summary import judge, lines
 from .work import Ended
 
@@ -61,6 +61,20 @@ def _snapshot(settings: Settings, stanzas: Sequence[Stanza], options: argparse.N
     return _each(stanzas, options, lambda stanza: work.snapshot(settings, stanza, request))
 
 
+def _snapshots(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    known = {stanza.name: found_in(repository.look(stanza.name, list(repository.configured()))) for stanza in stanzas}
+    if options.json:
+        _write(json.dumps({name: [asdict(item) for item in found] for name, found in known.items()}, sort_keys=True))
+        return GOOD
+    for name, found in known.items():
+        for item in found:
+            where = f"set {item.label} in repository {item.repository}, LSN {item.lsn}"
+            _write(f"{name}: {item.target} of {item.time}, {where}{f': {item.reason}' if item.reason else ''}")
+        if not found:
+            _write(f"{name}: no snapshot. Next: sudo /opt/axiomdb/axiomdb-recovery snapshot {EXAMPLE} --reason '...'")
+    return GOOD
+
+
 def _verify(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
     return _each(stanzas, options, lambda stanza: work.verify(settings, stanza))
 
@@ -81,6 +95,7 @@ def _each(stanzas: Sequence[Stanza], options: argparse.Namespace, act: Callable[
 
 def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
     answers, good = {}, True
+    paused = state.pause()
     for stanza in stanzas:
         picture = watch.picture_of(settings, stanza)
         records = work.records(stanza.name)
@@ -92,6 +107,7 @@ def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Nam
             answers[stanza.name] = {
                 "protected": judge(picture).protected,
                 "reason": judge(picture).reason,
+                "paused": paused,
                 "troubles": troubles,
                 "jobs": jobs,
                 "repositories": repositories,
@@ -99,6 +115,7 @@ def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Nam
         else:
             *body, verdict = lines(picture)
             told = [f"  job          {job}: {record.outcome}: {record.text}" for job, record in records.items()]
+            told += [f"  jobs         PAUSED since {paused['since']}: {paused['reason']}. {watch.RESUME}"] if paused else []
             _write("\n".join([*body, *told, *(f"  trouble      {text}" for text in troubles.values()), verdict]))
     if options.json:
         _write(json.dumps(answers, sort_keys=True))
@@ -154,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     snapshot.add_argument("name", metavar="NAME", help="at most 63 letters, digits, '.', '_' and '-'")
     snapshot.add_argument("--reason", default="", help="why, for whoever reads the list later")
     snapshot.add_argument("--without-backup", action="store_true", help="make a restore point alone; it belongs to the newest backup")
+    add("snapshots", "List every snapshot of every repository, the oldest first", _snapshots)
     add("verify", "Read every file of every repository and judge it", _verify)
     add("heartbeat", "Commit the heartbeat of this minute", _heartbeat)
     add("watch", "Look for trouble, tell the webhook, write the metrics", _watch)

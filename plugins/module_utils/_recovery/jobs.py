@@ -164,5 +164,6 @@ def chosen(settings: Settings, names: Sequence[str]) -> tuple[Stanza, ...]:
     known = {stanza.name: stanza for stanza in settings.stanzas}
     for name in names:
         if name not in known:
-            raise ValueError(f"Found the stanza {name}; expected one of {', '.join(known)}. Next: axiomdb-recovery status")
+            expected = ", ".join(known)
+            raise ValueError(f"Found the stanza {name}; expected one of {expected}. Next: sudo /opt/axiomdb/axiomdb-recovery status")
     return tuple(known[name] for name in names) if names else settings.stanzas

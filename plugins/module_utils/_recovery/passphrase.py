@@ -100,5 +100,5 @@ def problem(number: int, passphrase: str | None) -> Problem | None:
     return Problem(
         f"a {weak} passphrase{shown} for repository {number}",
         expected,
-        f"openssl rand -base64 48 | ansible-vault encrypt_string --stdin-name vault_repo{number}_passphrase",
+        f"openssl rand -hex 32 | tr -d '\\n' | ansible-vault encrypt_string --stdin-name vault_repo{number}_passphrase",
     )

@@ -41,7 +41,7 @@ select json_build_object(
   'settings', (select json_object_agg(name, setting) from pg_settings
                where name in ('archive_mode', 'archive_command', 'archive_library', 'archive_timeout', 'wal_level', 'port',
                               'fsync', 'full_page_writes')),
-  'pending', (select coalesce(json_object_agg(name, setting), '{{}}') from pg_settings where pending_restart),
+  'pending', (select coalesce(json_object_agg(name, current_setting(name)), '{{}}') from pg_settings where pending_restart),
   'archiver', (select json_build_object(
       'last_segment', last_archived_wal, 'last_time', extract(epoch from last_archived_time),
       'last_failed_time', extract(epoch from last_failed_time)) from pg_stat_archiver),

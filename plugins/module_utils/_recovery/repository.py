@@ -63,9 +63,14 @@ def option(name: str, default: str) -> str:
 
 def look(stanza: str, numbers: Sequence[int], options: Sequence[str] = ()) -> tuple[Repository, ...]:
     """What each repository holds of the stanza. What lies below a mount point on which nothing is mounted is none of them."""
-    gone = {number: point for number, point in mount_points().items() if number in numbers and not host.mounted(point)}
+    gone = not_mounted(numbers)
     seen = look_inside(stanza, numbers, options)
     return tuple(_not_mounted(found.number, gone[found.number]) if found.number in gone else found for found in seen)
+
+
+def not_mounted(numbers: Sequence[int]) -> dict[int, str]:
+    """The mount points of these repositories on which nothing is mounted."""
+    return {number: point for number, point in mount_points().items() if number in numbers and not host.mounted(point)}
 
 
 def _not_mounted(number: int, point: str) -> Repository:

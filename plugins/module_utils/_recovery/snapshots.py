@@ -28,7 +28,8 @@ EXAMPLE = "pre-migration-v2.3"
 class Request:
     """What a person asks for. Without a backup the restore point belongs to the newest usable set.
 
-    `patience` is how many seconds its WAL segment may take to reach each repository.
+    `patience` is how many seconds its WAL segment may take to reach each repository; `stray` are words of the command line that
+    belong to nothing: what a name or a reason has lost.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Request:
     with_backup: bool = True
     patience: float = 120.0
     takes_over_from: str = ""
+    stray: str = ""
 
     @property
     def target(self) -> str:
@@ -65,9 +67,17 @@ class Snapshot:
 
 def judge(request: Request) -> list[Problem]:
     """Every problem with what a person typed, by the words alone: nothing has been looked at yet."""
-    problems = [_judge_name(request.name), _judge_reason(request.reason)]
+    problems = [_judge_stray(request.stray), _judge_name(request.name), _judge_reason(request.reason)]
     problems += [_judge_annotation(key, value) for key, value in request.annotations.items()]
     return [problem for problem in problems if problem]
+
+
+def _judge_stray(words: str) -> Problem | None:
+    if not words:
+        return None
+    shown = words if len(words) <= LONGEST_NAME else f"{words[:LONGEST_NAME]}..."
+    expected = "a value with blanks in quotes of its own"
+    return Problem(f"'{shown}' after a value that ended before it", expected, "type such as -e \"snapshot_reason='orders get a new key'\"")
 
 
 def _judge_name(name: str) -> Problem | None:
@@ -79,7 +89,7 @@ def _judge_name(name: str) -> Problem | None:
         return None
     expected = "letters, digits, '.', '_' and '-', the first one a letter or digit"
     found = f"the snapshot name {name!r}" if name else "no snapshot name"
-    return Problem(found, expected, f"choose a name such as {EXAMPLE}")
+    return Problem(found, expected, f"choose a name such as {EXAMPLE}" if name else f"type such as -e snapshot_name={EXAMPLE}")
 
 
 def _judge_reason(reason: str) -> Problem | None:

@@ -194,6 +194,20 @@ def _sign(lock: IO[str], holder: str) -> None:
         os.pwrite(lock.fileno(), holder.encode("utf-8"), 0)
 
 
+def pause() -> dict[str, str]:
+    """Since when jobs are paused, and why; empty when they are not."""
+    document = load(PAUSE)
+    return {"since": moment(float(document.get("since", 0))), "reason": str(document.get("reason", ""))} if document else {}
+
+
+def refuse_pause() -> None:
+    """Raise Refusal while jobs are paused: whoever did it counts on nothing being written."""
+    paused = pause()
+    if paused:
+        found = f"jobs paused since {paused['since']}: {paused['reason']}"
+        raise Refusal(Problem(found, "nobody to have paused them", "sudo /opt/axiomdb/axiomdb-recovery resume, when that is over"))
+
+
 @contextmanager
 def turn_within_an_hour(stanza: str, who: str) -> Iterator[Waited]:
     """The same for a person who waits. Raises Refusal with the holder's name after an hour."""

@@ -133,7 +133,8 @@ def _repository_reasons(picture: Picture, server: Server, site: str) -> Iterator
     for number in picture.behind:
         if number not in unreadable:
             lost = f"repository {number} lacks the WAL segment {picture.archiver.last_segment}, which PostgreSQL believes archived"
-            yield Verdict(False, lost, f"sudo -u postgres pgbackrest --stanza={picture.stanza} check", f"behind {number}")
+            check = f"sudo -u postgres pgbackrest --stanza={picture.stanza} --log-level-console=info check"
+            yield Verdict(False, lost, check, f"behind {number}")
     for number, name in picture.holes.items():
         lost = f"the WAL segment {name} is missing in repository {number}: what was committed after it cannot be recovered from there"
         yield Verdict(False, lost, f"{picture.backup_command} -e backup_type=full", f"hole {number}")
@@ -209,8 +210,10 @@ def _repository(picture: Picture, repository: Repository) -> list[str]:
 
 def _snapshots(picture: Picture) -> list[str]:
     """The newest snapshots, as targets to type; one that several repositories hold is one line."""
-    newest = list({snapshot.name: snapshot for snapshot in found_in(picture.repositories)}.values())[-SNAPSHOTS_SHOWN:]
-    return [f"  snapshot     {item.target} of {item.time}{f': {item.reason}' if item.reason else ''}" for item in reversed(newest)]
+    known = list({snapshot.name: snapshot for snapshot in found_in(picture.repositories)}.values())
+    newest, older = known[-SNAPSHOTS_SHOWN:], len(known) - SNAPSHOTS_SHOWN
+    text = [f"  snapshot     {item.target} of {item.time}{f': {item.reason}' if item.reason else ''}" for item in reversed(newest)]
+    return text + ([f"               and {older} older. Type: sudo /opt/axiomdb/axiomdb-recovery snapshots"] if older > 0 else [])
 
 
 def moment(seconds: float) -> str:

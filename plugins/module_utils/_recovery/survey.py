@@ -96,3 +96,19 @@ def refuse_other_writers(seen: Survey, takes_over_from: str = "", upgrade_confir
         problems += [problem] if problem else []
     if problems:
         raise Refusal(*problems)
+
+
+def writable(seen: Survey, takes_over_from: str = "") -> tuple[list[int], list[str]]:
+    """The repositories to which this server may write now, and why not to the others. Raises Refusal when another server writes."""
+    able, problems, refusals = [], [], []
+    for item in seen.evidence:
+        problem = judge_writer(seen.server, item, takes_over_from)
+        if problem is None:
+            able.append(item.repository.number)
+        elif item.repository.readable:
+            refusals.append(problem)
+        else:
+            problems.append(problem.sentence())
+    if refusals:
+        raise Refusal(*refusals)
+    return able, problems

@@ -11,15 +11,14 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from . import backup, capture, postgres, repository, state, verification
+from . import access, backup, capture, postgres, repository, state, verification
 from .jobs import DONE, FAILED, HEARTBEAT, JOBS, SKIPPED, VERIFY, Record, Settings, Stanza, next_record, parse_records
 from .postgres import Cluster, NotAnswering
 from .problem import Refusal
 from .run import CommandFailed, pgbackrest
 from .snapshots import Request
-from .summary import age, human
-from .survey import Survey, survey
-from .writer import judge_writer
+from .summary import age
+from .survey import survey, writable
 
 PATIENCE = 6 * 3600.0  # seconds that a job waits for the one before it
 BEAT = "select pg_logical_emit_message(true, 'axiomdb.heartbeat', extract(epoch from clock_timestamp())::text)"
@@ -65,9 +64,9 @@ def perform(settings: Settings, stanza: Stanza, job: str, name: str, body: Calla
         with state.only_one(stanza.name, job) as alone:
             pause = state.load(state.PAUSE)
             if pause:
-                return Ended(SKIPPED, f"jobs are paused: {pause.get('reason', '')}", began=False)
+                return Ended(*_not_begun(job, f"jobs are paused: {pause.get('reason', '')}"), began=False)
             if not alone:
-                return Ended(SKIPPED, f"a {job} job runs or waits already", began=False)
+                return Ended(*_not_begun(job, f"a {job} job runs or waits already"), began=False)
             with state.turn(stanza.name, f"{job} job", tell, PATIENCE) as waited:
                 tell("begins")
                 return body(tell)
@@ -80,6 +79,13 @@ def perform(settings: Settings, stanza: Stanza, job: str, name: str, body: Calla
     state.operation({**entry, **times, **ended.more})
     remember(stanza.name, job, ended, began, over)
     return ended
+
+
+def _not_begun(job: str, why: str) -> tuple[str, str]:
+    """The outcome and its sentence: cron comes again, a person who typed the command waits for a backup that nobody takes."""
+    if job in JOBS:
+        return SKIPPED, why
+    return FAILED, f"{why}. Nothing was done. Next: sudo /opt/axiomdb/axiomdb-recovery status"
 
 
 def _judged(stanza: Stanza, body: Callable[[], Ended]) -> Ended:
@@ -114,43 +120,20 @@ def take_backups(settings: Settings, stanza: Stanza, kind: str, job: str) -> End
 def _take(settings: Settings, stanza: Stanza, kind: str, tell: Callable[[str], None]) -> Ended:
     seen = survey(stanza.name, cluster_of(stanza), settings.host)
     if seen is None:
-        return Ended(FAILED, f"there is no cluster {stanza.version}/{stanza.cluster}, or no pgBackRest. Next: axiomdb-recovery status")
+        next_step = "sudo /opt/axiomdb/axiomdb-recovery status"
+        return Ended(FAILED, f"there is no cluster {stanza.version}/{stanza.cluster}, or no pgBackRest. Next: {next_step}")
     if seen.standby:
         return Ended(SKIPPED, f"{settings.host} is a standby; its primary takes the backups")
     impossible = backup.impossible(seen)
     if impossible:
         return Ended(FAILED, impossible.sentence())
     able, problems = writable(seen)
-    made = []
-    for number in able:
-        began = time.monotonic()
-        try:
-            taken = backup.take(seen, number, kind)
-        except (CommandFailed, Refusal) as error:
-            problems.append(f"repository {number}: {error}")
-            continue
-        made.append({"repository": number, **taken})
-        tell(f"repository {number}: {taken['type']} backup {taken['label']} of {human(taken['size'])} in {age(time.monotonic() - began)}")
+    made, failed = backup.take_each(seen, able, kind, tell)
+    problems += failed
     done = ", ".join(f"{item['label']} in repository {item['repository']}" for item in made)
     if problems:
         return Ended(FAILED, " | ".join([*problems, *([f"taken: {done}"] if done else [])]), {"backups": made})
     return Ended(DONE, f"took {done}", {"backups": made})
-
-
-def writable(seen: Survey) -> tuple[list[int], list[str]]:
-    """The repositories to which this server may write now, and why not to the others. Raises Refusal when another server writes."""
-    able, problems, refusals = [], [], []
-    for item in seen.evidence:
-        problem = judge_writer(seen.server, item)
-        if problem is None:
-            able.append(item.repository.number)
-        elif item.repository.readable:
-            refusals.append(problem)
-        else:
-            problems.append(problem.sentence())
-    if refusals:
-        raise Refusal(*refusals)
-    return able, problems
 
 
 def verify(settings: Settings, stanza: Stanza) -> Ended:
@@ -162,7 +145,11 @@ def _verify(stanza: Stanza, tell: Callable[[str], None]) -> Ended:
     if _is_standby(stanza):
         return Ended(SKIPPED, "a standby; its primary verifies the repositories")
     broken, results = [], []
+    gone = repository.not_mounted(list(repository.configured()))
     for number in repository.configured():
+        if number in gone:
+            broken.append(access.not_mounted(number, gone[number]).sentence())
+            continue
         done = pgbackrest(stanza.name, ["verify", "--output=text", "--verbose"], [f"--repo={number}"])
         found = verification.parse(done.stdout)
         clauses = found.broken if done.code == 0 else (f"pgbackrest verify ended with {done.code:03d}: {done.detail}",)
@@ -170,8 +157,10 @@ def _verify(stanza: Stanza, tell: Callable[[str], None]) -> Ended:
         broken += [f"repository {number}: {clause}" for clause in clauses]
         results.append({"repository": number, "backups": found.sets, "segments": found.segments, "broken": list(clauses)})
     if broken or not results:
-        next_step = f"Next: sudo -u postgres pgbackrest --stanza={stanza.name} --repo=N --output=text --verbose verify"
-        return Ended(FAILED, f"{' | '.join(broken) or 'no repository is configured'}. {next_step}", {"repositories": results})
+        first = next((item["repository"] for item in results if item["broken"]), 0)
+        command = f"sudo -u postgres pgbackrest --stanza={stanza.name} --repo={first} --output=text --verbose verify"
+        next_step = f". Next: {command}" if first else ""
+        return Ended(FAILED, f"{' | '.join(broken) or 'no repository is configured'}{next_step}", {"repositories": results})
     return Ended(DONE, f"read everything in {len(results)} repositories: all valid", {"repositories": results})
 
 
