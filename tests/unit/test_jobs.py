@@ -93,5 +93,7 @@ def test_a_record_that_cannot_be_read_is_none(damaged: object) -> None:
 def test_stanzas_are_chosen_by_name() -> None:
     assert jobs.chosen(SETTINGS, []) == SETTINGS.stanzas
     assert [stanza.port for stanza in jobs.chosen(SETTINGS, ["second"])] == [5433]
-    with pytest.raises(ValueError, match=r"^Found the stanza third; expected one of axiomdb, second\. Next: sudo /opt/axiomdb/axiomdb-recovery status$"):
+    with pytest.raises(
+        ValueError, match=r"^Found the stanza third; expected one of axiomdb, second\. Next: sudo /opt/axiomdb/axiomdb-recovery status$"
+    ):
         jobs.chosen(SETTINGS, ["third"])
