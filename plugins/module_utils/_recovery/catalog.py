@@ -45,7 +45,10 @@ class Archive:
 
 @dataclass(frozen=True)
 class Backup:
-    """One backup set; `wal_stop` is the segment that makes it consistent. Times are Unix seconds, cut off; sizes bytes."""
+    """One backup set; `wal_stop` is the segment that makes it consistent. Times are Unix seconds, cut off; sizes bytes.
+
+    `references` are the sets in which some of its files lie; `lost` says that a directory which it needs is gone.
+    """
 
     label: str
     kind: str
@@ -59,6 +62,13 @@ class Backup:
     size: int
     repository_size: int
     annotations: Mapping[str, str] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
+    lost: bool = False
+
+    @property
+    def timeline(self) -> int:
+        """The timeline on which it was taken; 0 when pgBackRest does not say."""
+        return int(self.wal_stop[:8], 16) if self.wal_stop else 0
 
 
 @dataclass(frozen=True)
@@ -132,9 +142,11 @@ def _shorten(text: str) -> str:
 
 def mark_lost(repository: Repository, directories: frozenset[str]) -> Repository:
     """The repository as it is when only these backup directories exist: what lies in others, or builds on them, is broken."""
-    backups = (
-        backup if {backup.label, backup.label[:FULL_LABEL]} <= directories else replace(backup, error=True) for backup in repository.backups
-    )
+
+    def is_whole(backup: Backup) -> bool:
+        return {backup.label, backup.label[:FULL_LABEL], *backup.references} <= directories
+
+    backups = (backup if is_whole(backup) else replace(backup, error=True, lost=True) for backup in repository.backups)
     return replace(repository, backups=tuple(backups))
 
 
@@ -193,4 +205,5 @@ def _backup(item: dict[str, Any]) -> Backup:
         int(info.get("size", 0)),
         int(repository_info.get("delta", 0)),
         {str(key): str(value) for key, value in (item.get("annotation") or {}).items()},
+        tuple(str(label) for label in item.get("reference") or ()),
     )
