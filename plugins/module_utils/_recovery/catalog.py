@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .wal import DEFAULT_SEGMENT_SIZE, LEGAL_SIZES, Lsn, sizes_that_fit
+
 OK, MISSING_STANZA, NO_BACKUP = 0, 1, 2
 FULL_LABEL = len("20261122-020001F")
 LOOKED_INSIDE = (OK, MISSING_STANZA, NO_BACKUP)
@@ -138,6 +140,16 @@ def reason(message: str) -> str:
 
 def _shorten(text: str) -> str:
     return " ".join(text.split())[:300]
+
+
+def segment_size(repositories: Iterable[Repository]) -> int:
+    """The size of a WAL segment, as the ends of current backups tell it; the default where they tell nothing, or several fit."""
+    fits = frozenset(LEGAL_SIZES)
+    for repository in repositories:
+        for backup in repository.current_backups:
+            if backup.wal_stop and backup.lsn_stop:
+                fits &= sizes_that_fit(backup.wal_stop, Lsn.parse(backup.lsn_stop))
+    return DEFAULT_SEGMENT_SIZE if not fits or DEFAULT_SEGMENT_SIZE in fits else min(fits)
 
 
 def mark_lost(repository: Repository, directories: frozenset[str]) -> Repository:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 
-from . import state, watch, work
+from . import horizon, plan, state, target, telling, watch, work
 from .jobs import FAILED, HOURLY, Settings, Stanza, chosen, parse_settings
+from .problem import Problem, Refusal
 from .snapshots import Request
 from .summary import judge, lines
 from .work import Ended
@@ -85,6 +86,7 @@ def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Nam
         picture = watch.picture_of(settings, stanza)
         records = work.records(stanza.name)
         troubles = watch.troubles_of(settings, picture, records, watch.recall(settings, stanza, picture.now))
+        outlooks, timeline = horizon.outlooks(stanza.name, work.cluster_of(stanza))
         good = good and judge(picture).protected and not troubles
         if options.json:
             repositories = [asdict(item) for item in picture.repositories]
@@ -95,14 +97,35 @@ def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Nam
                 "troubles": troubles,
                 "jobs": jobs,
                 "repositories": repositories,
+                "windows": [telling.document(outlook) for outlook in outlooks],
             }
         else:
             *body, verdict = lines(picture)
-            told = [f"  job          {job}: {record.outcome}: {record.text}" for job, record in records.items()]
-            _write("\n".join([*body, *told, *(f"  trouble      {text}" for text in troubles.values()), verdict]))
+            ended = [f"  job          {job}: {record.outcome}: {record.text}" for job, record in records.items()]
+            windows = telling.lines(outlooks, timeline, picture.now)
+            _write("\n".join([*body, *windows, *ended, *(f"  trouble      {text}" for text in troubles.values()), verdict]))
     if options.json:
         _write(json.dumps(answers, sort_keys=True))
     return GOOD if good else BAD
+
+
+def _plan(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    if len(stanzas) > 1:
+        names = ", ".join(stanza.name for stanza in stanzas)
+        sys.stderr.write(f"axiomdb-recovery: Found the stanzas {names}; expected one. Next: add --stanza={stanzas[0].name}\n")
+        return MISUSED
+    stanza = stanzas[0]
+    try:
+        found = horizon.foresee(target.parse(options.target), horizon.look(stanza.name, work.cluster_of(stanza)))
+    except Refusal as refusal:
+        found = refusal.problems[0]
+    if options.json:
+        _write(json.dumps(plan.document(found), sort_keys=True))
+    elif isinstance(found, Problem):
+        _write(f"REFUSED: {stanza.name}: {found.sentence()}")
+    else:
+        _write("\n".join([*plan.lines(found), f"PLAN: {stanza.name}: nothing was changed."]))
+    return BAD if isinstance(found, Problem) else GOOD
 
 
 def _watch(settings: Settings, stanzas: Sequence[Stanza], _options: argparse.Namespace) -> int:
@@ -146,7 +169,9 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(act=act)
         return command
 
-    add("status", "What protects this host, how its jobs ended, what is wrong", _status)
+    add("status", "What protects this host, what can be recovered, how its jobs ended, what is wrong", _status)
+    planned = add("plan", "Say how a recovery to this target would go, or why it cannot; changes nothing", _plan)
+    planned.add_argument("target", metavar="TARGET", help="latest, immediate, time:, name:, lsn:, xid:, backup:, before-time: and so on")
     backup = add("backup", "Take a backup into every repository", _backup)
     backup.add_argument("--type", choices=("full", "diff", "incr"), default="incr", help="incr by default")
     backup.add_argument("--job", default="manual", choices=("full", HOURLY, "manual"), help=argparse.SUPPRESS)

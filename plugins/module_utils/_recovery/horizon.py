@@ -1,0 +1,220 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Looks as far as recovery reaches: every repository's whole archive, the host's own WAL, heartbeats, and the ends of WAL themselves.
+
+Changes nothing on the host; segments that are read at an end of WAL are fetched into a directory that is removed again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import host, plan, postgres, reach, reach_time, repository, state
+from .archive import Holdings
+from .catalog import Repository, segment_size, unreadable
+from .files import ids
+from .history import Tree, tree_of
+from .moments import Moment, of_snapshots, parse_heartbeats
+from .plan import Archives, Plan
+from .postgres import Cluster, NotAnswering
+from .problem import Problem, Refusal
+from .reach import Here
+from .run import CommandFailed, pgbackrest, run
+from .snapshots import found_in
+from .target import LSN, TIME, Target
+from .wal import Lsn, Segment
+from .waldump import Dump, parse
+from .window import Outlook, Seen, Stretch, Tail, Window, look_out, name_of, tail_of
+
+NOTHING = Seen()
+SCANNED = 8  # segments that are read from an end of WAL backwards, until one has a commit
+_SEGMENT = re.compile(r"[0-9A-F]{24}")
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was looked at. `trees` are by repository; `local` are the segments in pg_wal of the server's timeline, by number."""
+
+    stanza: str
+    cluster: Cluster
+    here: Here
+    outlooks: tuple[Outlook, ...]
+    trees: Mapping[int, Tree]
+    seen: Seen
+    size: int
+    local: tuple[int, ...] = ()
+    data_directory: str = ""
+
+
+def look(stanza: str, cluster: Cluster) -> Sight:
+    """Look into every repository and at this host. A server that does not answer is no obstacle.
+
+    Raises Refusal where no repository is configured.
+    """
+    numbers = tuple(repository.configured())
+    if not numbers or not host.pgbackrest_version():
+        raise Refusal(Problem("no pgBackRest with a repository on this host", "both", "ansible-playbook playbooks/site.yml"))
+    answer = _answer(cluster)
+    found = repository.look(stanza, numbers)
+    size = int(answer["segment_size"]) if answer else segment_size(found)
+    here = _here(stanza, cluster, answer, time.time())
+    heartbeats = state.DIRECTORY / stanza / "heartbeats.jsonl"
+    beats = parse_heartbeats(heartbeats.read_text(encoding="utf-8", errors="replace")) if heartbeats.exists() else ()
+    seen = Seen((*beats, *of_snapshots(found_in(found))))
+    outlooks, trees = [], {}
+    for one in found:
+        one, holdings, tree = _archive(stanza, one, size)
+        trees[one.number] = tree
+        outlooks.append(look_out(one, holdings, tree, seen))
+    local = _local(cluster.data_directory, here, size)
+    return Sight(stanza, cluster, here, tuple(outlooks), trees, seen, size, local, cluster.data_directory)
+
+
+def _answer(cluster: Cluster) -> dict[str, Any] | None:
+    try:
+        return postgres.state(cluster.port)
+    except NotAnswering:
+        return None
+
+
+def _here(stanza: str, cluster: Cluster, answer: Mapping[str, Any] | None, now: float) -> Here:
+    directory = cluster.data_directory
+    present = Path(directory).is_dir()
+    free = shutil.disk_usage(directory if present else "/").free
+    if answer is None or answer["data_directory"] != directory:
+        return Here(now, stanza, free_bytes=free, directory=directory if present else "")
+    lsn = None if answer["in_recovery"] else Lsn.parse(answer["lsn"])
+    return Here(now, stanza, int(answer["timeline"]), lsn, int(answer["next_xid"]), free, 0, directory)
+
+
+def _archive(stanza: str, found: Repository, size: int) -> tuple[Repository, Holdings, Tree]:
+    """A repository with its lost sets marked, all its segments and its histories. One that cannot be listed is unreadable."""
+    if not found.has_stanza:
+        return found, Holdings(size), Tree()
+    try:
+        found = repository.without_lost_backups(stanza, found)
+        holdings = repository.list_everything(stanza, found, size)
+        texts = {one: repository.history(stanza, found, one) for one in sorted(holdings.histories)}
+        return found, holdings, tree_of(texts, holdings.timelines)
+    except (CommandFailed, ValueError) as error:
+        return unreadable(found.number, str(error)), Holdings(size), Tree()
+
+
+def _local(directory: str, here: Here, size: int) -> tuple[int, ...]:
+    """Numbers of the segments in pg_wal of the server's timeline, the unfinished one included; later ones are empty files for later."""
+    if here.lsn is None:
+        return ()
+    writes = Segment.containing(here.lsn, here.timeline, size)
+    names = [name for name in os.listdir(Path(directory, "pg_wal")) if _SEGMENT.fullmatch(name) and name[:8] == writes.name[:8]]
+    return tuple(sorted(Segment.parse(name, size).number for name in names if name <= writes.name))
+
+
+def with_host(sight: Sight, outlook: Outlook, more: Seen = NOTHING) -> Outlook:
+    """An outlook as it is once the WAL that only this host has is saved too, with what more was seen."""
+    here, holdings, moments = sight.here, outlook.holdings, (*sight.seen.moments, *more.moments)
+    if here.lsn is not None:
+        holdings = holdings.with_segments(here.timeline, sight.local)
+        moments = (*moments, Moment(here.now, here.lsn, here.timeline))
+    return look_out(outlook.repository, holdings, sight.trees[outlook.repository.number], Seen(moments, more.tails))
+
+
+def foresee(target: Target, sight: Sight) -> Plan | Problem:
+    """The plan for a target; for a time or an LSN the end of the WAL is read first."""
+    snapshots = tuple(found_in(one.repository for one in sight.outlooks))
+    whole = {one.repository.number: _foreseen(target, sight, one) for one in sight.outlooks if one.repository.readable}
+    return plan.plan(target, Archives(sight.outlooks, whole, snapshots), sight.here)
+
+
+def _foreseen(target: Target, sight: Sight, outlook: Outlook) -> Outlook:
+    whole = with_host(sight, outlook)
+    window = reach.window_of(target, whole, sight.here)
+    if target.kind not in (TIME, LSN) or isinstance(window, Problem):
+        return whole
+    stretches = [window.stretches[-1]]
+    if target.time is not None:
+        stretches = [window.stretches[reach_time.place_of(window, target.time.timestamp())]]
+    return with_host(sight, outlook, read_ends(sight, outlook.repository.number, window, stretches))
+
+
+def outlooks(stanza: str, cluster: Cluster) -> tuple[list[Outlook], int]:
+    """What can be recovered, and the server's timeline (0 when it does not answer); nothing where there is nothing to look at."""
+    try:
+        sight = look(stanza, cluster)
+    except Refusal:
+        return [], 0
+    return told(sight), sight.here.timeline
+
+
+def told(sight: Sight) -> list[Outlook]:
+    """The outlooks for a person: where no commit is known in the newest WAL, its end is read."""
+    outlooks = []
+    for one in sight.outlooks:
+        window = one.windows.get(sight.here.timeline) or one.newest
+        if window is not None and window.stretches and window.stretches[-1].latest is None:
+            seen = read_ends(sight, one.repository.number, window, window.stretches[-1:])
+            moments = (*sight.seen.moments, *seen.moments)
+            one = look_out(one.repository, one.holdings, sight.trees[one.repository.number], Seen(moments, seen.tails))
+        outlooks.append(one)
+    return outlooks
+
+
+def read_ends(sight: Sight, number: int, window: Window, stretches: Iterable[Stretch]) -> Seen:
+    """The commits at the ends of stretches, as their WAL itself tells them."""
+    tails = [_tail(sight, number, window, stretch) for stretch in stretches]
+    return Seen(tuple(tail.commit for tail in tails if tail.commit), tuple(tails))
+
+
+def _tail(sight: Sight, number: int, window: Window, stretch: Stretch) -> Tail:
+    """Read a stretch backwards from its end until a commit is found."""
+    size = sight.size
+    first, last = max(stretch.numbers[0], stretch.numbers[1] - SCANNED + 1), stretch.numbers[1]
+    newest = Segment.parse(name_of(window.path, last, size), size)
+    dumps: list[Dump] = []
+    for place in range(last, first - 1, -1):
+        dump = _dump(sight, number, Segment.parse(name_of(window.path, place, size), size))
+        if dump is None:
+            return Tail(newest.timeline, last)
+        dumps.append(dump)
+        if dump.commit:
+            break
+    live = sight.here.lsn if newest.start <= (sight.here.lsn or Lsn(0)) <= newest.end else None
+    return tail_of(newest, dumps, live)
+
+
+def _dump(sight: Sight, number: int, segment: Segment) -> Dump | None:
+    """What pg_waldump says of a segment of pg_wal or of a repository; None where nobody can read it."""
+    own = Path(sight.data_directory, "pg_wal", segment.name)
+    if segment.timeline == sight.here.timeline and segment.number in sight.local and own.exists():
+        return _waldump(sight.cluster, own, segment.timeline)
+    with _directory() as directory:
+        options = [f"--repo={number}", "--no-archive-async"]
+        fetched = directory / segment.name
+        done = pgbackrest(sight.stanza, ["archive-get", segment.name, str(fetched)], options)
+        return _waldump(sight.cluster, fetched, segment.timeline) if done.code == 0 and fetched.exists() else None
+
+
+def _waldump(cluster: Cluster, path: Path, timeline: int) -> Dump | None:
+    """At the end of an unfinished segment pg_waldump says what it has read, and ends with 1."""
+    done = run([f"{cluster.binaries}/pg_waldump", "--rmgr=Transaction", "--rmgr=XLOG", str(path)], user="postgres")
+    return parse(done.stdout, timeline) if done.code == 0 or done.stdout else None
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    """A directory of postgres's that is removed again."""
+    path = Path(tempfile.mkdtemp(prefix="axiomdb-"))
+    try:
+        if os.geteuid() == 0:
+            os.chown(path, *ids("postgres", "postgres"))
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
