@@ -8,7 +8,7 @@ Source: PostgreSQL, src/backend/access/transam/timeline.c. A history file names 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .wal import Lsn
 
@@ -49,7 +49,11 @@ def lines(text: str) -> list[str]:
 
 
 def parse_history(text: str, timeline: int) -> Path:
-    """Read the history file of a timeline. Raises ValueError with one sentence."""
+    """Read the history file of a timeline. Raises ValueError with one sentence.
+
+    A recovery along timeline 2 that ends before timeline 2 began writes the whole history of timeline 2 and a lower LSN below it:
+    what lies behind that one is not on the path.
+    """
     steps: list[Step] = []
     begin, last = Lsn(0), 0
     for line in lines(text):
@@ -59,9 +63,8 @@ def parse_history(text: str, timeline: int) -> Path:
         if len(words) < 2 or not words[0].isdecimal() or not last < int(words[0]) < timeline:
             raise ValueError(f"Found '{line}' in the history of timeline {timeline}; expected an earlier timeline and the LSN of its end.")
         last, end = int(words[0]), Lsn.parse(words[1])
-        if end < begin:
-            raise ValueError(f"Found '{line}' in the history of timeline {timeline}; expected an LSN not before {begin}.")
-        steps.append(Step(last, begin, end))
+        steps = [step if step.end is None or step.end <= end else replace(step, end=end) for step in steps if step.begin <= end]
+        steps += [Step(last, begin, end)] if begin <= end else []
         begin = end
     if not steps:
         raise ValueError(f"Found no ancestor in the history of timeline {timeline}; expected at least one.")

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,37 +175,39 @@ def read_ends(sight: Sight, number: int, window: Window, stretches: Iterable[Str
 
 def _tail(sight: Sight, number: int, window: Window, stretch: Stretch) -> Tail:
     """Read a stretch backwards from its end until a commit is found."""
-    size = sight.size
     first, last = max(stretch.numbers[0], stretch.numbers[1] - SCANNED + 1), stretch.numbers[1]
-    newest = Segment.parse(name_of(window.path, last, size), size)
-    dumps: list[Dump] = []
-    for place in range(last, first - 1, -1):
-        dump = _dump(sight, number, Segment.parse(name_of(window.path, place, size), size))
-        if dump is None:
-            return Tail(newest.timeline, last)
-        dumps.append(dump)
-        if dump.commit:
-            break
-    live = sight.here.lsn if newest.start <= (sight.here.lsn or Lsn(0)) <= newest.end else None
-    return tail_of(newest, dumps, live)
-
-
-def _dump(sight: Sight, number: int, segment: Segment) -> Dump | None:
-    """What pg_waldump says of a segment of pg_wal or of a repository; None where nobody can read it."""
-    own = Path(sight.data_directory, "pg_wal", segment.name)
-    if segment.timeline == sight.here.timeline and segment.number in sight.local and own.exists():
-        return _waldump(sight.cluster, own, segment.timeline)
+    segments = [Segment.parse(name_of(window.path, place, sight.size), sight.size) for place in range(last, first - 1, -1)]
+    dumps: dict[int, Dump] = {}
     with _directory() as directory:
-        options = [f"--repo={number}", "--no-archive-async"]
-        fetched = directory / segment.name
-        done = pgbackrest(sight.stanza, ["archive-get", segment.name, str(fetched)], options)
-        return _waldump(sight.cluster, fetched, segment.timeline) if done.code == 0 and fetched.exists() else None
+        end = segments[0]
+        for segment in segments:
+            end = segment if segment.timeline != end.timeline else end
+            if not _fetch(sight, number, segment, directory):
+                return Tail(segments[0].timeline, last)
+            # From this segment on, not in it alone: a record may begin in one and end in the next.
+            dumps[segment.timeline] = _waldump(sight.cluster, directory, segment, end)
+            if dumps[segment.timeline].commit:
+                break
+    here = sight.here.lsn
+    live = here if here and segments[0].timeline == sight.here.timeline and segments[0].start <= here <= segments[0].end else None
+    return tail_of(segments[0], list(dumps.values()), live)
 
 
-def _waldump(cluster: Cluster, path: Path, timeline: int) -> Dump | None:
+def _fetch(sight: Sight, number: int, segment: Segment, directory: Path) -> bool:
+    """Put a segment of pg_wal or of a repository into a directory; false where nobody has it."""
+    target = directory / segment.name
+    if segment.timeline == sight.here.timeline and segment.number in sight.local:
+        with suppress(FileNotFoundError):  # recycled meanwhile, and archived then
+            shutil.copyfile(Path(sight.data_directory, "pg_wal", segment.name), target)
+            _give(target)
+            return True
+    return pgbackrest(sight.stanza, ["archive-get", segment.name, str(target)], [f"--repo={number}", "--no-archive-async"]).code == 0
+
+
+def _waldump(cluster: Cluster, directory: Path, first: Segment, last: Segment) -> Dump:
     """At the end of an unfinished segment pg_waldump says what it has read, and ends with 1."""
-    done = run([f"{cluster.binaries}/pg_waldump", "--rmgr=Transaction", "--rmgr=XLOG", str(path)], user="postgres")
-    return parse(done.stdout, timeline) if done.code == 0 or done.stdout else None
+    words = [f"{cluster.binaries}/pg_waldump", "--rmgr=Transaction", "--rmgr=XLOG", f"--path={directory}", first.name, last.name]
+    return parse(run(words, user="postgres").stdout, first.timeline)
 
 
 @contextmanager
@@ -213,8 +215,13 @@ def _directory() -> Iterator[Path]:
     """A directory of postgres's that is removed again."""
     path = Path(tempfile.mkdtemp(prefix="axiomdb-"))
     try:
-        if os.geteuid() == 0:
-            os.chown(path, *ids("postgres", "postgres"))
+        _give(path)
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _give(path: Path) -> None:
+    """Root gives what it made to postgres, who reads and writes there."""
+    if os.geteuid() == 0:
+        os.chown(path, *ids("postgres", "postgres"))

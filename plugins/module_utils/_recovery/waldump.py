@@ -20,7 +20,7 @@ _ENDED = re.compile(r"(?:COMMIT|ABORT)(?:_PREPARED)?\b[^;]*?(\d{4}-\d\d-\d\d \d\
 
 @dataclass(frozen=True)
 class Dump:
-    """The newest commit or abort of a segment, where its newest record of these kinds begins, and whether a switch ended it early."""
+    """The newest commit or abort in some WAL, where the newest record of these kinds begins, and whether that one is a switch."""
 
     commit: Moment | None = None
     last: Lsn | None = None
@@ -28,7 +28,7 @@ class Dump:
 
 
 def parse(text: str, timeline: int) -> Dump:
-    """Read the output for one segment; other lines count for nothing."""
+    """Read the output for segments of one timeline; other lines count for nothing."""
     commit: Moment | None = None
     last: Lsn | None = None
     switched = False

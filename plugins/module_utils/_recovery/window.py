@@ -38,14 +38,13 @@ class Tail:
 
 
 def tail_of(newest: Segment, dumps: Sequence[Dump], live: Lsn | None = None) -> Tail:
-    """The end of a stretch from what was read of its segments, the `newest` one first.
+    """The end of a stretch from what was read of it up to its `newest` segment, the newest part first.
 
     `live` is where a server writes in that segment: before anything is recovered a switch puts a record there.
     """
     commit = next((one.commit for one in dumps if one.commit), None)
-    switched = bool(dumps) and dumps[0].switched
-    last = dumps[0].last if switched else live
     behind = next((one.last for one in dumps if one.last), None)
+    last = behind if behind and behind >= newest.start and dumps[0].switched else live
     stop = behind if commit and behind and behind >= commit.lsn else None
     if stop is None and commit:
         stop = live or (newest.start if newest.start >= commit.lsn else None)
@@ -257,10 +256,9 @@ def _window(timeline: int, holdings: Holdings, path: Path, sets: Mapping[int, li
 
 
 def _on_path(path: Path, moments: Iterable[Moment]) -> list[Moment]:
+    """The moments of a path. The segment in which a fork lies has the records before it on both timelines."""
     steps = {step.timeline: step for step in path}
-    found = [
-        one for one in moments if one.timeline in steps and steps[one.timeline].begin <= one.lsn and steps[one.timeline].covers(one.lsn)
-    ]
+    found = (one for one in moments if one.timeline in steps and steps[one.timeline].covers(one.lsn))
     return sorted(found, key=lambda one: (one.lsn, one.time))
 
 
