@@ -15,10 +15,9 @@ from _recovery.archive import Holdings
 from _recovery.catalog import Backup, Database, Repository
 from _recovery.history import Tree, tree_of
 from _recovery.moments import Moment
-from _recovery.plan import Archives, Plan, plan
+from _recovery.plan import Archives, Plan, end_to_read, plan
 from _recovery.problem import Problem
 from _recovery.reach import Here, window_of
-from _recovery.reach_time import place_of
 from _recovery.target import LATEST, LSN, TIME, Target
 from _recovery.wal import Lsn, Segment
 from _recovery.waldump import Dump
@@ -101,14 +100,13 @@ class World:
         return min(Lsn.parse(one.lsn_stop or "").position for one in self.backups)
 
     def lineage(self, timeline: int) -> list[tuple[int, int, int]]:
-        """(timeline, begin, end) of each step, the oldest first."""
+        """(timeline, begin, end) of each step, the oldest first; what a later fork has cut off is none."""
         steps, end = [], 1 << 60
-        while True:
+        while timeline:
             parent, begin, _time = self.forks.get(timeline, (0, 0, 0.0))
-            steps.append((timeline, begin, end))
-            if not parent:
-                return steps[::-1]
-            timeline, end = parent, begin
+            steps += [(timeline, begin, end)] if begin <= end else []
+            timeline, end = parent, min(begin, end)
+        return steps[::-1]
 
     def path(self, timeline: int) -> list[tuple[int, Record]]:
         return [
@@ -153,8 +151,9 @@ def carry_out(world: World, done: Plan, held: set[tuple[int, int]], live: bool) 
 
 
 def history(world: World, timeline: int) -> str:
-    steps = world.lineage(timeline)
-    return "".join(f"{step}\t{Lsn(end)}\tx\n" for step, _begin, end in steps[:-1])
+    """As PostgreSQL writes it: the whole history of the timeline that was recovered along, and where recovery ended."""
+    parent, begin, _time = world.forks.get(timeline, (0, 0, 0.0))
+    return f"{history(world, parent)}{parent}\t{Lsn(begin)}\tx\n" if parent else ""
 
 
 def seen_of(world: World) -> tuple[Repository, Holdings, Tree]:
@@ -176,9 +175,9 @@ def dump_of(world: World, timeline: int, first: int, last: int) -> Dump:
 
 def read_end(world: World, target: Target, outlook: Outlook, here: Here) -> Seen:
     window = window_of(target, outlook, here)
-    if not isinstance(window, Window):
+    stretch = end_to_read(target, window) if isinstance(window, Window) else None
+    if stretch is None or not isinstance(window, Window):
         return Seen()
-    stretch = window.stretches[place_of(window, target.time.timestamp()) if target.time else -1]
     last = stretch.numbers[1]
     segments = [Segment.parse(name_of(window.path, number, SIZE), SIZE) for number in range(last, stretch.numbers[0] - 1, -1)]
     dumps: dict[int, Dump] = {}
@@ -189,7 +188,10 @@ def read_end(world: World, target: Target, outlook: Outlook, here: Here) -> Seen
         if dumps[segment.timeline].commit:
             break
     live = here.lsn if here.lsn and segments[0].start <= here.lsn <= segments[0].end and here.timeline == segments[0].timeline else None
-    tail = tail_of(segments[0], list(dumps.values()), live)
+    number = segments[0].number
+    whole = [one.begin for _step, one in world.path(segments[0].timeline) if number * SIZE <= one.begin and one.end <= (number + 1) * SIZE]
+    final = Lsn(whole[-1]) if whole and not live else None
+    tail = tail_of(segments[0], list(dumps.values()), final, live)
     return Seen((tail.commit,) if tail.commit else (), (tail,))
 
 
@@ -224,7 +226,8 @@ def worlds(draw: st.DrawFn, steps: tuple[str, ...] = STEPS, *, least: int = 0) -
         elif step == "beat":
             world.beat()
         elif step == "bulk":
-            world.write(draw(st.integers(1, 40)) * SIZE // 16)
+            for _ in range(draw(st.integers(1, 40))):
+                world.write(SIZE // 16 - draw(st.integers(0, 8)) * 8)
         elif step == "switch":
             world.switch()
         elif step == "backup":

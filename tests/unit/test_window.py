@@ -269,11 +269,11 @@ def test_the_time_of_an_abandoned_timeline_is_cut_out() -> None:
     assert window.stretches[0].forks == (Fork(1, Lsn.parse("0/5000100"), 300, 800),)
 
 
-def test_a_timeline_that_did_not_go_on_leaves_no_gap_in_time() -> None:
-    moments = seen(beat(300, "0/4000100"), beat(900, "0/6000300", 2))
+def test_a_timeline_that_is_not_known_to_have_gone_on_may_have_lost_its_last_commits() -> None:
+    moments = seen(beat(300, "0/4000100"), beat(800, "0/5000200", 2), beat(900, "0/6000300", 2))
     window = look(3, 4, child=(5, 6), seen=moments).windows[2]
-    assert window.stretches[0].spans == (Span(201, 900),)
-    assert window.stretches[0].forks == ()
+    assert window.stretches[0].spans == (Span(201, 300), Span(800, 900))
+    assert window.stretches[0].forks == (Fork(1, Lsn.parse("0/5000100"), 300, 800, False),)
 
 
 def test_a_heartbeat_that_was_never_archived_shows_that_a_timeline_went_on() -> None:
@@ -296,19 +296,25 @@ def test_a_set_behind_the_fork_is_on_its_own_timeline_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dumps", "live", "stop", "last"),
+    ("dumps", "final", "live", "stop", "last"),
     [
-        ([Dump(beat(5, "0/4000100"), Lsn.parse("0/4000200"), True)], None, "0/4000200", "0/4000200"),
-        ([Dump(beat(5, "0/4000100"), Lsn.parse("0/40000C0"), False)], None, None, None),
-        ([Dump(beat(5, "0/4000100"), Lsn.parse("0/40000C0"), False)], "0/4000100", "0/4000100", "0/4000100"),
-        ([Dump(), Dump(beat(5, "0/3000100"), Lsn.parse("0/30000C0"), False)], None, "0/4000000", None),
-        ([Dump(None, Lsn.parse("0/4000028"), True), Dump(beat(5, "0/3000100"))], None, "0/4000028", "0/4000028"),
-        ([Dump(None, Lsn.parse("0/4000028"), True)], None, None, "0/4000028"),
+        ([Dump(beat(5, "0/4000100"), Lsn.parse("0/4000200"), True)], None, None, "0/4000200", "0/4000200"),
+        ([Dump(beat(5, "0/4000100"), Lsn.parse("0/40000C0"))], "0/40000C0", None, None, "0/40000C0"),
+        ([Dump(beat(5, "0/4000100"), Lsn.parse("0/40000C0"))], "0/4000300", None, "0/4000300", "0/4000300"),
+        ([Dump(beat(5, "0/4000100"), Lsn.parse("0/40000C0"))], None, "0/4000100", "0/4000100", "0/4000100"),
+        ([Dump(), Dump(beat(5, "0/3000100"), Lsn.parse("0/30000C0"))], "0/4FFFF00", None, "0/4FFFF00", "0/4FFFF00"),
+        ([Dump(None, Lsn.parse("0/4000028"), True), Dump(beat(5, "0/3000100"))], None, None, "0/4000028", "0/4000028"),
+        ([Dump(None, Lsn.parse("0/4000028"), True)], None, None, None, "0/4000028"),
+        ([Dump(beat(5, "0/3000100"), Lsn.parse("0/3000200"), True)], None, "0/4000028", "0/3000200", "0/3000200"),
+        ([Dump(beat(5, "0/3000100"), Lsn.parse("0/3000200"), True)], None, "0/4000029", "0/3000200", "0/4000029"),
+        ([], None, None, None, None),
     ],
 )
-def test_a_tail_stops_at_a_record_behind_the_newest_commit(dumps: list[Dump], live: str | None, stop: str | None, last: str | None) -> None:
-    found = tail_of(Segment(1, 4), dumps, Lsn.parse(live) if live else None)
-    assert (str(found.stop) if found.stop else None, str(found.last) if found.last else None) == (stop, last)
+def test_a_tail_stops_at_a_record_behind_the_newest_commit(
+    dumps: list[Dump], final: str | None, live: str | None, stop: str | None, last: str | None
+) -> None:
+    found = tail_of(Segment(1, 4), dumps, *(Lsn.parse(one) if one else None for one in (final, live)))
+    assert (found.stop and str(found.stop), found.last and str(found.last)) == (stop, last)
 
 
 def test_an_lsn_behind_the_last_record_is_not_reached() -> None:

@@ -12,13 +12,13 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import host, plan, postgres, reach, reach_time, repository, state
+from . import host, plan, postgres, reach, repository, state
 from .archive import Holdings
 from .catalog import Repository, segment_size, unreadable
 from .files import ids
@@ -30,12 +30,13 @@ from .problem import Problem, Refusal
 from .reach import Here
 from .run import CommandFailed, pgbackrest, run
 from .snapshots import found_in
-from .target import LSN, TIME, Target
+from .target import Target
 from .wal import Lsn, Segment
-from .waldump import Dump, parse
+from .waldump import Dump, first_commit, parse
 from .window import Outlook, Seen, Stretch, Tail, Window, look_out, name_of, tail_of
 
 NOTHING = Seen()
+LAST_PART = 1 << 17  # bytes
 SCANNED = 8  # segments that are read from an end of WAL backwards, until one has a commit
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
 
@@ -137,12 +138,10 @@ def foresee(target: Target, sight: Sight) -> Plan | Problem:
 def _foreseen(target: Target, sight: Sight, outlook: Outlook) -> Outlook:
     whole = with_host(sight, outlook)
     window = reach.window_of(target, whole, sight.here)
-    if target.kind not in (TIME, LSN) or isinstance(window, Problem):
+    stretch = None if isinstance(window, Problem) else plan.end_to_read(target, window)
+    if stretch is None or isinstance(window, Problem):
         return whole
-    stretches = [window.stretches[-1]]
-    if target.time is not None:
-        stretches = [window.stretches[reach_time.place_of(window, target.time.timestamp())]]
-    return with_host(sight, outlook, read_ends(sight, outlook.repository.number, window, stretches))
+    return with_host(sight, outlook, read_end(sight, outlook.repository.number, window, stretch))
 
 
 def outlooks(stanza: str, cluster: Cluster) -> tuple[list[Outlook], int]:
@@ -160,54 +159,100 @@ def told(sight: Sight) -> list[Outlook]:
     for one in sight.outlooks:
         window = one.windows.get(sight.here.timeline) or one.newest
         if window is not None and window.stretches and window.stretches[-1].latest is None:
-            seen = read_ends(sight, one.repository.number, window, window.stretches[-1:])
+            seen = read_end(sight, one.repository.number, window, window.stretches[-1])
             moments = (*sight.seen.moments, *seen.moments)
             one = look_out(one.repository, one.holdings, sight.trees[one.repository.number], Seen(moments, seen.tails))
         outlooks.append(one)
     return outlooks
 
 
-def read_ends(sight: Sight, number: int, window: Window, stretches: Iterable[Stretch]) -> Seen:
-    """The commits at the ends of stretches, as their WAL itself tells them."""
-    tails = [_tail(sight, number, window, stretch) for stretch in stretches]
-    return Seen(tuple(tail.commit for tail in tails if tail.commit), tuple(tails))
-
-
-def _tail(sight: Sight, number: int, window: Window, stretch: Stretch) -> Tail:
-    """Read a stretch backwards from its end until a commit is found."""
-    first, last = max(stretch.numbers[0], stretch.numbers[1] - SCANNED + 1), stretch.numbers[1]
-    segments = [Segment.parse(name_of(window.path, place, sight.size), sight.size) for place in range(last, first - 1, -1)]
-    dumps: dict[int, Dump] = {}
+def read_end(sight: Sight, number: int, window: Window, stretch: Stretch) -> Seen:
+    """What the WAL itself says of commits: at the end of a stretch, and around each fork in it of which too little is known."""
+    moments: list[Moment] = []
     with _directory() as directory:
-        end = segments[0]
-        for segment in segments:
-            end = segment if segment.timeline != end.timeline else end
-            if not _fetch(sight, number, segment, directory):
-                return Tail(segments[0].timeline, last)
-            # From this segment on, not in it alone: a record may begin in one and end in the next.
-            dumps[segment.timeline] = _waldump(sight.cluster, directory, segment, end)
-            if dumps[segment.timeline].commit:
-                break
-    here = sight.here.lsn
-    live = here if here and segments[0].timeline == sight.here.timeline and segments[0].start <= here <= segments[0].end else None
-    return tail_of(segments[0], list(dumps.values()), live)
+        source = _Source(sight, number, window, directory)
+        dumps = _backwards(source, *stretch.numbers)
+        tail = _tail(source, stretch.numbers[1], dumps) if dumps else Tail(0, 0)
+        for fork in stretch.forks:
+            place = fork.lsn.position // sight.size
+            if fork.after is None:
+                moments += [one.commit for one in _backwards(source, stretch.numbers[0], place, fork.lsn) if one.commit]
+            if fork.before is None:
+                moments += _forwards(source, place, stretch.numbers[1], fork.lsn)
+    return Seen((*moments, *([tail.commit] if tail.commit else [])), (tail,))
 
 
-def _fetch(sight: Sight, number: int, segment: Segment, directory: Path) -> bool:
-    """Put a segment of pg_wal or of a repository into a directory; false where nobody has it."""
-    target = directory / segment.name
+@dataclass(frozen=True)
+class _Source:
+    """Where segments are read from: pg_wal or a repository, by way of a directory that is removed again."""
+
+    sight: Sight
+    number: int
+    window: Window
+    directory: Path
+
+    def segment(self, place: int) -> Segment:
+        return Segment.parse(name_of(self.window.path, place, self.sight.size), self.sight.size)
+
+
+def _backwards(source: _Source, first: int, last: int, until: Lsn | None = None) -> list[Dump]:
+    """Read segments from the last one backwards until a commit is found, at most eight; nothing when one cannot be had."""
+    dumps: dict[int, Dump] = {}
+    end = source.segment(last)
+    for place in range(last, max(first, last - SCANNED + 1) - 1, -1):
+        segment = source.segment(place)
+        end = segment if segment.timeline != end.timeline else end
+        if not _fetch(source, segment):
+            return []
+        # From this segment on, not in it alone: a record may begin in one and end in the next.
+        dumps[segment.timeline] = parse(_waldump(source, segment, end), segment.timeline, until)
+        if dumps[segment.timeline].commit:
+            break
+    return list(dumps.values())
+
+
+def _forwards(source: _Source, first: int, last: int, since: Lsn) -> list[Moment]:
+    """The first commit behind a fork, looked for in at most eight segments."""
+    for place in range(first, min(last, first + SCANNED - 1) + 1):
+        segment = source.segment(place)
+        if segment.timeline != source.segment(first).timeline or not _fetch(source, segment):
+            return []
+        found = first_commit(_waldump(source, source.segment(first), segment), segment.timeline, since)
+        if found:
+            return [found]
+    return []
+
+
+def _tail(source: _Source, last: int, dumps: list[Dump]) -> Tail:
+    newest, here = source.segment(last), source.sight.here
+    live = here.lsn if here.lsn and newest.timeline == here.timeline and newest.start <= here.lsn <= newest.end else None
+    return tail_of(newest, dumps, None if live else _final(source, newest), live)
+
+
+def _fetch(source: _Source, segment: Segment) -> bool:
+    """Put a segment of pg_wal or of a repository into the directory; false where nobody has it."""
+    sight, target = source.sight, source.directory / segment.name
+    if target.exists():
+        return True
     if segment.timeline == sight.here.timeline and segment.number in sight.local:
         with suppress(FileNotFoundError):  # recycled meanwhile, and archived then
             shutil.copyfile(Path(sight.data_directory, "pg_wal", segment.name), target)
             _give(target)
             return True
-    return pgbackrest(sight.stanza, ["archive-get", segment.name, str(target)], [f"--repo={number}", "--no-archive-async"]).code == 0
+    return pgbackrest(sight.stanza, ["archive-get", segment.name, str(target)], [f"--repo={source.number}", "--no-archive-async"]).code == 0
 
 
-def _waldump(cluster: Cluster, directory: Path, first: Segment, last: Segment) -> Dump:
-    """At the end of an unfinished segment pg_waldump says what it has read, and ends with 1."""
-    words = [f"{cluster.binaries}/pg_waldump", "--rmgr=Transaction", "--rmgr=XLOG", f"--path={directory}", first.name, last.name]
-    return parse(run(words, user="postgres").stdout, first.timeline)
+def _waldump(source: _Source, first: Segment, last: Segment, *options: str) -> str:
+    """Transactions and the like of some segments. At the end of an unfinished one pg_waldump says what it has read, and ends with 1."""
+    kinds = options or ("--rmgr=Transaction", "--rmgr=XLOG")
+    words = [f"{source.sight.cluster.binaries}/pg_waldump", *kinds, f"--path={source.directory}", first.name, last.name]
+    return run(words, user="postgres").stdout
+
+
+def _final(source: _Source, segment: Segment) -> Lsn | None:
+    """Where the last record of a segment begins, of whatever kind; its last part is read alone. None for one that a switch ended."""
+    start = Lsn(segment.end.position - LAST_PART)
+    return parse(_waldump(source, segment, segment, f"--start={start}"), segment.timeline).last
 
 
 @contextmanager

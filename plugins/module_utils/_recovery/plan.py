@@ -19,7 +19,7 @@ from .snapshots import Snapshot
 from .summary import human
 from .target import BACKUP, IMMEDIATE, LATEST, LSN, POINT, TIME, XID, Target
 from .wal import Lsn
-from .window import Outlook, gaps, name_of, runs_on
+from .window import Outlook, Stretch, Window, gaps, name_of, runs_on
 
 WAL_AT_ONCE = 1 << 30  # bytes that pg_wal holds between two restartpoints: max_wal_size by default
 UNKNOWN_SECONDS = "no restore was measured yet"
@@ -103,6 +103,16 @@ def _choose(target: Target, outlook: Outlook, snapshots: Sequence[Snapshot], her
         return reach.of_name(target, outlook, snapshots)
     choosers = {LATEST: reach.of_latest, IMMEDIATE: reach.of_immediate, LSN: reach.of_lsn, XID: reach.of_xid, BACKUP: reach.of_backup}
     return choosers[target.kind](target, outlook, here)
+
+
+def end_to_read(target: Target, window: Window) -> Stretch | None:
+    """The stretch whose end decides about a target by what its WAL itself says; None for a target that needs no such look."""
+    if target.kind == TIME and target.time is not None:
+        return window.stretches[reach_time.place_of(window, target.time.timestamp())]
+    if target.kind == LSN and target.lsn is not None:
+        lsn = target.lsn
+        return next((one for one in reversed(window.stretches) if one.first <= lsn), None)
+    return None
 
 
 def _nothing_to_look_at(archives: Archives, here: Here) -> Problem:

@@ -40,7 +40,7 @@ def choose(target: Target, outlook: Outlook, here: Here) -> Choice | Problem:
             return _at_time(target, time, window, stretch, outlook)
     fork = next((one for one in stretch.forks if _between(time, one)), None)
     if fork is not None:
-        return _dead(target, what, fork, window, stretch)
+        return _dead(target, what, fork, window)
     if place + 1 < len(window.stretches):
         return _in_hole(what, outlook, window, stretch, window.stretches[place + 1])
     return _at_the_end(target, time, what, outlook, window, stretch, here)
@@ -80,6 +80,8 @@ def _at_the_end(target: Target, time: float, what: str, outlook: Outlook, window
             "the newest commit in the WAL is unknown" if stretch.latest is None else f"no commit is known after {_exact(stretch.latest)}"
         )
         return Problem(f"{what}, and {known}", _expected(stretch), f"type {_nearest(stretch)} or latest")
+    if target.exclusive and time == tail.commit.time:
+        return _at_time(target, time, window, stretch, outlook)
     backup = newest_set(stretch, target, lambda one: stop_of(one) <= (tail.stop or stop_of(one)) and one.stopped + SAFE <= time)
     if backup is None:
         return unknown_set(target, outlook, stretch.sets)
@@ -122,9 +124,14 @@ def _in_hole(what: str, outlook: Outlook, window: Window, stretch: Stretch, afte
     return Problem(found, "a time before the hole, or from the next backup on", f"type {_nearest(stretch)} or {following}")
 
 
-def _dead(target: Target, what: str, fork: Fork, window: Window, stretch: Stretch) -> Problem:
-    found = f"{what}, which lies on the abandoned timeline {fork.timeline}: timeline {window.timeline} left it at LSN {fork.lsn}"
+def _dead(target: Target, what: str, fork: Fork, window: Window) -> Problem:
     near = [f"time:{moment(math.ceil(fork.after) - 1)}"] if fork.after is not None else [f"lsn:{fork.lsn}"]
     near += [f"time:{moment(math.ceil(fork.before))}"] if fork.before is not None else []
+    expected, next_step = "a time before the two parted, or after", f"type {' or '.join(near)}"
+    left = f"timeline {window.timeline} left it at LSN {fork.lsn}"
+    if not fork.went_on:
+        found = f"{what}, between the last commit of timeline {fork.timeline} and the first that is known after {left}"
+        return Problem(found, expected, next_step)
     bare = f"time:{_iso_of(target)},timeline:{fork.timeline}"
-    return Problem(found, "a time before the two parted, or after", f"type {' or '.join(near)}, or {bare} for the abandoned one")
+    found = f"{what}, which lies on the abandoned timeline {fork.timeline}: {left}"
+    return Problem(found, expected, f"{next_step}, or {bare} for the abandoned one")

@@ -8,6 +8,7 @@ Source: PostgreSQL 15 to 18. Commits and aborts have a time, restore points, che
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -27,19 +28,33 @@ class Dump:
     switched: bool = False
 
 
-def parse(text: str, timeline: int) -> Dump:
-    """Read the output for segments of one timeline; other lines count for nothing."""
+def parse(text: str, timeline: int, until: Lsn | None = None) -> Dump:
+    """Read the output for segments of one timeline, up to a position; other lines count for nothing."""
     commit: Moment | None = None
     last: Lsn | None = None
     switched = False
+    for begin, end, seconds, is_switch in _records(text):
+        if until is not None and begin >= until:
+            break
+        last, switched = begin, is_switch
+        if seconds is not None:
+            newest = max(seconds, commit.time) if commit else seconds
+            commit = Moment(newest, end, timeline, commit=True)
+    return Dump(commit, last, switched)
+
+
+def first_commit(text: str, timeline: int, since: Lsn) -> Moment | None:
+    """The first commit or abort from a position on."""
+    found = ((seconds, end) for begin, end, seconds, _switch in _records(text) if seconds is not None and begin >= since)
+    return next((Moment(seconds, end, timeline, commit=True) for seconds, end in found if seconds is not None), None)
+
+
+def _records(text: str) -> Iterator[tuple[Lsn, Lsn, float | None, bool]]:
+    """Where each record begins and ends, the time of a commit or an abort, and whether it is a switch."""
     for line in text.splitlines():
         record = _RECORD.match(line)
-        if record is None:
-            continue
-        last, switched = Lsn.parse(record[3]), record[4].startswith("SWITCH")
-        ended = _ENDED.match(record[4]) if record[1] == "Transaction" else None
-        if ended:
-            seconds = datetime.fromisoformat(ended[1]).replace(tzinfo=UTC).timestamp()
-            newest = max(seconds, commit.time) if commit else seconds
-            commit = Moment(newest, Lsn(last.position + int(record[2])), timeline, commit=True)
-    return Dump(commit, last, switched)
+        if record is not None:
+            begin = Lsn.parse(record[3])
+            ended = _ENDED.match(record[4]) if record[1] == "Transaction" else None
+            seconds = datetime.fromisoformat(ended[1]).replace(tzinfo=UTC).timestamp() if ended else None
+            yield begin, Lsn(begin.position + int(record[2])), seconds, record[4].startswith("SWITCH")

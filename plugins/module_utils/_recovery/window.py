@@ -15,11 +15,12 @@ from operator import itemgetter
 
 from .archive import Holdings, Run, merged
 from .catalog import Backup, Repository
-from .history import Path, Tree
+from .history import Path, Step, Tree
 from .moments import Moment
 from .wal import Lsn, Segment
 from .waldump import Dump
 
+HEADER = 40  # bytes before the first record of a segment
 SAFE = 1  # seconds after a backup's end as pgBackRest tells it
 
 
@@ -37,17 +38,19 @@ class Tail:
     last: Lsn | None = None
 
 
-def tail_of(newest: Segment, dumps: Sequence[Dump], live: Lsn | None = None) -> Tail:
+def tail_of(newest: Segment, dumps: Sequence[Dump], final: Lsn | None = None, live: Lsn | None = None) -> Tail:
     """The end of a stretch from what was read of it up to its `newest` segment, the newest part first.
 
-    `live` is where a server writes in that segment: before anything is recovered a switch puts a record there.
+    `final` is where the last whole record of that segment begins. `live` is where a server writes in it: before anything is
+    recovered a switch puts a record there, unless nothing was written since the last one.
     """
     commit = next((one.commit for one in dumps if one.commit), None)
-    behind = next((one.last for one in dumps if one.last), None)
-    last = behind if behind and behind >= newest.start and dumps[0].switched else live
-    stop = behind if commit and behind and behind >= commit.lsn else None
-    if stop is None and commit:
-        stop = live or (newest.start if newest.start >= commit.lsn else None)
+    behind = max((one for one in (final, *(dump.last for dump in dumps)) if one), default=None)
+    empty = live is not None and live.position <= newest.start.position + HEADER
+    live = None if empty else live
+    switched = bool(dumps) and dumps[0].switched and behind is not None and (empty or behind >= newest.start)
+    last = behind if switched else live or final
+    stop = next((one for one in (behind, live) if commit and one and one >= commit.lsn), None)
     return Tail(newest.timeline, newest.number, commit, stop, last)
 
 
@@ -88,12 +91,17 @@ class Span:
 
 @dataclass(frozen=True)
 class Fork:
-    """Where a path leaves a timeline that went on without it. Between the two times it is unknown, or was not on the path, what was."""
+    """Where a path leaves a timeline. What was committed between the two times is not on the path, or nobody knows on which it was.
+
+    `after` is the newest commit that is known before it, `before` the first moment that is known behind it. `went_on` says that
+    there is, or was, WAL of the timeline behind it.
+    """
 
     timeline: int
     lsn: Lsn
     after: float | None
     before: float | None
+    went_on: bool = True
 
 
 @dataclass(frozen=True)
@@ -243,7 +251,7 @@ def _window(timeline: int, holdings: Holdings, path: Path, sets: Mapping[int, li
     usable = [one for step in path for one in sets.get(step.timeline, ()) if step.covers(one.stop)]
     usable.sort(key=lambda one: one.stop)
     moments = _on_path(path, seen.moments)
-    left = tuple(step for step in path if step.end is not None and _went_on(step.timeline, step.end, holdings, seen.moments))
+    left = {step: _went_on(step.timeline, step.end, holdings, seen.moments) for step in path if step.end is not None}
     by_run: dict[int, list[_Set]] = {}
     for one in usable:
         place = bisect_right(runs, one.last, key=itemgetter(0)) - 1
@@ -286,7 +294,7 @@ def _went_on(timeline: int, end: Lsn, holdings: Holdings, moments: Iterable[Mome
 
 
 def _stretch(
-    numbers: Run, sets: Sequence[_Set], path: Path, left: Path, size: int, moments: Sequence[Moment], tails: Iterable[Tail]
+    numbers: Run, sets: Sequence[_Set], path: Path, left: Mapping[Step, bool], size: int, moments: Sequence[Moment], tails: Iterable[Tail]
 ) -> Stretch:
     owner = next(step.timeline for step in reversed(path) if step.begin.position // size <= numbers[1])
     tail = next((one for one in tails if (one.timeline, one.number) == (owner, numbers[1])), None)
@@ -299,14 +307,14 @@ def _stretch(
     return Stretch(numbers, tuple(one.backup for one in sets), first, end, spans, forks, complete, tail, commits)
 
 
-def _forks(first: Lsn, end: Lsn, left: Path, moments: Sequence[Moment], sets: Sequence[_Set]) -> Iterator[Fork]:
-    """Where a path leaves a timeline that went on: what was committed there afterwards is not on the path, but has its time."""
-    for step in left:
+def _forks(first: Lsn, end: Lsn, left: Mapping[Step, bool], moments: Sequence[Moment], sets: Sequence[_Set]) -> Iterator[Fork]:
+    """Where a path leaves a timeline: what was committed there afterwards is not on the path, but has its time."""
+    for step, went_on in left.items():
         if step.end is not None and first <= step.end <= end:
             known = max((one.time for one in moments if one.commit and one.lsn <= step.end), default=None)
             later = [one.time for one in moments if one.lsn > step.end]
             later += [float(one.backup.started) for one in sets if one.stop > step.end]
-            yield Fork(step.timeline, step.end, known, min(later, default=None))
+            yield Fork(step.timeline, step.end, known, min(later, default=None), went_on)
 
 
 def _spans(begin: float, first: Lsn, forks: Sequence[Fork], moments: Sequence[Moment]) -> tuple[Span, ...]:
