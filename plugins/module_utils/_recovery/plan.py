@@ -193,19 +193,20 @@ def document(found: Plan | Problem) -> dict[str, Any]:
 def lines(best: Plan) -> list[str]:
     """The plan for a person, line by line."""
     only = f", {len(best.only_here)} of them only on this host" if best.only_here else ""
+    count = f"{best.segments} segment{'s' if best.segments > 1 else ''}, {human(best.wal_bytes)}"
     free = "free space unknown" if best.free_bytes is None else f"{human(best.free_bytes)} free"
     text = [
         f"  target       {best.target}",
         f"  from         repository {best.repository}, set {best.backup}, timeline {best.timeline}",
         f"  ends         {_ending(best)}",
-        f"  WAL          {best.first_segment} to {best.last_segment}: {best.segments} segments, {human(best.wal_bytes)}{only}",
+        f"  WAL          {best.first_segment} to {best.last_segment}: {count}{only}",
         f"  space        {human(best.restore_bytes)} to restore, {human(best.needed_bytes)} needed at most, {free}",
         f"  takes        {'unknown: ' if best.seconds is None else f'about {best.seconds:.0f} s: '}{best.seconds_from}",
     ]
     text += [f"  keeps        {path}, beside the restored one" for path in best.kept]
     text += [f"  ERASES       {path}: there is no way back" for path in best.erased]
     text += [f"  note         {note}" for note in best.notes]
-    return [*text, f"  restore      {best.command}"]
+    return [*text, f"  options      {best.command}"]
 
 
 def _ending(best: Plan) -> str:

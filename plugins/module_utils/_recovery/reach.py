@@ -150,7 +150,10 @@ def of_lsn(target: Target, outlook: Outlook, here: Here) -> Choice | Problem:
     backup = newest_set(stretch, target, lambda one: stop_of(one) <= lsn)
     if backup is None:
         return unknown_set(target, outlook, stretch.sets)
-    return Choice(window, backup, AT_LSN, str(lsn), True, min(Lsn(lsn.position + 1), stretch.end), lsn)
+    read = stretch.tail is not None and stretch.tail.last is not None
+    in_last = lsn.position >= stretch.numbers[1] * outlook.holdings.size
+    notes = () if read or not in_last else ("the last segment could not be read: recovery fails if no record follows the LSN in it",)
+    return Choice(window, backup, AT_LSN, str(lsn), True, min(Lsn(lsn.position + 1), stretch.end), lsn, notes=notes)
 
 
 def _no_lsn(target: Target, lsn: Lsn, outlook: Outlook, window: Window, here: Here) -> Problem:
@@ -173,20 +176,21 @@ def _no_lsn(target: Target, lsn: Lsn, outlook: Outlook, window: Window, here: He
         return Problem(found, expected, f"type {nearest_lsn(newest)}, or lsn:{lsn},timeline:{other.timeline} for the abandoned one")
     if here.lsn is not None and lsn > here.lsn and window.timeline == here.timeline:
         found = f"{what}, which is in the future: the server writes at {here.lsn}"
-        return Problem(found, "an LSN that was written", f"type {nearest_lsn(newest)} or latest")
+        return Problem(found, "an LSN that was written", f"type lsn:{here.lsn} or latest")
     lost = behind(window, newest)
     if lost:
         found = f"{what}, beyond a hole of repository {number}: {say(lost[0])}, and no backup was taken after it"
         return Problem(found, f"an LSN before {newest.end}", f"type {nearest_lsn(newest)} or latest")
-    found = f"{what}, behind the last WAL in repository {number}, which is followed by nothing from {newest.end} on"
+    ends = newest.tail.last if newest.tail and newest.tail.last else newest.end
+    found = f"{what}, behind the last record in repository {number} at {ends}: recovery would not find where to stop"
     return Problem(found, "an LSN that was archived", f"type {nearest_lsn(newest)} or latest")
 
 
 def nearest_lsn(stretch: Stretch) -> str:
-    """The last LSN of a stretch that can be typed as a target; the end of its last backup where no later record is known."""
+    """The last target of a stretch that surely works: its last record, or the end of its last backup where nobody has read that."""
     if stretch.tail is not None and stretch.tail.last is not None:
         return f"lsn:{stretch.tail.last}"
-    return f"lsn:{max(stop_of(stretch.sets[-1]), Lsn(stretch.end.position - 8))}"
+    return f"backup:{stretch.sets[-1].label}"
 
 
 def _dead_branch(lsn: Lsn, outlook: Outlook, window: Window) -> Window | None:

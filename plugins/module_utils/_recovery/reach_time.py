@@ -79,7 +79,7 @@ def _at_the_end(target: Target, time: float, what: str, outlook: Outlook, window
         known = (
             "the newest commit in the WAL is unknown" if stretch.latest is None else f"no commit is known after {_exact(stretch.latest)}"
         )
-        return Problem(f"{what}, and {known}", _expected(stretch), f"type {_nearest(stretch)} or latest")
+        return Problem(f"{what}; {known}", _expected(stretch), f"type {_nearest(stretch)} or latest")
     if target.exclusive and time == tail.commit.time:
         return _at_time(target, time, window, stretch, outlook)
     backup = newest_set(stretch, target, lambda one: stop_of(one) <= (tail.stop or stop_of(one)) and one.stopped + SAFE <= time)

@@ -24,7 +24,7 @@ KINDS = (*BARE, TIME, POINT, LSN, XID, BACKUP, *EXCLUSIVE)
 EXAMPLE_TIME = "2026-11-22T14:30:00Z"
 LABEL = re.compile(r"\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?")
 _XID = re.compile(r"[0-9]{1,20}")
-_ZONE = re.compile(r"\s*\b([A-Za-z]{2,}(?:[/_+-][A-Za-z0-9_+-]+)*)$")
+_ZONE = re.compile(r"\s*\b([A-Za-z]{2,}[A-Za-z0-9]*(?:[/_+-][A-Za-z0-9_+-]+)*)$")
 _SPOILT_OFFSET = re.compile(r" (\d\d(?::?\d\d)?)$")
 FIRST_XID = 3
 
