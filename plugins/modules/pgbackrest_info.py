@@ -105,7 +105,7 @@ server:
 """
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -123,12 +123,11 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     picture = take_picture(wanted["stanza"], cluster, wanted["inventory_host"], command, time.time())
     server = picture.server
     outlooks, timeline = horizon.outlooks(wanted["stanza"], cluster) if wanted["windows"] else ([], 0)
-    told = telling.lines(outlooks, timeline, picture.now)
-    *body, verdict = summary.lines(picture)
+    picture = replace(picture, windows=telling.lines(outlooks, timeline, picture.now))
     return {
         "changed": False,
         "protected": summary.judge(picture).protected,
-        "summary": [*body, *told, verdict],
+        "summary": summary.lines(picture),
         "repositories": [asdict(repository) for repository in picture.repositories],
         "snapshots": [{**asdict(snapshot), "target": snapshot.target} for snapshot in found_in(picture.repositories)],
         "windows": [telling.document(outlook) for outlook in outlooks],

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from . import horizon, plan, state, target, telling, watch, work
 from .jobs import FAILED, HOURLY, Settings, Stanza, chosen, parse_settings
@@ -100,10 +100,9 @@ def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Nam
                 "windows": [telling.document(outlook) for outlook in outlooks],
             }
         else:
-            *body, verdict = lines(picture)
+            *body, verdict = lines(replace(picture, windows=telling.lines(outlooks, timeline, picture.now)))
             ended = [f"  job          {job}: {record.outcome}: {record.text}" for job, record in records.items()]
-            windows = telling.lines(outlooks, timeline, picture.now)
-            _write("\n".join([*body, *windows, *ended, *(f"  trouble      {text}" for text in troubles.values()), verdict]))
+            _write("\n".join([*body, *ended, *(f"  trouble      {text}" for text in troubles.values()), verdict]))
     if options.json:
         _write(json.dumps(answers, sort_keys=True))
     return GOOD if good else BAD

@@ -41,7 +41,8 @@ class Picture:
     """Everything that the summary is made of. `server` is None when nothing answers; `now` is in Unix seconds.
 
     `behind` are the repositories that lack a segment which the server believes archived; `holes` are the first segments
-    that are missing after a repository's newest backup; `several` says that the host has further stanzas.
+    that are missing after a repository's newest backup; `several` says that the host has further stanzas. `windows` are the
+    lines that say what can be recovered, where somebody asked for that.
     """
 
     host: str
@@ -62,6 +63,7 @@ class Picture:
     unsafe: Sequence[str] = ()
     holes: Mapping[int, str] = field(default_factory=dict)
     several: bool = False
+    windows: Sequence[str] = ()
 
     @property
     def backup_command(self) -> str:
@@ -155,6 +157,7 @@ def lines(picture: Picture) -> list[str]:
         for repository in picture.repositories:
             text += _repository(picture, repository)
         text += _snapshots(picture)
+    text += picture.windows
     for name, value in sorted(picture.pending.items()):
         text.append(f"  RESTART      {name} waits for a restart; the server still runs with '{value}'. Nothing was restarted.")
     if picture.pending:

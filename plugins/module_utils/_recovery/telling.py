@@ -48,6 +48,8 @@ def _window(head: str, window: Window, now: float) -> list[str]:
 def _times(stretch: Stretch, now: float) -> list[str]:
     if not stretch.spans:
         return ["by LSN alone; no time is known in it"]
+    if stretch.latest is None and stretch.tail is not None and stretch.tail.commit is not None:
+        return [f"the state of {moment(stretch.sets[-1].stopped)}; nothing was committed in its WAL since. Type the target latest"]
     return [_span(span, now) for span in stretch.spans]
 
 
