@@ -20,7 +20,7 @@ options:
         V(lsn:0/3000050), V(xid:1234), V(backup:20261122-020001F), V(before-time:2026-11-22T14:30:00Z), V(before-lsn:0/3000050)
         and V(before-xid:1234).
       - Behind a comma follows what narrows the choice, such as V(xid:1234,backup:20261122-020001F) or V(lsn:0/3000050,timeline:1).
-      - The same as a mapping, such as V({xid: 1234, backup: 20261122-020001F}).
+      - The same as a mapping, such as one with the keys C(xid) and C(backup).
       - Times need an offset or Z.
     type: raw
     required: true

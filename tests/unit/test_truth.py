@@ -226,8 +226,8 @@ def worlds(draw: st.DrawFn, steps: tuple[str, ...] = STEPS, *, least: int = 0) -
         elif step == "beat":
             world.beat()
         elif step == "bulk":
-            for _ in range(draw(st.integers(1, 40))):
-                world.write(SIZE // 16 - draw(st.integers(0, 8)) * 8)
+            for eighths in draw(st.lists(st.integers(0, 8), min_size=1, max_size=40)):
+                world.write(SIZE // 16 - eighths * 8)
         elif step == "switch":
             world.switch()
         elif step == "backup":

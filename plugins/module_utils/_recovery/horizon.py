@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import host, plan, postgres, reach, repository, state
+from . import host, plan, postgres, reach, reach_time, repository, state
 from .archive import Holdings
 from .catalog import Repository, segment_size, unreadable
 from .files import ids
@@ -141,7 +141,7 @@ def _foreseen(target: Target, sight: Sight, outlook: Outlook) -> Outlook:
     stretch = None if isinstance(window, Problem) else plan.end_to_read(target, window)
     if stretch is None or isinstance(window, Problem):
         return whole
-    return with_host(sight, outlook, read_end(sight, outlook.repository.number, window, stretch))
+    return with_host(sight, outlook, read_end(sight, outlook.repository.number, window, stretch, target))
 
 
 def outlooks(stanza: str, cluster: Cluster) -> tuple[list[Outlook], int]:
@@ -154,11 +154,11 @@ def outlooks(stanza: str, cluster: Cluster) -> tuple[list[Outlook], int]:
 
 
 def told(sight: Sight) -> list[Outlook]:
-    """The outlooks for a person: where no commit is known in the newest WAL, its end is read."""
+    """The outlooks for a person: where no commit is known in the newest WAL, or behind the last fork, its end is read."""
     outlooks = []
     for one in sight.outlooks:
         window = one.windows.get(sight.here.timeline) or one.newest
-        if window is not None and window.stretches and window.stretches[-1].latest is None:
+        if window is not None and window.stretches and window.stretches[-1].is_open:
             seen = read_end(sight, one.repository.number, window, window.stretches[-1])
             moments = (*sight.seen.moments, *seen.moments)
             one = look_out(one.repository, one.holdings, sight.trees[one.repository.number], Seen(moments, seen.tails))
@@ -166,8 +166,12 @@ def told(sight: Sight) -> list[Outlook]:
     return outlooks
 
 
-def read_end(sight: Sight, number: int, window: Window, stretch: Stretch) -> Seen:
-    """What the WAL itself says of commits: at the end of a stretch, and around each fork in it of which too little is known."""
+def read_end(sight: Sight, number: int, window: Window, stretch: Stretch, target: Target | None = None) -> Seen:
+    """What the WAL itself says of commits: at the end of a stretch, and around each fork in it of which too little is known.
+
+    That is a fork of which nothing is known, or for whose time somebody asks.
+    """
+    asked = target.time.timestamp() if target and target.time else None
     moments: list[Moment] = []
     with _directory() as directory:
         source = _Source(sight, number, window, directory)
@@ -175,9 +179,10 @@ def read_end(sight: Sight, number: int, window: Window, stretch: Stretch) -> See
         tail = _tail(source, stretch.numbers[1], dumps) if dumps else Tail(0, 0)
         for fork in stretch.forks:
             place = fork.lsn.position // sight.size
-            if fork.after is None:
+            near = asked is not None and reach_time.is_near(asked, fork)
+            if fork.after is None or near:
                 moments += [one.commit for one in _backwards(source, stretch.numbers[0], place, fork.lsn) if one.commit]
-            if fork.before is None:
+            if fork.before is None or near:
                 moments += _forwards(source, place, stretch.numbers[1], fork.lsn)
     return Seen((*moments, *([tail.commit] if tail.commit else [])), (tail,))
 

@@ -24,8 +24,7 @@ def choose(target: Target, outlook: Outlook, here: Here) -> Choice | Problem:
     window = window_of(target, outlook, here)
     if isinstance(window, Problem):
         return window
-    assert target.time is not None
-    time, what = target.time.timestamp(), f"the time {iso(target.time)}"
+    time, what = _asked(target).timestamp(), f"the time {_iso_of(target)}"
     oldest = window.stretches[0]
     if time < oldest.sets[0].stopped + SAFE:
         found = f"{what}, before the first backup in repository {outlook.repository.number} ({oldest.sets[0].label}) was complete"
@@ -38,9 +37,9 @@ def choose(target: Target, outlook: Outlook, here: Here) -> Choice | Problem:
     for span in stretch.spans:
         if span.end is not None and (span.first <= time < span.end or (target.exclusive and span.first < time == span.end)):
             return _at_time(target, time, window, stretch, outlook)
-    fork = next((one for one in stretch.forks if _between(time, one)), None)
+    fork = next((one for one in stretch.forks if is_near(time, one)), None)
     if fork is not None:
-        return _dead(target, what, fork, window)
+        return _dead(target, what, fork, window, outlook.windows.get(fork.timeline))
     if place + 1 < len(window.stretches):
         return _in_hole(what, outlook, window, stretch, window.stretches[place + 1])
     return _at_the_end(target, time, what, outlook, window, stretch, here)
@@ -51,7 +50,8 @@ def place_of(window: Window, time: float) -> int:
     return max((index for index, one in enumerate(window.stretches) if one.sets[0].stopped + SAFE <= time), default=0)
 
 
-def _between(time: float, fork: Fork) -> bool:
+def is_near(time: float, fork: Fork) -> bool:
+    """Whether it is unknown, or not on the path, what was committed at this time."""
     return (fork.after is None or time >= fork.after) and (fork.before is None or time < fork.before)
 
 
@@ -59,11 +59,10 @@ def _at_time(target: Target, time: float, window: Window, stretch: Stretch, outl
     backup = newest_set(stretch, target, lambda one: one.stopped + SAFE <= time)
     if backup is None:
         return unknown_set(target, outlook, stretch.sets)
-    assert target.time is not None
-    text = target.time.strftime("%Y-%m-%d %H:%M:%S.%f+00")
+    text = _asked(target).strftime("%Y-%m-%d %H:%M:%S.%f+00")
     # The first commit that is known to be later: recovery stops there, or before.
     needs = next((one.lsn for one in stretch.commits if one.time > time or (target.exclusive and one.time == time)), stretch.end)
-    return Choice(window, backup, AT_TIME, text, target.exclusive, needs, time=iso(target.time))
+    return Choice(window, backup, AT_TIME, text, target.exclusive, needs, time=_iso_of(target))
 
 
 def _at_the_end(target: Target, time: float, what: str, outlook: Outlook, window: Window, stretch: Stretch, here: Here) -> Choice | Problem:
@@ -89,8 +88,14 @@ def _at_the_end(target: Target, time: float, what: str, outlook: Outlook, window
     return Choice(window, backup, AT_LSN, str(tail.stop), True, stretch.end, tail.stop, _iso_of(target), (note,))
 
 
+def _asked(target: Target) -> datetime:
+    if target.time is None:
+        raise ValueError(f"Found the target {target}; expected one with a time.")
+    return target.time
+
+
 def _iso_of(target: Target) -> str:
-    return iso(target.time) if target.time else ""
+    return iso(_asked(target))
 
 
 def _exact(seconds: float) -> str:
@@ -124,14 +129,26 @@ def _in_hole(what: str, outlook: Outlook, window: Window, stretch: Stretch, afte
     return Problem(found, "a time before the hole, or from the next backup on", f"type {_nearest(stretch)} or {following}")
 
 
-def _dead(target: Target, what: str, fork: Fork, window: Window) -> Problem:
+def _dead(target: Target, what: str, fork: Fork, window: Window, left: Window | None) -> Problem:
     near = [f"time:{moment(math.ceil(fork.after) - 1)}"] if fork.after is not None else [f"lsn:{fork.lsn}"]
     near += [f"time:{moment(math.ceil(fork.before))}"] if fork.before is not None else []
     expected, next_step = "a time before the two parted, or after", f"type {' or '.join(near)}"
-    left = f"timeline {window.timeline} left it at LSN {fork.lsn}"
-    if not fork.went_on:
-        found = f"{what}, between the last commit of timeline {fork.timeline} and the first that is known after {left}"
+    parted = f"timeline {window.timeline} left it at LSN {fork.lsn}"
+    if not fork.went_on or left is None or not left.stretches:
+        found = f"{what}, between the last commit of timeline {fork.timeline} and the first that is known after {parted}"
         return Problem(found, expected, next_step)
-    bare = f"time:{_iso_of(target)},timeline:{fork.timeline}"
-    found = f"{what}, which lies on the abandoned timeline {fork.timeline}: {left}"
-    return Problem(found, expected, f"{next_step}, or {bare} for the abandoned one")
+    found = f"{what}, which lies on the abandoned timeline {fork.timeline}: {parted}"
+    there = _there(target, left)
+    return Problem(found, expected, f"{next_step}, or {there},timeline:{fork.timeline} for the abandoned one")
+
+
+def _there(target: Target, left: Window) -> str:
+    """The same time on the abandoned timeline, or the nearest one before it that can be recovered there."""
+    time = target.time.timestamp() if target.time else 0.0
+    for stretch in reversed(left.stretches):
+        for span in reversed(stretch.spans):
+            if span.end is not None and span.first <= time < span.end:
+                return f"time:{_iso_of(target)}"
+            if span.end is not None and span.end <= time and (second := math.ceil(span.end) - 1) >= span.first:
+                return f"time:{moment(second)}"
+    return "latest"

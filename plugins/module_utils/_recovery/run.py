@@ -119,14 +119,10 @@ def stream(argv: Sequence[str], user: str = "", stanza: str = "") -> Iterator[by
             found = f"{argv[0]} is not installed" if isinstance(error, FileNotFoundError) else str(error)
             require(Completed(" ".join(argv), 127, "", found), stanza)
             return
-        try:
-            assert process.stdout is not None
-            while piece := process.stdout.read(PIECE):
+        with process:
+            while process.stdout is not None and (piece := process.stdout.read(PIECE)):
                 yield piece
-        finally:
-            if process.stdout is not None:
-                process.stdout.close()
-            code = process.wait()
+        code = process.returncode
         errors.seek(0)
         require(Completed(" ".join(argv), code, "", errors.read().decode(errors="replace")), stanza)
 

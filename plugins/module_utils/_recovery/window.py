@@ -133,6 +133,12 @@ class Stretch:
         """The newest commit that is known to be in it; times before it can be recovered."""
         return self.spans[-1].end if self.spans else None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether no commit is known at its end, so that only its WAL can tell until when it can be recovered."""
+        last = self.forks[-1].before if self.forks else None
+        return self.latest is None or (bool(self.forks) and (last is None or self.spans[-1].first < last))
+
 
 @dataclass(frozen=True)
 class Window:
