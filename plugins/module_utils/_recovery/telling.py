@@ -50,7 +50,8 @@ def _times(stretch: Stretch, now: float) -> list[str]:
         return ["by LSN alone; no time is known in it"]
     if stretch.latest is None and stretch.tail is not None and stretch.tail.commit is not None:
         return [f"the state of {moment(stretch.sets[-1].stopped)}; nothing was committed in its WAL since. Type the target latest"]
-    return [_span(span, now) for span in stretch.spans]
+    *earlier, last = stretch.spans
+    return [*(f"any moment from {moment(span.first)} until {moment(span.end or span.first)}" for span in earlier), _span(last, now)]
 
 
 def _span(span: Span, now: float) -> str:
