@@ -108,6 +108,20 @@ def test_a_time_behind_the_last_commit_is_planned_as_an_lsn_and_the_plan_says_so
     assert READ.planned(f"before-time:{DAY}12:00:05Z").kind == "time"
 
 
+def test_before_the_time_of_the_only_commit_behind_a_fork_stops_at_that_commit() -> None:
+    only = beat("12:20:00", "0/8000200", 2)
+    tail = Tail(2, 10, only, Lsn.parse("0/8000300"), Lsn.parse("0/A000000"))
+    scene = replace(FORKED, moments=(*BEATS[:2], only), tails=(tail,))
+    found = scene.planned(f"before-time:{DAY}12:20:00Z")
+    assert (found.kind, found.exclusive, found.timeline) == ("time", True, 2)
+    assert scene.planned(f"time:{DAY}12:20:00Z").lsn == "0/8000300"
+
+
+def test_a_set_that_says_nothing_of_transactions_is_not_taken_for_one() -> None:
+    scene = replace(WELL, backups=(OLD, replace(NEW, annotations={})))
+    assert scene.planned("xid:2500").backup == OLD.label
+
+
 def test_wal_that_only_this_host_has_is_told() -> None:
     found = LIVE.planned("latest", own=(9, 10))
     assert (found.lsn, found.only_here) == ("0/A000500", ("00000001000000000000000A",))

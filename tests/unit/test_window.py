@@ -276,6 +276,13 @@ def test_a_timeline_that_is_not_known_to_have_gone_on_may_have_lost_its_last_com
     assert window.stretches[0].forks == (Fork(1, Lsn.parse("0/5000100"), 300, 800, False),)
 
 
+def test_behind_a_fork_no_time_is_known_before_the_first_moment_of_the_later_timeline() -> None:
+    window = look(3, 4, child=(5, 6), seen=seen(beat(300, "0/4000100"))).windows[2]
+    assert window.stretches[0].spans == (Span(201, 300),)
+    assert window.stretches[0].is_open
+    assert not look(3, 4, seen=seen(beat(300, "0/4000100"))).windows[1].stretches[0].is_open
+
+
 def test_a_heartbeat_that_was_never_archived_shows_that_a_timeline_went_on() -> None:
     moments = seen(beat(300, "0/4000100"), beat(400, "0/5000200"), beat(900, "0/6000300", 2))
     assert look(3, 4, child=(5, 6), seen=moments).windows[2].stretches[0].spans == (Span(201, 300),)
@@ -308,6 +315,8 @@ def test_a_set_behind_the_fork_is_on_its_own_timeline_alone() -> None:
         ([Dump(beat(5, "0/3000100"), Lsn.parse("0/3000200"), True)], None, "0/4000028", "0/3000200", "0/3000200"),
         ([Dump(beat(5, "0/3000100"), Lsn.parse("0/3000200"), True)], None, "0/4000029", "0/3000200", "0/4000029"),
         ([], None, None, None, None),
+        ([], None, "0/4000028", None, None),
+        ([Dump(beat(5, "0/4000000"), Lsn.parse("0/3FFFFC0"))], None, "0/4000028", None, None),
     ],
 )
 def test_a_tail_stops_at_a_record_behind_the_newest_commit(
