@@ -27,6 +27,12 @@ options:
     type: list
     elements: str
     default: []
+  windows:
+    description:
+      - Whether to tell from when to when each repository can recover, with holes and broken backup sets.
+      - The whole archive is listed for it, which takes longer.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - axiomdb.recovery.recovery.info
   - axiomdb.recovery.recovery.cluster
@@ -37,6 +43,11 @@ EXAMPLES = r"""
   axiomdb.recovery.pgbackrest_info:
     stanza: axiomdb
     version: "17"
+
+- name: Tell what can be recovered, right now
+  axiomdb.recovery.pgbackrest_info:
+    stanza: axiomdb
+    windows: true
 """
 
 RETURN = r"""
@@ -63,6 +74,29 @@ snapshots:
   type: list
   elements: dict
   sample: [{name: pre-migration-v2.3, repository: 1, label: 20261124-020001F, lsn: 0/5000098, target: "name:pre-migration-v2.3"}]
+windows:
+  description:
+    - What each repository can recover of its current database, timeline by timeline; empty unless O(windows) is true.
+    - A time that can be recovered is not before C(first) and before C(end) of one of C(times); an unknown end is null.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - repository: 1
+      readable: true
+      windows:
+        - timeline: 1
+          path: [1]
+          first_lsn: 0/3000138
+          end_lsn: 0/9000000
+          times: [{first: "2026-11-24T02:00:10Z", end: "2026-11-24T09:12:01.417Z"}]
+          complete_until: "2026-11-24T09:12:01.417Z"
+          sets: 8
+          oldest_set: 20261124-020001F
+          newest_set: 20261124-020001F_20261124-090001I
+      holes: [{timeline: 1, first: "000000010000000000000005", last: "000000010000000000000005", count: 1,
+        after_set: 20261124-020001F, before_set: 20261124-020001F_20261124-030001I}]
+      broken: [{label: 20261124-020001F_20261124-050001I, reason: files of it are lost}]
 server:
   description: Identity and position of the server; null when it does not answer.
   returned: success
@@ -71,12 +105,12 @@ server:
 """
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import summary
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import horizon, summary, telling
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix, take_picture
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.snapshots import found_in
 
@@ -88,12 +122,15 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     command = command_prefix(wanted["inventory_sources"])
     picture = take_picture(wanted["stanza"], cluster, wanted["inventory_host"], command, time.time())
     server = picture.server
+    outlooks, timeline = horizon.outlooks(wanted["stanza"], cluster) if wanted["windows"] else ([], 0)
+    picture = replace(picture, windows=telling.lines(outlooks, timeline, picture.now))
     return {
         "changed": False,
         "protected": summary.judge(picture).protected,
         "summary": summary.lines(picture),
         "repositories": [asdict(repository) for repository in picture.repositories],
         "snapshots": [{**asdict(snapshot), "target": snapshot.target} for snapshot in found_in(picture.repositories)],
+        "windows": [telling.document(outlook) for outlook in outlooks],
         "server": {"system_id": server.system_id, "timeline": server.timeline, "lsn": str(server.lsn)} if server else None,
     }
 
@@ -105,6 +142,7 @@ def main() -> None:
             "stanza": {"type": "str", "required": True},
             "inventory_host": {"type": "str", "default": ""},
             "inventory_sources": {"type": "list", "elements": "str", "default": []},
+            "windows": {"type": "bool", "default": False},
         },
         act,
     )

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the axiomdb.recovery authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How many examples a property is tried on: a hundred in tier ci; in a long run 5,000."""
+"""How many examples a property is tried on: a hundred in tier ci; in a long run 5,000, and 50,000 where recovery is computed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-FEW, MANY = 100, 5_000
+FEW, MANY, MOST = 100, 5_000, 50_000
+COMPUTED = ("test_history.py", "test_holdings.py", "test_window.py", "test_truth.py")
 HERE = Path(__file__).resolve().parent
 
 
@@ -18,7 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take the seed as the tests above chose it: derandomized unless one was given."""
     seeded = config.getoption("--hypothesis-seed", None) is not None
     parent = hypothesis.settings.get_profile("seeded" if seeded else "ci")
-    for profile, examples in (("few", FEW), ("many", MANY)):
+    for profile, examples in (("few", FEW), ("many", MANY), ("most", MOST)):
         hypothesis.settings.register_profile(profile, parent=parent, max_examples=examples)
 
 
@@ -34,4 +35,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collectstart(collector: pytest.Collector) -> None:
     """Set the number of examples before a file is imported: a property takes it where it is defined."""
     if isinstance(collector, pytest.Module):
-        hypothesis.settings.load_profile("few" if collector.config.getoption("--tier") == "ci" else "many")
+        long = "most" if collector.path.name in COMPUTED else "many"
+        hypothesis.settings.load_profile("few" if collector.config.getoption("--tier") == "ci" else long)

@@ -406,3 +406,13 @@ def test_a_backup_whose_directory_is_gone_is_broken_and_so_is_what_builds_on_it(
     assert [backup.error for backup in mark_lost(repository, frozenset({full, incremental})).backups] == [False, False]
     assert [backup.error for backup in mark_lost(repository, frozenset({full, "latest"})).backups] == [False, True]
     assert mark_lost(repository, frozenset({incremental})).usable_backups(7) == ()
+
+
+def test_a_set_is_lost_with_any_set_that_it_refers_to() -> None:
+    full, first, second = "20261122-110105F", "20261122-110105F_20261122-120000I", "20261122-110105F_20261122-130000I"
+    last = Backup(second, "incr", 1, 1, 2, None, None, None, False, 1, 1, {}, (full, first))
+    repository = Repository(1, 0, "ok", databases=(Database(1, 7, "17"),), backups=(last,))
+    assert not mark_lost(repository, frozenset({full, first, second})).backups[0].lost
+    for missing in (full, first, second):
+        found = mark_lost(repository, frozenset({full, first, second} - {missing})).backups[0]
+        assert (found.lost, found.error) == (True, True)

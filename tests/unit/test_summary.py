@@ -221,7 +221,8 @@ def test_the_whole_summary_of_a_protected_host() -> None:
         "  repository 1 s3 /axiomdb, aes-256-cbc",
         "               stanza axiomdb: 1 backup, newest full 20261118-120000F, 2 hours old",
         f"               30.0 MiB of database, 4.0 MiB in the repository; oldest ended {moment(NOW - 7200)}",
-        "  protects     against dropped tables, bad migrations and damaged files: back to any moment since the oldest backup",
+        "  protects     against dropped tables, bad migrations and damaged files",
+        "               back to which moments: sudo /opt/axiomdb/axiomdb-recovery status",
         "  next         ansible-playbook -i inventories/sandbox playbooks/backup.yml -l vps1 -e backup_type=full",
         "PROTECTED: vps1: each WAL segment is archived and a backup exists.",
     ]

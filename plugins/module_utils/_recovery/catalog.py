@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .wal import DEFAULT_SEGMENT_SIZE, LEGAL_SIZES, Lsn, sizes_that_fit
+
 OK, MISSING_STANZA, NO_BACKUP = 0, 1, 2
 FULL_LABEL = len("20261122-020001F")
 LOOKED_INSIDE = (OK, MISSING_STANZA, NO_BACKUP)
@@ -45,7 +47,10 @@ class Archive:
 
 @dataclass(frozen=True)
 class Backup:
-    """One backup set; `wal_stop` is the segment that makes it consistent. Times are Unix seconds, cut off; sizes bytes."""
+    """One backup set; `wal_stop` is the segment that makes it consistent. Times are Unix seconds, cut off; sizes bytes.
+
+    `references` are the sets in which some of its files lie; `lost` says that a directory which it needs is gone.
+    """
 
     label: str
     kind: str
@@ -59,6 +64,13 @@ class Backup:
     size: int
     repository_size: int
     annotations: Mapping[str, str] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
+    lost: bool = False
+
+    @property
+    def timeline(self) -> int:
+        """The timeline on which it was taken; 0 when pgBackRest does not say."""
+        return int(self.wal_stop[:8], 16) if self.wal_stop else 0
 
 
 @dataclass(frozen=True)
@@ -130,11 +142,23 @@ def _shorten(text: str) -> str:
     return " ".join(text.split())[:300]
 
 
+def segment_size(repositories: Iterable[Repository]) -> int:
+    """The size of a WAL segment, as the ends of current backups tell it; the default where they tell nothing, or several fit."""
+    fits = frozenset(LEGAL_SIZES)
+    for repository in repositories:
+        for backup in repository.current_backups:
+            if backup.wal_stop and backup.lsn_stop:
+                fits &= sizes_that_fit(backup.wal_stop, Lsn.parse(backup.lsn_stop))
+    return DEFAULT_SEGMENT_SIZE if not fits or DEFAULT_SEGMENT_SIZE in fits else min(fits)
+
+
 def mark_lost(repository: Repository, directories: frozenset[str]) -> Repository:
     """The repository as it is when only these backup directories exist: what lies in others, or builds on them, is broken."""
-    backups = (
-        backup if {backup.label, backup.label[:FULL_LABEL]} <= directories else replace(backup, error=True) for backup in repository.backups
-    )
+
+    def is_whole(backup: Backup) -> bool:
+        return {backup.label, backup.label[:FULL_LABEL], *backup.references} <= directories
+
+    backups = (backup if is_whole(backup) else replace(backup, error=True, lost=True) for backup in repository.backups)
     return replace(repository, backups=tuple(backups))
 
 
@@ -193,4 +217,5 @@ def _backup(item: dict[str, Any]) -> Backup:
         int(info.get("size", 0)),
         int(repository_info.get("delta", 0)),
         {str(key): str(value) for key, value in (item.get("annotation") or {}).items()},
+        tuple(str(label) for label in item.get("reference") or ()),
     )

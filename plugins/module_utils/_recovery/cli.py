@@ -12,10 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
-from . import repository, state, watch, work
+from . import horizon, plan, repository, state, target, telling, watch, work
 from .jobs import FAILED, HOURLY, Settings, Stanza, chosen, parse_settings
+from .problem import Problem, Refusal
 from .snapshots import EXAMPLE, Request, found_in
 from .summary import judge, lines
 from .work import Ended
@@ -100,6 +101,7 @@ def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Nam
         picture = watch.picture_of(settings, stanza)
         records = work.records(stanza.name)
         troubles = watch.troubles_of(settings, picture, records, watch.recall(settings, stanza, picture.now))
+        outlooks, timeline = horizon.outlooks(stanza.name, work.cluster_of(stanza))
         good = good and judge(picture).protected and not troubles
         if options.json:
             repositories = [asdict(item) for item in picture.repositories]
@@ -111,15 +113,35 @@ def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Nam
                 "troubles": troubles,
                 "jobs": jobs,
                 "repositories": repositories,
+                "windows": [telling.document(outlook) for outlook in outlooks],
             }
         else:
-            *body, verdict = lines(picture)
+            *body, verdict = lines(replace(picture, windows=telling.lines(outlooks, timeline, picture.now)))
             told = [f"  job          {job}: {record.outcome}: {record.text}" for job, record in records.items()]
             told += [f"  jobs         PAUSED since {paused['since']}: {paused['reason']}. {watch.RESUME}"] if paused else []
             _write("\n".join([*body, *told, *(f"  trouble      {text}" for text in troubles.values()), verdict]))
     if options.json:
         _write(json.dumps(answers, sort_keys=True))
     return GOOD if good else BAD
+
+
+def _plan(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    if len(stanzas) > 1:
+        names = ", ".join(stanza.name for stanza in stanzas)
+        sys.stderr.write(f"axiomdb-recovery: Found the stanzas {names}; expected one. Next: add --stanza={stanzas[0].name}\n")
+        return MISUSED
+    stanza = stanzas[0]
+    try:
+        found = horizon.foresee(target.parse(options.target), horizon.look(stanza.name, work.cluster_of(stanza)))
+    except Refusal as refusal:
+        found = refusal.problems[0]
+    if options.json:
+        _write(json.dumps(plan.document(found), sort_keys=True))
+    elif isinstance(found, Problem):
+        _write(f"REFUSED: {stanza.name}: {found.sentence()}")
+    else:
+        _write("\n".join([*plan.lines(found), f"PLAN: {stanza.name}: nothing was changed."]))
+    return BAD if isinstance(found, Problem) else GOOD
 
 
 def _watch(settings: Settings, stanzas: Sequence[Stanza], _options: argparse.Namespace) -> int:
@@ -163,7 +185,9 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(act=act)
         return command
 
-    add("status", "What protects this host, how its jobs ended, what is wrong", _status)
+    add("status", "What protects this host, what can be recovered, how its jobs ended, what is wrong", _status)
+    planned = add("plan", "Say how a recovery to this target would go, or why it cannot; changes nothing", _plan)
+    planned.add_argument("target", metavar="TARGET", help="latest, immediate, time:, name:, lsn:, xid:, backup:, before-time: and so on")
     backup = add("backup", "Take a backup into every repository", _backup)
     backup.add_argument("--type", choices=("full", "diff", "incr"), default="incr", help="incr by default")
     backup.add_argument("--job", default="manual", choices=("full", HOURLY, "manual"), help=argparse.SUPPRESS)

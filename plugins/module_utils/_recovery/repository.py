@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import access, host
-from .archive import Listing, directories_since, names, parse_listing
+from .archive import Holdings, Listing, directories_since, names, parse_listing, read_holdings
 from .catalog import Repository, mark_lost, parse_info, unreadable
-from .run import EXIT_CODES, Completed, meaning, pgbackrest, pgbackrest_when_free, require
+from .run import EXIT_CODES, Completed, meaning, pgbackrest, pgbackrest_stream, pgbackrest_when_free, require
 from .writer import Evidence
 
 MAIN_FILE = Path("/etc/pgbackrest/pgbackrest.conf")
@@ -106,10 +106,9 @@ def list_archive(stanza: str, repository: Repository, timeline: int) -> Listing:
 
     Raises CommandFailed when the archive could not be listed: an unread archive is never taken for an empty one.
     """
-    current = repository.current
-    if current is None:
+    if repository.current is None:
         return Listing()
-    base = f"archive/{stanza}/{current.version}-{current.number}"
+    base = archive_of(stanza, repository)
     top = _read(stanza, repository.number, "repo-ls", "--output=json", base)
     newest = repository.newest_backup
     since = newest.wal_stop or "" if newest else ""
@@ -148,9 +147,24 @@ def evidence_of(stanza: str, repository: Repository, timeline: int) -> Evidence:
     """The repository with its newest archive names and, above timeline 1, its own history file of that timeline."""
     repository = without_lost_backups(stanza, repository)
     listing = list_archive(stanza, repository, timeline) if repository.has_stanza else Listing()
-    history = None
-    if timeline > 1 and timeline in listing.histories and repository.current is not None:
-        archive_id = f"{repository.current.version}-{repository.current.number}"
-        path = f"archive/{stanza}/{archive_id}/{timeline:08X}.history"
-        history = _read(stanza, repository.number, "repo-get", path)
-    return Evidence(repository, listing, history)
+    text = history(stanza, repository, timeline) if timeline > 1 and timeline in listing.histories else None
+    return Evidence(repository, listing, text)
+
+
+def list_everything(stanza: str, repository: Repository, size: int) -> Holdings:
+    """Every segment of the current archive; `size` is that of a segment in bytes. Raises CommandFailed, ValueError."""
+    base = archive_of(stanza, repository)
+    options = [f"--repo={repository.number}", f"--io-timeout={PATIENCE}"]
+    return read_holdings(pgbackrest_stream(stanza, ["repo-ls", "--recurse", base], options), size)
+
+
+def history(stanza: str, repository: Repository, timeline: int) -> str:
+    """The history file of a timeline in the current archive. Raises CommandFailed."""
+    return _read(stanza, repository.number, "repo-get", f"{archive_of(stanza, repository)}/{timeline:08X}.history")
+
+
+def archive_of(stanza: str, repository: Repository) -> str:
+    """Where the archive of the current database lies in a repository."""
+    if repository.current is None:
+        raise ValueError(f"Found no stanza {stanza} in repository {repository.number}; expected one.")
+    return f"archive/{stanza}/{repository.current.version}-{repository.current.number}"

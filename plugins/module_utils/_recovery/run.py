@@ -7,11 +7,14 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 LOCK_HELD, CRYPTO = 50, 95
+PIECE = 1 << 20  # bytes of output that are read at once
 CERTIFICATE = ("the store's certificate is not trusted", "correct ca_certificate in pgbackrest_repositories, or renew the certificate")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -73,30 +76,11 @@ class CommandFailed(Exception):
 
 def run(argv: Sequence[str], user: str = "", env: Mapping[str, str] | None = None, timeout: float | None = None) -> Completed:
     """Run `argv` with a clean environment, as `user` when we are root. `timeout` is in seconds."""
-    environment = {"PATH": PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC", **(env or {})}
-    uid, gid, groups, umask = None, None, None, -1
-    if user and os.geteuid() == 0:
-        try:
-            account = pwd.getpwnam(user)
-        except KeyError:
-            return Completed(" ".join(argv), 127, "", f"the user {user} does not exist")
-        uid, gid, umask = account.pw_uid, account.pw_gid, 0o027
-        groups = os.getgrouplist(user, gid)
-        environment |= {"HOME": account.pw_dir, "USER": user}
     try:
-        done = subprocess.run(
-            list(argv),
-            env=environment,
-            cwd="/",
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=timeout,
-            check=False,
-            user=uid,
-            group=gid,
-            extra_groups=groups,
-            umask=umask,
-        )
+        options = _as_user(user, env)
+        done = subprocess.run(list(argv), capture_output=True, timeout=timeout, check=False, **options)
+    except _NoSuchUser as error:
+        return Completed(" ".join(argv), 127, "", str(error))
     except FileNotFoundError:
         return Completed(" ".join(argv), 127, "", f"{argv[0]} is not installed")
     except subprocess.TimeoutExpired:
@@ -104,11 +88,58 @@ def run(argv: Sequence[str], user: str = "", env: Mapping[str, str] | None = Non
     return Completed(" ".join(argv), done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
+class _NoSuchUser(Exception):
+    """The account as which a command should run does not exist."""
+
+
+def _as_user(user: str, env: Mapping[str, str] | None) -> dict[str, Any]:
+    """How a process is started: clean environment, no input, from the root directory, as `user` when we are root."""
+    environment = {"PATH": PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC", **(env or {})}
+    options: dict[str, Any] = {"env": environment, "cwd": "/", "stdin": subprocess.DEVNULL}
+    if user and os.geteuid() == 0:
+        try:
+            account = pwd.getpwnam(user)
+        except KeyError:
+            raise _NoSuchUser(f"the user {user} does not exist") from None
+        environment |= {"HOME": account.pw_dir, "USER": user}
+        groups = os.getgrouplist(user, account.pw_gid)
+        options |= {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": groups, "umask": 0o027}
+    return options
+
+
+def stream(argv: Sequence[str], user: str = "", stanza: str = "") -> Iterator[bytes]:
+    """The output of a command in pieces, as they come: for one that may be longer than the memory is large.
+
+    Raises CommandFailed after the last piece when the command did not succeed: what came before it proves nothing then.
+    """
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(list(argv), stdout=subprocess.PIPE, stderr=errors, **_as_user(user, None))
+        except (_NoSuchUser, FileNotFoundError) as error:
+            found = f"{argv[0]} is not installed" if isinstance(error, FileNotFoundError) else str(error)
+            require(Completed(" ".join(argv), 127, "", found), stanza)
+            return
+        with process:
+            while process.stdout is not None and (piece := process.stdout.read(PIECE)):
+                yield piece
+        code = process.returncode
+        errors.seek(0)
+        require(Completed(" ".join(argv), code, "", errors.read().decode(errors="replace")), stanza)
+
+
 def pgbackrest(stanza: str, command: Sequence[str], options: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Completed:
     """Run one pgBackRest command as postgres; messages go to stderr, so that stdout is the answer alone."""
+    return run(_words(stanza, command, options), user="postgres", env=env)
+
+
+def pgbackrest_stream(stanza: str, command: Sequence[str], options: Sequence[str] = ()) -> Iterator[bytes]:
+    """The same for repo-ls, which takes no stanza, in pieces; `stanza` is for what is said of a failure. See stream."""
+    return stream(_words("", command, options), "postgres", stanza)
+
+
+def _words(stanza: str, command: Sequence[str], options: Sequence[str]) -> list[str]:
     scope = [f"--stanza={stanza}"] if stanza else []
-    levels = ["--log-level-console=off", "--log-level-stderr=warn"]
-    return run(["pgbackrest", *scope, *levels, *options, *command], user="postgres", env=env)
+    return ["pgbackrest", *scope, "--log-level-console=off", "--log-level-stderr=warn", *options, *command]
 
 
 def meaning(completed: Completed) -> tuple[str, str]:

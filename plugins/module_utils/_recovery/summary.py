@@ -41,7 +41,8 @@ class Picture:
     """Everything that the summary is made of. `server` is None when nothing answers; `now` is in Unix seconds.
 
     `behind` are the repositories that lack a segment which the server believes archived; `holes` are the first segments
-    that are missing after a repository's newest backup; `several` says that the host has further stanzas.
+    that are missing after a repository's newest backup; `several` says that the host has further stanzas. `windows` are the
+    lines that say what can be recovered, where somebody asked for that.
     """
 
     host: str
@@ -62,6 +63,7 @@ class Picture:
     unsafe: Sequence[str] = ()
     holes: Mapping[int, str] = field(default_factory=dict)
     several: bool = False
+    windows: Sequence[str] = ()
 
     @property
     def backup_command(self) -> str:
@@ -156,6 +158,7 @@ def lines(picture: Picture) -> list[str]:
         for repository in picture.repositories:
             text += _repository(picture, repository)
         text += _snapshots(picture)
+    text += picture.windows
     for name, value in sorted(picture.pending.items()):
         text.append(f"  RESTART      {name} waits for a restart; the server still runs with '{value}'. Nothing was restarted.")
     if picture.pending:
@@ -166,7 +169,9 @@ def lines(picture: Picture) -> list[str]:
 def _last_lines(picture: Picture, verdict: Verdict) -> list[str]:
     if not verdict.protected:
         return [f"NOT PROTECTED: {picture.host}: {' '.join(verdict.reason.split())}. Type: {verdict.command}"]
-    text = ["  protects     against dropped tables, bad migrations and damaged files: back to any moment since the oldest backup"]
+    text = ["  protects     against dropped tables, bad migrations and damaged files"]
+    if not picture.windows:
+        text.append("               back to which moments: sudo /opt/axiomdb/axiomdb-recovery status")
     if not any(place.elsewhere for place in picture.places.values()):
         text.append("  does not     NOT PROTECTED AGAINST LOSS OF THIS HOST: no repository lies elsewhere")
         text.append("               add one of type s3, azure, gcs or sftp to pgbackrest_repositories (inventories/single_vps shows one)")

@@ -8,9 +8,11 @@ Source: PostgreSQL, src/include/access/xlog_internal.h.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 DEFAULT_SEGMENT_SIZE = 16 * 1024 * 1024
+LEGAL_SIZES = tuple(1 << power for power in range(20, 31))
 _LSN = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
 
@@ -66,9 +68,25 @@ class Segment:
     def start(self) -> Lsn:
         return Lsn(self.number * self.size)
 
+    @property
+    def end(self) -> Lsn:
+        """Where the next segment begins."""
+        return Lsn((self.number + 1) * self.size)
+
 
 def check_segment_size(size: int) -> int:
     """Return `size` in bytes. Raises ValueError unless it is a power of two from 1 MiB to 1 GiB."""
     if size & (size - 1) or not 1 << 20 <= size <= 1 << 30:
         raise ValueError(f"Found a WAL segment size of {size} bytes; expected a power of two from 1 MiB to 1 GiB.")
     return size
+
+
+def sizes_that_fit(name: str, lsn: Lsn) -> frozenset[int]:
+    """The segment sizes with which `lsn` lies in the segment `name`, or ends it. Empty for a name that is none."""
+    found = set()
+    for size in LEGAL_SIZES:
+        with suppress(ValueError):
+            segment = Segment.parse(name, size)
+            if segment.start <= lsn <= segment.end:
+                found.add(size)
+    return frozenset(found)

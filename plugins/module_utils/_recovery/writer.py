@@ -14,6 +14,7 @@ from itertools import zip_longest
 
 from .archive import Listing
 from .catalog import Backup, Database, Repository
+from .history import lines
 from .problem import Problem
 from .wal import Lsn, Segment
 
@@ -123,15 +124,11 @@ def _other_timeline(server: Server, evidence: Evidence) -> Problem | None:
 
 
 def _other_history(server: Server, repository: Repository, history: str) -> Problem | None:
-    for theirs, own in zip_longest(_lines(history), _lines(server.history), fillvalue="nothing"):
+    for theirs, own in zip_longest(lines(history), lines(server.history), fillvalue="nothing"):
         if theirs != own:
             found, expected = f"its history of timeline {server.timeline} says '{theirs}'", f"'{own}', as this server's own says"
             return _another(server, repository, found, expected)
     return None
-
-
-def _lines(history: str) -> list[str]:
-    return [" ".join(line.split()) for line in history.splitlines() if line.strip()]
 
 
 def _other_position(server: Server, evidence: Evidence) -> Problem | None:

@@ -1,0 +1,221 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How to get to a target: from which repository and set, on which timeline, with which WAL; or why not, and the nearest that works.
+
+What pgBackRest and PostgreSQL do by default is never relied on: the set and the timeline are always named, and what would only fail
+when the server recovers is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from . import reach, reach_time
+from .problem import Problem
+from .reach import Choice, Here
+from .snapshots import Snapshot
+from .summary import human
+from .target import BACKUP, IMMEDIATE, LATEST, LSN, POINT, TIME, XID, Target
+from .wal import Lsn
+from .window import Outlook, Stretch, Window, gaps, name_of, runs_on
+
+WAL_AT_ONCE = 1 << 30  # bytes that pg_wal holds between two restartpoints: max_wal_size by default
+UNKNOWN_SECONDS = "no restore was measured yet"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a recovery will do. Sizes in bytes; `free`, `seconds` are None where nobody knows.
+
+    `options` are those of pgbackrest restore. Replay ends before `lsn` where that is known, and at a commit later than `time`.
+    `only_here` are segments that no repository has yet: they must be saved before anything else. `notes` are for whoever confirms.
+    """
+
+    target: str
+    repository: int
+    backup: str
+    timeline: int
+    kind: str
+    options: tuple[str, ...]
+    lsn: str
+    time: str
+    exclusive: bool
+    first_segment: str
+    last_segment: str
+    segments: int
+    only_here: tuple[str, ...]
+    restore_bytes: int
+    wal_bytes: int
+    needed_bytes: int
+    free_bytes: int | None
+    seconds: float | None
+    seconds_from: str
+    kept: tuple[str, ...]
+    erased: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """The end of a command line: pgbackrest --stanza=… restore with these options."""
+        return " ".join(f"'{word}'" if " " in word else word for word in self.options)
+
+
+@dataclass(frozen=True)
+class Archives:
+    """What every repository can recover. `with_host` is the same with the WAL that only this host has; `snapshots` is the catalogue."""
+
+    outlooks: tuple[Outlook, ...]
+    with_host: Mapping[int, Outlook] = field(default_factory=dict)
+    snapshots: tuple[Snapshot, ...] = ()
+
+
+def plan(target: Target, archives: Archives, here: Here) -> Plan | Problem:
+    """The plan for a target, or the reason why there is none with the nearest target that there is a plan for."""
+    choices: list[tuple[Outlook, Choice]] = []
+    problems: list[Problem] = []
+    notes = []
+    for outlook in archives.outlooks:
+        number = outlook.repository.number
+        if not outlook.repository.readable:
+            notes.append(f"repository {number} could not be read: {outlook.repository.message}")
+            continue
+        if outlook.windows and 0 < here.timeline < max(outlook.windows):
+            notes.append(f"repository {number} has timeline {max(outlook.windows)}, above this server's timeline {here.timeline}")
+        found = _choose(target, archives.with_host.get(number, outlook), archives.snapshots, here)
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            choices.append((outlook, found))
+    if not choices:
+        return problems[0] if problems else _nothing_to_look_at(archives, here)
+    plans = [_plan(target, outlook, archives.with_host.get(outlook.repository.number, outlook), one, here) for outlook, one in choices]
+    best = min(plans, key=lambda one: (one.segments, one.repository))
+    room = _no_room(best, here)
+    return room or _with_notes(best, [*notes, *(f"not from another repository: {one.found}" for one in problems)])
+
+
+def _choose(target: Target, outlook: Outlook, snapshots: Sequence[Snapshot], here: Here) -> Choice | Problem:
+    if target.kind == TIME:
+        return reach_time.choose(target, outlook, here)
+    if target.kind == POINT:
+        return reach.of_name(target, outlook, snapshots)
+    choosers = {LATEST: reach.of_latest, IMMEDIATE: reach.of_immediate, LSN: reach.of_lsn, XID: reach.of_xid, BACKUP: reach.of_backup}
+    return choosers[target.kind](target, outlook, here)
+
+
+def end_to_read(target: Target, window: Window) -> Stretch | None:
+    """The stretch whose end decides about a target by what its WAL itself says; None for a target that needs no such look."""
+    if target.kind == TIME and target.time is not None:
+        return window.stretches[reach_time.place_of(window, target.time.timestamp())]
+    if target.kind == LSN and target.lsn is not None:
+        lsn = target.lsn
+        return next((one for one in reversed(window.stretches) if one.first <= lsn), None)
+    return None
+
+
+def _nothing_to_look_at(archives: Archives, here: Here) -> Problem:
+    messages = ", ".join(f"repository {one.repository.number}: {one.repository.message}" for one in archives.outlooks)
+    found = f"no repository that can be read ({messages})" if messages else "no repository"
+    remedies = [one.repository.remedy for one in archives.outlooks if one.repository.remedy]
+    return Problem(found, "one", remedies[0] if remedies else f"sudo -u postgres pgbackrest --stanza={here.stanza} info")
+
+
+def _plan(target: Target, outlook: Outlook, whole: Outlook, choice: Choice, here: Here) -> Plan:
+    size, path = outlook.holdings.size, choice.window.path
+    begin = Lsn.parse(choice.backup.lsn_start or "").position // size
+    last = max(begin, (choice.needs.position - 1) // size)
+    archived = runs_on(path, outlook.holdings)
+    missing = [number for first, end in gaps(archived, begin, last) for number in range(first, end + 1)]
+    count = last - begin + 1
+    needed = choice.backup.size + min(count * size, WAL_AT_ONCE)
+    return Plan(
+        str(target),
+        outlook.repository.number,
+        choice.backup.label,
+        choice.window.timeline,
+        choice.kind,
+        _options(outlook.repository.number, choice),
+        str(choice.lsn) if choice.lsn else "",
+        choice.time,
+        choice.exclusive,
+        name_of(path, begin, size),
+        name_of(path, last, size),
+        count,
+        tuple(name_of(path, number, size) for number in missing),
+        choice.backup.size,
+        count * size,
+        needed,
+        here.free_bytes,
+        None,
+        UNKNOWN_SECONDS,
+        (here.directory,) if here.directory and here.keep else (),
+        (here.directory,) if here.directory and not here.keep else (),
+        choice.notes,
+    )
+
+
+def _options(number: int, choice: Choice) -> tuple[str, ...]:
+    """pgBackRest's options. `immediate` refuses a timeline, it writes the set's own; a standby has no target to pause at."""
+    options = [f"--repo={number}", f"--set={choice.backup.label}", f"--type={choice.kind}"]
+    if choice.value:
+        options.append(f"--target={choice.value}")
+    if choice.exclusive:
+        options.append("--target-exclusive")
+    if choice.kind != reach.IMMEDIATELY:
+        options.append(f"--target-timeline={choice.window.timeline}")
+    if choice.kind != reach.STANDBY:
+        options.append("--target-action=pause")
+    return tuple(options)
+
+
+def _no_room(best: Plan, here: Here) -> Problem | None:
+    if here.free_bytes is None or best.needed_bytes <= here.free_bytes + (0 if here.keep else here.data_bytes):
+        return None
+    found = f"{human(here.free_bytes)} free for a restore of {human(best.needed_bytes)} beside what is kept"
+    return Problem(found, "room for both", f"df -h {here.directory or '/'}, and make room there")
+
+
+def _with_notes(best: Plan, notes: Iterable[str]) -> Plan:
+    count = len(best.only_here)
+    more = [f"{count} WAL segment{'s are' if count > 1 else ' is'} only on this host, and saved first"] if count else []
+    return replace(best, notes=(*best.notes, *more, *notes))
+
+
+def document(found: Plan | Problem) -> dict[str, Any]:
+    """A plan or its refusal, as JSON has it."""
+    if isinstance(found, Problem):
+        return {"refused": found.sentence()}
+    return {**asdict(found), "command": found.command}
+
+
+def lines(best: Plan) -> list[str]:
+    """The plan for a person, line by line."""
+    only = f", {len(best.only_here)} of them only on this host" if best.only_here else ""
+    count = f"{best.segments} segment{'s' if best.segments > 1 else ''}, {human(best.wal_bytes)}"
+    free = "free space unknown" if best.free_bytes is None else f"{human(best.free_bytes)} free"
+    text = [
+        f"  target       {best.target}",
+        f"  from         repository {best.repository}, set {best.backup}, timeline {best.timeline}",
+        f"  ends         {_ending(best)}",
+        f"  WAL          {best.first_segment} to {best.last_segment}: {count}{only}",
+        f"  space        {human(best.restore_bytes)} to restore, {human(best.needed_bytes)} needed at most, {free}",
+        f"  takes        {'unknown: ' if best.seconds is None else f'about {best.seconds:.0f} s: '}{best.seconds_from}",
+    ]
+    text += [f"  keeps        {path}, beside the restored one" for path in best.kept]
+    text += [f"  ERASES       {path}: there is no way back" for path in best.erased]
+    text += [f"  note         {note}" for note in best.notes]
+    return [*text, f"  options      {best.command}"]
+
+
+def _ending(best: Plan) -> str:
+    if best.kind == reach.STANDBY:
+        return f"with the last WAL, at LSN {best.lsn}"
+    if best.kind == reach.IMMEDIATELY:
+        return f"where the set is consistent, at LSN {best.lsn}"
+    if best.kind == TIME:
+        return f"before the first commit {'at or ' if best.exclusive else ''}after {best.time}"
+    if best.lsn:
+        return f"before LSN {best.lsn}" if best.exclusive else f"at LSN {best.lsn}"
+    return f"{'before' if best.exclusive else 'after'} the commit of transaction {best.target.split(':')[1].split(',')[0]}"

@@ -1,0 +1,464 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Plans name repository, set and timeline, always; each refusal is a sentence of its own with the nearest target that works."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from _recovery import plan
+from _recovery.catalog import Repository, unreadable
+from _recovery.moments import Moment
+from _recovery.plan import Archives
+from _recovery.problem import Problem
+from _recovery.summary import moment
+from _recovery.target import parse
+from _recovery.telling import document, lines
+from _recovery.wal import Lsn
+from _recovery.window import Outlook, Tail
+from archives import BEATS, HERE, NEW, NOW, OLD, POINT, SIZE, Scene, backup, beat, clock
+from hypothesis import given
+from hypothesis import strategies as st
+
+WELL = Scene()
+LAST = Lsn.parse("0/9000300")
+TAIL = Tail(1, 9, beat("12:00:05", "0/9000200"), LAST, LAST)
+READ = Scene(tails=(TAIL,), moments=(*BEATS, beat("12:00:05", "0/9000200"), Moment(NOW, LAST, 1)))
+HOLES = Scene(numbers=(3, 4, 6, 7, 9))
+FORKED = Scene(
+    child=(8, 9, 10),
+    moments=(*BEATS, beat("12:20:00", "0/8000200", 2), beat("12:40:00", "0/A000100", 2)),
+    here=replace(HERE, timeline=2, now=clock("13:00:00")),
+)
+LIVE = Scene(here=replace(HERE, lsn=Lsn.parse("0/A000500")))
+DAY = "2026-11-22T"
+
+
+@pytest.mark.parametrize(
+    ("target", "label", "options", "last"),
+    [
+        ("latest", NEW.label, "--type=standby --target-timeline=1", 9),
+        ("immediate", NEW.label, "--type=immediate --target-action=pause", 6),
+        (f"backup:{OLD.label}", OLD.label, "--type=immediate --target-action=pause", 3),
+        (
+            f"time:{DAY}10:45:00Z",
+            OLD.label,
+            "--type=time '--target=2026-11-22 10:45:00.000000+00' --target-timeline=1 --target-action=pause",
+            7,
+        ),
+        (
+            f"time:{DAY}13:45:00.5+02:00",
+            NEW.label,
+            "--type=time '--target=2026-11-22 11:45:00.500000+00' --target-timeline=1 --target-action=pause",
+            9,
+        ),
+        (
+            f"before-time:{DAY}12:00:00Z",
+            NEW.label,
+            "--type=time '--target=2026-11-22 12:00:00.000000+00' --target-exclusive --target-timeline=1 --target-action=pause",
+            9,
+        ),
+        ("name:pre-migration", NEW.label, "--type=name --target=pre-migration --target-timeline=1 --target-action=pause", 7),
+        ("lsn:0/7000050", NEW.label, "--type=lsn --target=0/7000050 --target-exclusive --target-timeline=1 --target-action=pause", 7),
+        (
+            "before-lsn:0/5000000",
+            OLD.label,
+            "--type=lsn --target=0/5000000 --target-exclusive --target-timeline=1 --target-action=pause",
+            5,
+        ),
+        ("lsn:0/6000138", NEW.label, "--type=lsn --target=0/6000138 --target-exclusive --target-timeline=1 --target-action=pause", 6),
+        ("xid:1999", OLD.label, "--type=xid --target=1999 --target-timeline=1 --target-action=pause", 9),
+        ("before-xid:2000", NEW.label, "--type=xid --target=2000 --target-exclusive --target-timeline=1 --target-action=pause", 9),
+        (
+            f"lsn:0/7000050,backup:{OLD.label}",
+            OLD.label,
+            "--type=lsn --target=0/7000050 --target-exclusive --target-timeline=1 --target-action=pause",
+            7,
+        ),
+        (f"xid:5,backup:{OLD.label}", OLD.label, "--type=xid --target=5 --target-timeline=1 --target-action=pause", 9),
+    ],
+)
+def test_a_plan_names_set_timeline_and_the_wal(target: str, label: str, options: str, last: int) -> None:
+    found = WELL.planned(target)
+    assert (found.repository, found.backup, found.timeline) == (1, label, 1)
+    assert found.command == f"--repo=1 --set={label} {options}"
+    first = 3 if label == OLD.label else 6
+    assert (found.first_segment[-2:], found.last_segment[-2:], found.segments) == (f"0{first}", f"0{last}", last - first + 1)
+    assert found.wal_bytes == found.segments * SIZE
+    assert found.needed_bytes == found.restore_bytes + found.wal_bytes
+    assert (found.kept, found.erased) == (("/var/lib/postgresql/17/main",), ())
+
+
+def test_only_what_stops_at_a_target_pauses_and_only_immediate_has_no_timeline() -> None:
+    for target in ("latest", "immediate", "name:pre-migration", "lsn:0/7000050", "xid:1500", f"time:{DAY}11:15:00Z"):
+        options = WELL.planned(target).options
+        assert ("--target-timeline=1" in options) == (target != "immediate")
+        assert ("--target-action=pause" in options) == (target != "latest")
+
+
+def test_a_time_behind_the_last_commit_is_planned_as_an_lsn_and_the_plan_says_so() -> None:
+    found = READ.planned(f"time:{DAY}12:00:10Z")
+    assert (found.kind, found.lsn, found.exclusive, found.time) == ("lsn", "0/9000300", True, f"{DAY}12:00:10Z")
+    assert found.notes == (
+        f"nothing was committed from {DAY}12:00:05Z until the time {DAY}12:00:10Z: planned as the LSN 0/9000300, where the WAL then ended",
+    )
+    assert READ.planned(f"time:{DAY}12:00:05Z").kind == "lsn"
+    assert READ.planned(f"time:{DAY}12:00:04.999Z").kind == "time"
+    assert READ.planned(f"before-time:{DAY}12:00:05Z").kind == "time"
+
+
+def test_before_the_time_of_the_only_commit_behind_a_fork_stops_at_that_commit() -> None:
+    only = beat("12:20:00", "0/8000200", 2)
+    tail = Tail(2, 10, only, Lsn.parse("0/8000300"), Lsn.parse("0/A000000"))
+    scene = replace(FORKED, moments=(*BEATS[:2], only), tails=(tail,))
+    found = scene.planned(f"before-time:{DAY}12:20:00Z")
+    assert (found.kind, found.exclusive, found.timeline) == ("time", True, 2)
+    assert scene.planned(f"time:{DAY}12:20:00Z").lsn == "0/8000300"
+
+
+def test_a_set_that_says_nothing_of_transactions_is_not_taken_for_one() -> None:
+    scene = replace(WELL, backups=(OLD, replace(NEW, annotations={})))
+    assert scene.planned("xid:2500").backup == OLD.label
+
+
+def test_wal_that_only_this_host_has_is_told() -> None:
+    found = LIVE.planned("latest", own=(9, 10))
+    assert (found.lsn, found.only_here) == ("0/A000500", ("00000001000000000000000A",))
+    assert found.notes == ("1 WAL segment is only on this host, and saved first",)
+    assert LIVE.planned("latest").only_here == ()
+    assert "1 of them only on this host" in "\n".join(plan.lines(found))
+
+
+def test_an_abandoned_timeline_is_recovered_when_it_is_named() -> None:
+    found = FORKED.planned(f"time:{DAY}11:45:00Z,timeline:1")
+    assert (found.timeline, found.last_segment) == (1, "000000010000000000000009")
+    found = FORKED.planned(f"time:{DAY}12:30:00Z")
+    assert (found.timeline, found.first_segment, found.last_segment) == (2, "000000010000000000000006", "00000002000000000000000A")
+    assert FORKED.planned("name:pre-migration").timeline == 1
+
+
+def test_latest_says_what_a_hole_behind_it_costs() -> None:
+    found = HOLES.planned("latest")
+    assert (found.lsn, found.last_segment[-2:]) == ("0/8000000", "07")
+    assert found.notes == ("the WAL segment 000000010000000000000008 is missing: what was committed after it is not recovered",)
+
+
+def test_a_snapshot_whose_set_is_broken_is_reached_from_an_earlier_one() -> None:
+    found = replace(WELL, backups=(OLD, replace(NEW, error=True))).planned("name:pre-migration")
+    assert found.backup == OLD.label
+    assert found.notes == (f"the snapshot's own set {NEW.label} is not used: {OLD.label} leads to it too",)
+
+
+def test_a_later_set_than_the_snapshots_own_is_never_used() -> None:
+    late = backup("20261122-112500F", 7, "11:25:00")
+    late = replace(late, lsn_start="0/7000028", lsn_stop="0/7000040")
+    assert replace(WELL, backups=(OLD, NEW, late)).planned("name:pre-migration").backup == NEW.label
+
+
+def test_the_repository_with_the_least_to_replay_is_chosen() -> None:
+    near = replace(WELL, backups=(OLD, NEW, backup("20261122-113500F", 8, "11:35:00"))).outlook(2)
+    assert WELL.planned("latest", near).repository == 2
+    assert WELL.planned("latest", WELL.outlook(2)).repository == 1
+    behind = replace(WELL, numbers=tuple(range(3, 8)), moments=BEATS[:2]).outlook(2)
+    found = WELL.planned(f"time:{DAY}11:45:00Z", behind)
+    assert found.repository == 1
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith(f"not from another repository: the time {DAY}11:45:00Z, ")
+
+
+def test_a_repository_that_cannot_be_read_is_told_and_none_at_all_is_refused() -> None:
+    dark = Outlook(unreadable(2, "nothing is mounted on /srv", "mount /srv"), WELL.outlook().holdings)
+    assert WELL.planned("latest", dark).notes == ("repository 2 could not be read: nothing is mounted on /srv",)
+    found = plan.plan(parse("latest"), Archives((dark,)), HERE)
+    assert isinstance(found, Problem)
+    assert found.sentence() == (
+        "Found no repository that can be read (repository 2: nothing is mounted on /srv); expected one. Next: mount /srv"
+    )
+    empty = Outlook(Repository(1, 1, "missing stanza path"), WELL.outlook().holdings)
+    found = plan.plan(parse("latest"), Archives((empty,)), HERE)
+    assert isinstance(found, Problem)
+    assert found.found == "no usable backup in repository 1"
+
+
+def test_a_timeline_above_the_servers_is_told() -> None:
+    assert replace(FORKED, here=HERE).planned("latest").notes == ("repository 1 has timeline 2, above this server's timeline 1",)
+
+
+FROM_TEN = f"expected a time from {DAY}10:00:01Z on. Next: type time:{DAY}10:00:01Z"
+BEFORE_TWELVE = f"expected a time before {DAY}12:00:00Z, the newest commit that is known to be in the WAL. "
+ELEVEN_59 = f"Next: type time:{DAY}11:59:59Z or latest"
+GAP = "the WAL segment 000000010000000000000005 is missing"
+GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup was taken after it"
+
+
+@pytest.mark.parametrize(
+    ("scene", "target", "sentence"),
+    [
+        (
+            WELL,
+            f"time:{DAY}10:00:00Z",
+            f"the time {DAY}10:00:00Z, before the first backup in repository 1 ({OLD.label}) was complete; {FROM_TEN}",
+        ),
+        (
+            WELL,
+            f"time:{DAY}13:00:00Z",
+            f"the time {DAY}13:00:00Z, which is in the future: it is {DAY}12:00:30Z; {BEFORE_TWELVE}{ELEVEN_59}",
+        ),
+        (
+            WELL,
+            f"time:{DAY}12:00:10Z",
+            f"the time {DAY}12:00:10Z, up to which the WAL is not known to be complete: that is known until {DAY}12:00:00Z; "
+            f"{BEFORE_TWELVE}{ELEVEN_59}",
+        ),
+        (WELL, f"time:{DAY}12:00:00Z", f"the time {DAY}12:00:00Z; no commit is known after {DAY}12:00:00Z; {BEFORE_TWELVE}{ELEVEN_59}"),
+        (
+            replace(WELL, moments=()),
+            f"time:{DAY}11:30:00Z",
+            f"the time {DAY}11:30:00Z; the newest commit in the WAL is unknown; expected a time before the newest commit that is "
+            "known to be "
+            f"in the WAL. Next: type backup:{NEW.label} or latest",
+        ),
+        (
+            HOLES,
+            f"time:{DAY}10:45:00Z",
+            f"the time {DAY}10:45:00Z, which lies in a hole of repository 1: {GAP}; expected a time before the hole, or from the next "
+            "backup "
+            f"on. Next: type time:{DAY}10:29:59Z or time:{DAY}11:00:01Z",
+        ),
+        (
+            replace(HOLES, moments=BEATS[1:]),
+            f"time:{DAY}10:45:00Z",
+            f"the time {DAY}10:45:00Z, which lies in a hole of repository 1: {GAP}, and it is unknown when the last commit before it was; "
+            f"expected a time before the hole, or from the next backup on. Next: type backup:{OLD.label} or time:{DAY}11:00:01Z",
+        ),
+        (
+            HOLES,
+            f"time:{DAY}11:45:00Z",
+            f"the time {DAY}11:45:00Z, beyond a hole of repository 1: {GAP_BEHIND}; expected a time before {DAY}11:30:00Z, the newest "
+            "commit "
+            f"that is known to be in the WAL. Next: type time:{DAY}11:29:59Z or latest",
+        ),
+        (
+            FORKED,
+            f"time:{DAY}11:45:00Z",
+            f"the time {DAY}11:45:00Z, which lies on the abandoned timeline 1: timeline 2 left it at LSN 0/8000100; expected a time "
+            "before the "
+            f"two parted, or after. Next: type time:{DAY}11:29:59Z or time:{DAY}12:20:00Z, or time:{DAY}11:45:00Z,timeline:1 for the "
+            "abandoned one",
+        ),
+        (
+            replace(FORKED, numbers=(3, 4, 5, 6, 7), moments=(BEATS[1], *FORKED.moments[3:])),
+            f"time:{DAY}11:45:00Z",
+            f"the time {DAY}11:45:00Z, between the last commit of timeline 1 and the first that is known after timeline 2 left it at LSN "
+            f"0/8000100; expected a time before the two parted, or after. Next: type time:{DAY}11:29:59Z or time:{DAY}12:20:00Z",
+        ),
+        (
+            WELL,
+            "lsn:0/3000100",
+            f"the LSN 0/3000100, before the first backup in repository 1 ({OLD.label}) was complete at 0/3000138; expected an LSN from "
+            "0/3000138 on. Next: type lsn:0/3000138",
+        ),
+        (
+            WELL,
+            "lsn:0/A000000",
+            "the LSN 0/A000000, behind the last record in repository 1 at 0/A000000: recovery would not find where to stop; expected "
+            "an LSN "
+            f"that was archived. Next: type backup:{NEW.label} or latest",
+        ),
+        (
+            READ,
+            "lsn:0/9000301",
+            "the LSN 0/9000301, behind the last record in repository 1 at 0/9000300: recovery would not find where to stop; expected "
+            "an LSN "
+            "that was archived. Next: type lsn:0/9000300 or latest",
+        ),
+        (
+            LIVE,
+            "lsn:0/A000501",
+            "the LSN 0/A000501, which is in the future: the server writes at 0/A000500; expected an LSN that was written. Next: type "
+            "lsn:0/A000500 or latest",
+        ),
+        (
+            HOLES,
+            "lsn:0/5000050",
+            f"the LSN 0/5000050, which lies in a hole of repository 1: {GAP}; expected an LSN before the hole, or from the next backup on. "
+            f"Next: type backup:{OLD.label} or lsn:0/6000138",
+        ),
+        (
+            HOLES,
+            "lsn:0/9000050",
+            f"the LSN 0/9000050, beyond a hole of repository 1: {GAP_BEHIND}; expected an LSN before 0/8000000. Next: type "
+            f"backup:{NEW.label} "
+            "or latest",
+        ),
+        (
+            replace(FORKED, child=(8,)),
+            "lsn:0/9000050",
+            "the LSN 0/9000050, which lies only on the abandoned timeline 1; expected an LSN on the path of timeline 2, which ends at "
+            f"0/9000000. Next: type backup:{NEW.label}, or lsn:0/9000050,timeline:1 for the abandoned one",
+        ),
+        (
+            WELL,
+            "name:pre-migrate",
+            "no snapshot pre-migrate; expected one of those that were taken, such as pre-migration. Next: type name:pre-migration",
+        ),
+        (
+            replace(WELL, snapshots=()),
+            "name:v2",
+            "no snapshot v2: no backup carries one; expected a snapshot that was taken. Next: type latest, or a time",
+        ),
+        (
+            replace(WELL, snapshots=(POINT, replace(POINT, lsn="0/7000060", time=f"{DAY}11:25:00Z"))),
+            "name:pre-migration",
+            f"the snapshot pre-migration more than once: {DAY}11:20:00Z at LSN 0/7000050 (set {NEW.label}) and {DAY}11:25:00Z at LSN "
+            "0/7000060 "
+            f"(set {NEW.label}); expected the name once: recovery would stop at the first of them. Next: type lsn:0/7000060 for the "
+            "last one",
+        ),
+        (
+            replace(WELL, numbers=(3, 4, 6)),
+            "name:pre-migration",
+            "the snapshot pre-migration at LSN 0/7000050 of timeline 1, to which no WAL of repository 1 leads; expected a usable set "
+            "and every "
+            f"segment from it to the snapshot. Next: type backup:{NEW.label}, which ends shortly before it",
+        ),
+        (
+            WELL,
+            "xid:999",
+            "the transaction 999, which no set covers: the oldest was complete before transaction 1000; expected one from 1000 on. "
+            "Next: type xid:1000",
+        ),
+        (
+            WELL,
+            "xid:3000",
+            "the transaction 3000, which is in the future: the server's next one is 3000; expected a transaction that was begun. "
+            "Next: type xid:2999 or latest",
+        ),
+        (
+            HOLES,
+            "xid:1500",
+            f"the transaction 1500, which may lie in a hole: {GAP}; expected a transaction that ended before it, or began after the "
+            "next backup. "
+            f"Next: type xid:1500,backup:{OLD.label} to try it, or xid:2000",
+        ),
+        (
+            replace(WELL, backups=(replace(OLD, annotations={}),)),
+            "xid:1500",
+            "the transaction 1500, and no backup in repository 1 that says which came before it; expected a backup beside it. Next: type "
+            f"xid:1500,backup:{OLD.label}, or an older one",
+        ),
+        (
+            WELL,
+            "backup:20261122-110500F",
+            f"no backup 20261122-110500F in repository 1; expected a usable one. Next: type backup:{NEW.label}",
+        ),
+        (
+            replace(WELL, backups=(OLD, replace(NEW, error=True, lost=True))),
+            f"backup:{NEW.label}",
+            f"the backup {NEW.label} in repository 1, from which nothing can be recovered: files of it are lost; expected a usable one. "
+            f"Next: type backup:{OLD.label}",
+        ),
+        (
+            WELL,
+            f"lsn:0/5000050,backup:{NEW.label}",
+            f"the backup {NEW.label} in repository 1, which does not lead there; expected a usable one. Next: type backup:{NEW.label}",
+        ),
+        (
+            replace(WELL, backups=(replace(OLD, error=True),)),
+            "latest",
+            f"no usable backup in repository 1 ({OLD.label}: it has pages with wrong checksums); expected at least one to begin from. "
+            "Next: "
+            "sudo -u postgres pgbackrest --stanza=axiomdb --repo=1 info",
+        ),
+        (
+            WELL,
+            "latest,timeline:3",
+            "nothing of timeline 3 in repository 1; expected one of its timelines: 1. Next: type the target with ,timeline:1 behind it",
+        ),
+        (
+            replace(WELL, here=replace(HERE, free_bytes=1 << 20)),
+            "latest",
+            "1.0 MiB free for a restore of 1.1 GiB beside what is kept; expected room for both. Next: df -h "
+            "/var/lib/postgresql/17/main, and "
+            "make room there",
+        ),
+    ],
+)
+def test_each_refusal_has_its_own_sentence(scene: Scene, target: str, sentence: str) -> None:
+    assert scene.refused(target) == f"Found {sentence}"
+
+
+def test_a_transaction_id_of_32_bits_means_the_newest_with_those_bits() -> None:
+    sets = (backup("20261122-100000F", 3, "10:00:00", (1 << 32) + 1000), backup("20261122-110000F", 6, "11:00:00", (1 << 32) + 2000))
+    scene = replace(WELL, backups=sets, here=replace(HERE, next_xid=(1 << 32) + 3000))
+    assert scene.planned("xid:1500").backup == "20261122-100000F"
+    assert scene.planned(f"xid:{(1 << 32) + 2500}").backup == "20261122-110000F"
+    assert "which no set covers" in scene.refused("xid:4000")
+
+
+def test_what_could_not_be_read_is_said_of_an_lsn_in_the_last_segment() -> None:
+    assert WELL.planned("lsn:0/9000050").notes == ("the last segment could not be read: recovery fails if no record follows the LSN in it",)
+    assert READ.planned("lsn:0/9000300").notes == ()
+
+
+@given(st.sampled_from([WELL, READ, HOLES, FORKED, LIVE]), st.integers(0, 9000), st.booleans())
+def test_the_nearest_time_that_a_refusal_names_has_a_plan(scene: Scene, second: int, exclusive: bool) -> None:
+    time = moment(clock("09:58:00") + second)
+    found = scene.ask(f"{'before-' if exclusive else ''}time:{time}")
+    if isinstance(found, Problem):
+        for word in found.next_step.split():
+            if word.startswith(("time:", "lsn:", "backup:")):
+                scene.planned(word.rstrip(","))
+
+
+# --- for a person ------------------------------------------------------------------------------------------------
+
+
+def test_windows_are_told_to_a_tired_person() -> None:
+    assert lines([WELL.outlook()], 1, NOW) == [
+        f"  recovers     repository 1, timeline 1: any moment from {DAY}10:00:01Z until {DAY}12:00:00Z, 30 s ago",
+        f"               LSN 0/3000138 to 0/A000000, from 2 sets, newest {NEW.label}",
+    ]
+
+
+def test_holes_broken_sets_and_abandoned_timelines_are_told() -> None:
+    told = lines([replace(HOLES, backups=(OLD, NEW, backup("20261122-113500F", 8, "11:35:00"))).outlook()], 0, NOW)
+    assert (
+        "  HOLE         repository 1: the WAL segment 000000010000000000000005 is missing; no moment in it can be recovered "
+        "until the end of "
+        f"set {NEW.label}" in told
+    )
+    assert (
+        "  HOLE         repository 1: the WAL segment 000000010000000000000008 is missing; what was committed since is LOST to this "
+        f"repository until there is a newer backup than {NEW.label}" in told
+    )
+    assert (
+        "  BROKEN       repository 1: nothing can be recovered from set 20261122-113500F: the WAL segment "
+        "000000010000000000000008, which it "
+        "needs, is missing" in told
+    )
+    told = lines([FORKED.outlook()], 2, NOW)
+    assert f"  abandoned    repository 1, timeline 1: until {DAY}12:00:00Z; type a target with ,timeline:1 behind it" in told
+
+
+def test_what_is_unknown_is_told_as_unknown() -> None:
+    dark = Outlook(unreadable(2, "no answer"), WELL.outlook().holdings)
+    assert lines([dark], 1, NOW) == ["  recovers     repository 2: UNKNOWN, it cannot be read: no answer"]
+    assert lines([replace(WELL, backups=()).outlook()], 1, NOW) == ["  recovers     repository 1: NOTHING of timeline 1"]
+    assert "until when is UNKNOWN" in lines([replace(WELL, moments=()).outlook()], 1, NOW)[0]
+
+
+def test_the_document_has_windows_holes_and_broken_sets() -> None:
+    found = document(HOLES.outlook())
+    assert [(one["first_lsn"], one["end_lsn"], one["times"]) for one in found["windows"]] == [
+        ("0/3000138", "0/5000000", [{"first": f"{DAY}10:00:01Z", "end": f"{DAY}10:30:00Z"}]),
+        ("0/6000138", "0/8000000", [{"first": f"{DAY}11:00:01Z", "end": f"{DAY}11:30:00Z"}]),
+    ]
+    assert [(hole["first"], hole["count"], hole["after_set"], hole["before_set"]) for hole in found["holes"]] == [
+        ("000000010000000000000005", 1, OLD.label, NEW.label),
+        ("000000010000000000000008", 1, NEW.label, ""),
+    ]
+    assert found["broken"] == []
+    assert plan.document(WELL.planned("latest"))["command"].startswith("--repo=1 ")
+    assert plan.document(Problem("x", "y", "z")) == {"refused": "Found x; expected y. Next: z"}
