@@ -31,7 +31,7 @@ from .scratch import Choice, Goal, Layout, Source, Wish
 from .scratch_registry import Entry
 
 STILL = 300.0  # seconds without any movement after which a recovery stands still
-LOOK = 0.1  # seconds between two looks
+LOOK = 0.2  # seconds between two looks
 Tell = Callable[[str], None]
 _STATE = """
 select json_build_object('lsn', pg_last_wal_replay_lsn(), 'time', extract(epoch from pg_last_xact_replay_timestamp()),
