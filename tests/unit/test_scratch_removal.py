@@ -186,7 +186,7 @@ def test_its_processes_end_first_and_nobody_elses(home: Path, tmp_path: Path) ->
         for process in (ours, other):
             assert process.stdout is not None and process.stdout.readline() == b"1\n"
         scratch_removal.sweep()
-        assert ours.wait() == -9 and other.poll() is None
+        assert ours.wait(30) == -9 and other.poll() is None
         other.kill()
 
 
