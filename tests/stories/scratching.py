@@ -120,10 +120,10 @@ class Maker:
         self.host.run(f"kill -9 $(head -n 1 {HOME}/*/data/postmaster.pid)")
 
 
-def begin(host: Host, *words: str, sleeping: bool = True) -> Maker:
+def begin(host: Host, *words: str, sleeping: bool = True, output: str = "/tmp/maker") -> Maker:
     """Start a maker whose copy is asked for ten minutes; with `sleeping` it is waited for until it is."""
     command = f"{TOOL} scratch make {' '.join(words)} --query='select pg_sleep(600)'"
-    process = host.run(f"setsid {command} >/tmp/maker 2>&1 </dev/null & echo $!").stdout.strip()
+    process = host.run(f"setsid {command} >{output} 2>&1 </dev/null & echo $!").stdout.strip()
     if sleeping:
         wait_for(host, "pgrep -f '[p]ostgres: axiomdb-scratch-.*SELECT'")
     return Maker(host, process)

@@ -154,11 +154,27 @@ def test_the_next_maker_sweeps_too(system: str, source: Source) -> None:
     assert footprint(source.host) == before
 
 
+def test_two_copies_at_once_do_not_meet(system: str, source: Source) -> None:
+    """From 2.56 on pgBackRest restores a repository once at a time: the second maker says for whom it waits."""
+    before = footprint(source.host)
+    first = begin(source.host, sleeping=False)
+    wait_for(source.host, "pkill -STOP -f '[p]g1-path=.*/data .* restore$'")
+    second = begin(source.host, "--reason=second", sleeping=False, output="/tmp/second")
+    said = "grep -q 'waits for process' /tmp/second" if system == "forky" else "pgrep -f '[p]ostgres: axiomdb-scratch-.*SELECT'"
+    wait_for(source.host, said)
+    source.host.run("pkill -CONT -f '[p]g1-path=.*/data .* restore$'")
+    wait_for(source.host, "test 2 = $(pgrep -fc '[p]ostgres: axiomdb-scratch-.*SELECT')")
+    for maker in (first, second):
+        source.host.run(f"kill {maker.process}")
+        maker.wait()
+    assert footprint(source.host) == before
+
+
 def test_a_killed_server_is_told_and_leaves_nothing(system: str, source: Source) -> None:
     before = footprint(source.host)
     maker = begin(source.host)
     maker.kill_server()
-    assert "server closed the connection unexpectedly" in maker.wait()
+    assert "Found a copy whose server died (signal 9)" in maker.wait()
     assert footprint(source.host) == before
 
 

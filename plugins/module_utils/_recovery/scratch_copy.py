@@ -56,6 +56,7 @@ class Copy:
 
     entry: Entry
     replayed: Replayed
+    server: subprocess.Popen[bytes]
     notes: tuple[str, ...] = ()
 
     @property
@@ -63,14 +64,16 @@ class Copy:
         return self.entry.layout
 
     def ask(self, database: str, sql: str, timeout: float = 600.0) -> Any:
-        """The JSON that a query returns. Raises NotAnswering with psql's reason; `timeout` is in seconds."""
+        """The JSON that a query returns. Raises NotAnswering with psql's reason, or Failed; `timeout` is in seconds."""
         return json.loads(self.text(database, sql, timeout))
 
     def text(self, database: str, sql: str, timeout: float = 600.0) -> str:
-        """What psql prints for a query: rows without alignment. Raises NotAnswering with its reason."""
+        """What psql prints for a query: rows without alignment. Raises NotAnswering with its reason, Failed when the server is dead."""
         done = query(self.layout, database, sql, timeout)
         if done.code != 0:
-            raise NotAnswering(done.detail)
+            if ended := _ended(self.server):
+                raise Failed(Problem(f"a copy whose server died ({ended})", "its answer", "type the same again; journalctl -k shows kills"))
+            raise NotAnswering(f"Found no answer ({done.detail}); expected one of database {database}. Next: correct the query")
         return done.stdout
 
 
@@ -103,7 +106,7 @@ def scratch(
                 tell(note)
             _restore(goal, choice, entry.layout, tell)
             server = _start(goal, wish, source, entry, keep)
-            yield Copy(entry, _wait(goal, source, entry.layout, server, still), choice.notes)
+            yield Copy(entry, _wait(goal, source, entry.layout, server, still), server, choice.notes)
             if keep:
                 scratch_registry.keep(entry)
                 handed_over = True
@@ -207,6 +210,12 @@ def _wait(goal: Goal, source: Source, layout: Layout, server: subprocess.Popen[b
         time.sleep(LOOK)
 
 
+def _ended(server: subprocess.Popen[bytes]) -> str:
+    """How the server's process ended; empty while it lives."""
+    code = server.poll()
+    return "" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
 class _Watched:
     """A server that recovers, looked at again and again."""
 
@@ -218,10 +227,10 @@ class _Watched:
 
     def look(self) -> Seen:
         """The process is asked before its log is read: what it said last is never missed."""
-        code = self.server.poll()
-        self._read_log(all_of_it=code is not None)
-        if code is not None:
-            return Seen(self.log, ended=f"signal {-code}" if code < 0 else f"exit code {code}")
+        ended = _ended(self.server)
+        self._read_log(all_of_it=bool(ended))
+        if ended:
+            return Seen(self.log, ended=ended)
         seen = Seen(self.log, self._ask() if self.log.ready else None)
         movement = judgement.movement(seen, self._control_changed())
         if movement != self.movement:

@@ -21,7 +21,9 @@ from .run import CommandFailed, pgbackrest, require, run
 from .scratch import Ground, Source
 from .wal import Segment
 
-_PATHS = re.compile(r"^\s*(?:pg[0-9]+|repo[0-9]+)-path\s*=\s*(/.*?)\s*$", re.MULTILINE)
+_CLUSTERS = re.compile(r"^\s*pg[0-9]+-path\s*=\s*(/.*?)\s*$", re.MULTILINE)
+_REPOSITORY = "/var/lib/pgbackrest"  # pgBackRest's default
+_ON_FILES = ("posix", "cifs")
 _SIZES = "select json_object_agg(datname, pg_database_size(oid)) from pg_database"
 
 
@@ -113,7 +115,8 @@ def _is_own(path: Path) -> bool:
 
 def _taken() -> tuple[str, ...]:
     text = repository.MAIN_FILE.read_text(encoding="utf-8", errors="replace") if repository.MAIN_FILE.is_file() else ""
-    named = {*data_directories(), *_PATHS.findall(text)}
+    here = [item for item in repository.configured().values() if item.get("type", "posix") in _ON_FILES and "host" not in item]
+    named = {*data_directories(), *_CLUSTERS.findall(text), *(item.get("path", _REPOSITORY) for item in here)}
     links = (str(link.resolve()) for directory in data_directories() for link in Path(directory, "pg_tblspc").glob("*"))
     return tuple(sorted({*named, *(os.path.realpath(path) for path in named), *links}))
 
