@@ -33,7 +33,7 @@ insert into kept values (1, 'backed-up');
 """
 _SUBSCRIPTION = """
 create table theirs (number int);
-create subscription theirs connection 'host=127.0.0.1 port=9 dbname=none' publication none with (connect = false, slot_name = 'none');
+create subscription theirs connection 'host=127.0.0.1 port=9 dbname=none' publication none with (connect = false, slot_name = 'theirs');
 alter subscription theirs enable;
 """
 _QUIET_PLACES = ("/etc", "/opt", SPACE, "/srv/pushed", "/var/lib/pgbackrest", HOME)

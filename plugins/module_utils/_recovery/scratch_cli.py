@@ -71,7 +71,7 @@ def _refusing(act: Act) -> Act:
     def acting(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
         try:
             return act(settings, stanzas, options)
-        except (Refusal, CommandFailed, NotAnswering) as error:
+        except (Refusal, CommandFailed, NotAnswering, OSError) as error:
             sys.stderr.write(f"{error}\n")
             return BAD
 

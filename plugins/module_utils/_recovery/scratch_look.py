@@ -100,17 +100,18 @@ def _sizes(port: int) -> Mapping[str, int]:
 def ground_of(directory: str) -> Ground:
     """The place as it is. Directories that belong to a cluster or to a repository are taken, with their links resolved."""
     path = Path(directory)
-    standing = next((parent for parent in (path, *path.parents) if parent.is_dir()), Path("/"))
-    entries = tuple(os.listdir(path)) if path.is_dir() and os.access(path, os.R_OK | os.X_OK) else ()
-    if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
+    # A directory into which postgres may not look is none for it.
+    standing = next((parent for parent in (path, *path.parents) if os.path.isdir(parent)), Path("/"))
+    entries = tuple(os.listdir(path)) if os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK) else ()
+    if os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path)):
         entries = ("no directory",)
     # Only the last part of the path is made.
     writable = os.access(standing, os.W_OK | os.X_OK) and standing in (path, path.parent) and _is_own(path)
-    return Ground(path.is_dir(), entries, writable, shutil.disk_usage(standing).free, _taken())
+    return Ground(os.path.isdir(path), entries, writable, shutil.disk_usage(standing).free, _taken())
 
 
 def _is_own(path: Path) -> bool:
-    return not path.is_dir() or path.stat().st_uid == os.geteuid()
+    return not os.path.isdir(path) or path.stat().st_uid == os.geteuid()
 
 
 def _taken() -> tuple[str, ...]:
