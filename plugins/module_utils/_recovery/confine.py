@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from .run import run
@@ -21,7 +22,8 @@ def enter_scope(name: str, memory: int) -> None:
         return
     if run(["systemctl", "show", "--property=Version"], timeout=20).code != 0:
         return
-    scope = ["systemd-run", "--scope", "--quiet", "--collect", f"--unit=axiomdb-{name}-{os.getpid()}", "--slice=system.slice"]
+    unit = f"axiomdb-{name}-{int(time.time())}-{os.getpid()}"
+    scope = ["systemd-run", "--scope", "--quiet", "--collect", f"--unit={unit}", "--slice=system.slice"]
     bounds = [f"--property=MemoryMax={memory}", "--property=CPUWeight=20", "--property=IOWeight=20"]
     os.environ[INSIDE] = name
     os.execvp("systemd-run", [*scope, *bounds, "--", sys.executable, *sys.argv])
