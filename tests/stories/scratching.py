@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,11 +92,19 @@ def footprint(host: Host, server: bool = True) -> dict[str, Any]:
         "runtime": "find /run/postgresql -type s",
     }
     found: dict[str, Any] = {name: host.run(command).stdout for name, command in shown.items()}
-    found["files"] = host.tree(*_QUIET_PLACES)
+    # Docker writes the address of a container into it whenever that starts.
+    found["files"] = {path: entry for path, entry in host.tree(*_QUIET_PLACES).items() if path != "/etc/hosts"}
     if server:
         found["started"] = started(host)
         found["settings"] = host.sql("select md5(string_agg(name || setting, ',' order by name)) from pg_settings")
     return found
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any], but: Sequence[str] = ()) -> dict[str, tuple[Any, Any]]:
+    """What differs, before and after; of the files each path by itself."""
+    found = {key: (before[key], after[key]) for key in before if key not in ("files", *but) and before[key] != after[key]}
+    old, new = before["files"], after["files"]
+    return found | {path: (old.get(path), new.get(path)) for path in sorted({*old, *new}) if old.get(path) != new.get(path)}
 
 
 @dataclass(frozen=True)
