@@ -14,7 +14,7 @@ from scratching import HOME, ROWS, SPACE, Source, answer, begin, changed, crash,
 GONE = "! pgrep -f '[p]ostgres: axiomdb-scratch-|[a]xiomdb/scratch/.*/data'"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def source(converged: Converged) -> Source:
     """The live server, prepared once."""
     return prepare(converged)
