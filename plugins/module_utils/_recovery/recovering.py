@@ -131,8 +131,7 @@ def judge(goal: Goal, seen: Seen, patience: float) -> str | Problem:
 
 def _at_the_end(goal: Goal, log: Log, found: Replayed) -> str | Problem | None:
     """Of a standby that replays until its repository has no more."""
-    assert goal.lsn is not None
-    if found.lsn is not None and found.lsn >= goal.lsn:
+    if found.lsn is not None and goal.lsn is not None and found.lsn >= goal.lsn:
         return PAUSE if found.pause == "not paused" else WAITING
     if log.awaited_times >= ENDED_AT:
         return Problem(f"an archive of which nothing follows {log.awaited}", f"WAL up to {goal.lsn}", _list_archive(goal))
