@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 
-from . import horizon, plan, repository, state, target, telling, watch, work
+from . import confine, horizon, plan, repository, scratch_cli, scratch_removal, state, target, telling, watch, work
 from .jobs import FAILED, HOURLY, Settings, Stanza, chosen, parse_settings
 from .problem import Problem, Refusal
 from .snapshots import EXAMPLE, Request, found_in
@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0 for good, 1 for a failure or a trouble, 2 for a command that was not understood."""
     options = _parser().parse_args(arguments)
     try:
+        if getattr(options, "scope", ""):
+            confine.enter_scope(options.scope, options.memory << 20)
         _become_postgres()
         settings = parse_settings(state.SETTINGS.read_text(encoding="utf-8"))
         stanzas = chosen(settings, options.stanza)
@@ -149,6 +151,8 @@ def _watch(settings: Settings, stanzas: Sequence[Stanza], _options: argparse.Nam
     for stanza in stanzas:
         for text in watch.look(settings, stanza):
             _write(f"{stanza.name}: {text}")
+    for text in scratch_removal.sweep():
+        state.log("backup.log", text)
     return GOOD
 
 
@@ -199,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     add("verify", "Read every file of every repository and judge it", _verify)
     add("heartbeat", "Commit the heartbeat of this minute", _heartbeat)
     add("watch", "Look for trouble, tell the webhook, write the metrics", _watch)
+    scratch_cli.add(commands)
     pause = add("pause", "Let no job begin until resume", _pause)
     pause.add_argument("--reason", required=True, help="why, for whoever asks")
     add("resume", "Let jobs begin again", _resume)

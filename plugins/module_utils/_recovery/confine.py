@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Keeps what is done beside a live server small: a scope of systemd with a bound on memory, the last place for CPU and disk."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from .run import run
+
+INSIDE = "AXIOMDB_SCOPE"
+# A child that does not outlive its maker, however that one ends; the signal is by setpriv's own name.
+_CALM = ("nice", "-n", "10", "ionice", "-c", "3")
+
+
+def enter_scope(name: str, memory: int) -> None:
+    """As root where systemd answers: begin this command anew within a scope of its own that has `memory` bytes. Else do nothing."""
+    if os.geteuid() != 0 or os.environ.get(INSIDE) or not Path("/run/systemd/system").is_dir():
+        return
+    if run(["systemctl", "show", "--property=Version"], timeout=20).code != 0:
+        return
+    unit = f"axiomdb-{name}-{int(time.time())}-{os.getpid()}"
+    scope = ["systemd-run", "--scope", "--quiet", "--collect", f"--unit={unit}", "--slice=system.slice"]
+    bounds = [f"--property=MemoryMax={memory}", "--property=CPUWeight=20", "--property=IOWeight=20"]
+    os.environ[INSIDE] = name
+    os.execvp("systemd-run", [*scope, *bounds, "--", sys.executable, *sys.argv])
+
+
+def calm(signal: str = "") -> list[str]:
+    """Words before a command that let it wait for others; with `signal` it gets that one when the thread that started it ends."""
+    return [*_CALM, *(["setpriv", "--pdeathsig", signal, "--"] if signal else [])]

@@ -1,0 +1,258 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Makes a scratch copy, waits for its target, asks it, removes it. The postgres user alone comes here.
+
+    with scratch(goal, Wish("a drill")) as copy:
+        rows = copy.ask("app", "select to_json(count(*)) from orders")
+
+Whatever happens to the maker, nothing stays: its children end with it, and `scratch_removal.sweep` takes what it left behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import confine, scratch_look, scratch_registry, scratch_removal
+from . import recovering as judgement
+from . import scratch as decisions
+from .postgres import NotAnswering
+from .problem import Problem, Refusal
+from .recovering import Log, Replayed, Seen
+from .run import LOCK_HELD, PATH, Completed, require, run
+from .scratch import Choice, Goal, Layout, Source, Wish
+from .scratch_registry import Entry
+
+STILL = 300.0  # seconds without any movement after which a recovery stands still
+LOOK = 0.2  # seconds between two looks
+Tell = Callable[[str], None]
+_STATE = """
+select json_build_object('lsn', pg_last_wal_replay_lsn(), 'time', extract(epoch from pg_last_xact_replay_timestamp()),
+  'pause', pg_get_wal_replay_pause_state(), 'in_recovery', pg_is_in_recovery(),
+  'system_id', (select system_identifier::text from pg_control_system()))
+"""
+# What ALTER DATABASE or ALTER ROLE said in the source reaches no session of ours.
+_OPTIONS = "-c session_preload_libraries= -c local_preload_libraries= -c client_min_messages=error -c statement_timeout={timeout}"
+
+
+def _say_nothing(_line: str) -> None:
+    return None
+
+
+class Failed(Refusal):
+    """Raised when a copy does not get where it should; it is removed then."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy that stands at its target. `notes` are sentences for whoever asked for it."""
+
+    entry: Entry
+    replayed: Replayed
+    server: subprocess.Popen[bytes]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def layout(self) -> Layout:
+        return self.entry.layout
+
+    def ask(self, database: str, sql: str, timeout: float = 600.0) -> Any:
+        """The JSON that a query returns. Raises NotAnswering with psql's reason, or Failed; `timeout` is in seconds."""
+        return json.loads(self.text(database, sql, timeout))
+
+    def text(self, database: str, sql: str, timeout: float = 600.0) -> str:
+        """What psql prints for a query: rows without alignment. Raises NotAnswering with its reason, Failed when the server is dead."""
+        done = query(self.layout, database, sql, timeout)
+        if done.code != 0:
+            if ended := _ended(self.server):
+                raise Failed(Problem(f"a copy whose server died ({ended})", "its answer", "type the same again; journalctl -k shows kills"))
+            raise NotAnswering(f"Found no answer ({done.detail}); expected one of database {database}. Next: correct the query")
+        return done.stdout
+
+
+def query(layout: Layout, database: str, sql: str, timeout: float = 600.0) -> Completed:
+    """One query to a copy through its own socket; `timeout` is in seconds."""
+    where = ["-h", layout.socket, "-p", str(decisions.PORT), "-d", database]
+    env = {"PGCONNECT_TIMEOUT": "10", "PGOPTIONS": _OPTIONS.format(timeout=f"{timeout:g}s")}
+    return run(["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", *where, "-c", sql], user="postgres", env=env)
+
+
+@contextmanager
+def scratch(
+    goal: Goal, wish: Wish, *, port: int = 0, keep: bool = False, tell: Tell = _say_nothing, still: float = STILL
+) -> Iterator[Copy]:
+    """Make a copy that stands at its goal, and remove it at the end; with `keep` it stays, running, until it is removed by name.
+
+    `port` is the live server's, if there is one; `tell` gets a sentence for each step that takes time; `still` is in seconds.
+    Raises Refusal before anything is made, CommandFailed, and Failed when the copy does not get there.
+    """
+    for line in scratch_removal.sweep():
+        tell(line)
+    source = _source(goal, port)
+    choice = decisions.choose(source, wish.databases)
+    entry = _plan(goal, wish, source, choice)
+    with scratch_registry.held(entry):
+        handed_over = False
+        try:
+            _make_directories(entry)
+            for note in choice.notes:
+                tell(note)
+            _restore(goal, choice, entry.layout, tell)
+            server = _start(goal, wish, source, entry, keep)
+            yield Copy(entry, _wait(goal, source, entry.layout, server, still), server, choice.notes)
+            if keep:
+                scratch_registry.keep(entry)
+                handed_over = True
+        finally:
+            if not handed_over:
+                scratch_removal.remove(entry)
+
+
+def _source(goal: Goal, port: int) -> Source:
+    problems = decisions.judge_goal(goal)
+    if problems:
+        raise Refusal(*problems)
+    return scratch_look.source_of(goal.stanza, goal.repository, goal.label, port)
+
+
+def _plan(goal: Goal, wish: Wish, source: Source, choice: Choice) -> Entry:
+    """The entry of the copy to come. Raises Refusal with everything that speaks against it."""
+    now = time.time()
+    name = scratch_registry.new_name(time.strftime("%Y%m%d-%H%M%S", time.gmtime(now)))
+    directory = wish.directory or str(scratch_registry.HOME / name)
+    ground = scratch_look.ground_of(directory)
+    problems = decisions.judge(source, wish, choice, Layout(name, directory), ground)
+    if problems:
+        raise Refusal(*problems)
+    mount = scratch_look.mount_point(directory)
+    return Entry(name, directory, goal.stanza, source.version, wish.reason, now, os.getpid(), not ground.exists, mount)
+
+
+def _make_directories(entry: Entry) -> None:
+    layout = entry.layout
+    if entry.made:
+        os.mkdir(layout.directory, 0o700)
+    os.chmod(layout.directory, 0o700)
+    Path(layout.new_marker).write_text(entry.text, encoding="utf-8")
+    os.replace(layout.new_marker, layout.marker)
+    for directory in (layout.data, layout.socket, layout.tablespaces):
+        os.mkdir(directory, 0o700)
+
+
+def _restore(goal: Goal, choice: Choice, layout: Layout, tell: Tell) -> None:
+    """Restore the set; wait while another restore of the same repository goes on. Raises CommandFailed or Failed."""
+    levels = ["--log-level-console=off", "--log-level-file=off", "--log-level-stderr=warn"]
+    command = ["pgbackrest", f"--stanza={goal.stanza}", *levels, *decisions.restore_options(goal, choice, layout), "restore"]
+    told = ""
+    while (done := run([*confine.calm("TERM"), *command], user="postgres")).code == LOCK_HELD:
+        holder = _holder(goal.stanza, layout)
+        if holder != told:
+            tell(f"waits for {holder}: one restore of a repository at a time")
+            told = holder
+        time.sleep(1)
+    require(done, goal.stanza)
+    problems = decisions.judge_links(layout, scratch_look.links(layout.data))
+    if problems:
+        raise Failed(*problems)
+
+
+def _holder(stanza: str, layout: Layout) -> str:
+    """Who restores now, by its command line."""
+    for pid, words in scratch_removal.commands():
+        main = os.path.basename(words[0]) == "pgbackrest" and "restore" in words and f"--stanza={stanza}" in words
+        if main and f"--pg1-path={layout.data}" not in words:
+            target = next((word.partition("=")[2] for word in words if word.startswith("--pg1-path=")), "the cluster itself")
+            return f"process {pid}, which restores into {target}"
+    return "another restore"
+
+
+def _start(goal: Goal, wish: Wish, source: Source, entry: Entry, keep: bool) -> subprocess.Popen[bytes]:
+    """Start the server in the foreground, as a child that ends with this process unless the copy is to be kept."""
+    layout = entry.layout
+    restored = scratch_look.control_of(source.version, layout.data)
+    if restored.system_id != source.system_id:
+        raise Failed(Problem(f"the system identifier {restored.system_id}", f"{source.system_id}, which is the set's", "report this set"))
+    controls = [restored, *([source.live] if source.live and source.live.system_id == source.system_id else [])]
+    values = decisions.server_settings(goal, wish, layout, int(source.version), controls)
+    for path, text in decisions.files(values, layout).items():
+        Path(path).write_text(text, encoding="utf-8")
+    Path(layout.data, decisions.signal_file(goal)).touch()
+    command = [*confine.calm("" if keep else "QUIT"), *decisions.server_command(source.version, layout)]
+    environment = {"PATH": PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/var/lib/postgresql"}
+    with Path(layout.log).open("ab") as log:
+        return subprocess.Popen(
+            command, env=environment, cwd=layout.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+def _wait(goal: Goal, source: Source, layout: Layout, server: subprocess.Popen[bytes], still: float) -> Replayed:
+    """Wait until the copy stands at its target, and prove it. Raises Failed."""
+    watched = _Watched(layout, server)
+    while True:
+        seen = watched.look()
+        verdict = judgement.judge(goal, seen, still)
+        if isinstance(verdict, Problem):
+            raise Failed(verdict)
+        if verdict == judgement.PAUSE:
+            query(layout, "postgres", "select pg_wal_replay_pause()")
+        if verdict == judgement.REACHED and seen.replayed is not None:
+            problems = judgement.judge_proof(goal, source.system_id, seen.replayed)
+            if problems:
+                raise Failed(*problems)
+            return seen.replayed
+        time.sleep(LOOK)
+
+
+def _ended(server: subprocess.Popen[bytes]) -> str:
+    """How the server's process ended; empty while it lives."""
+    code = server.poll()
+    return "" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+class _Watched:
+    """A server that recovers, looked at again and again."""
+
+    def __init__(self, layout: Layout, server: subprocess.Popen[bytes]) -> None:
+        self.layout, self.server = layout, server
+        self.log, self.read = Log(), 0
+        self.movement: tuple[object, ...] = ()
+        self.moved = time.monotonic()
+
+    def look(self) -> Seen:
+        """The process is asked before its log is read: what it said last is never missed."""
+        ended = _ended(self.server)
+        self._read_log(all_of_it=bool(ended))
+        if ended:
+            return Seen(self.log, ended=ended)
+        seen = Seen(self.log, self._ask() if self.log.ready else None)
+        movement = judgement.movement(seen, self._control_changed())
+        if movement != self.movement:
+            self.movement, self.moved = movement, time.monotonic()
+        return Seen(seen.log, seen.replayed, still=time.monotonic() - self.moved)
+
+    def _read_log(self, all_of_it: bool) -> None:
+        with open(self.layout.log, "rb") as stream:
+            stream.seek(self.read)
+            text = stream.read()
+        whole = text if all_of_it else text[: text.rfind(b"\n") + 1]
+        self.read += len(whole)
+        self.log = judgement.read_log(self.log, whole.decode("utf-8", errors="replace"))
+
+    def _ask(self) -> Replayed | None:
+        done = query(self.layout, "postgres", _STATE, 10.0)
+        try:
+            return judgement.parse_replayed(json.loads(done.stdout), self.log) if done.code == 0 else None
+        except (ValueError, KeyError):
+            return None
+
+    def _control_changed(self) -> float:
+        with suppress(OSError):
+            return os.stat(f"{self.layout.data}/global/pg_control").st_mtime
+        return 0.0

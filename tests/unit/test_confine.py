@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What runs beside a live server has a scope of its own, entered once, and children that do not outlive it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from _recovery import confine
+from _recovery.run import Completed
+
+
+@pytest.fixture
+def entered(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that would replace this process, as root on a host with systemd."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "execvp", lambda _file, words: commands.append(words))
+    monkeypatch.setattr(Path, "is_dir", lambda _self: True)
+    monkeypatch.setattr(confine, "run", lambda *_words, **_more: Completed("", 0, "", ""))
+    monkeypatch.setitem(os.environ, confine.INSIDE, "")
+    return commands
+
+
+def test_a_scope_is_entered_once_and_bounds_memory(entered: list[list[str]]) -> None:
+    confine.enter_scope("scratch", 256 << 20)
+    confine.enter_scope("scratch", 256 << 20)
+    assert len(entered) == 1
+    assert {"--scope", "--collect", f"--property=MemoryMax={256 << 20}"} <= set(entered[0])
+    assert entered[0][entered[0].index("--") + 1 :] == [sys.executable, *sys.argv]
+
+
+@pytest.mark.parametrize("without", ["root", "systemd", "an answer of systemd"])
+def test_nothing_is_entered_without(without: str, entered: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    if without == "root":
+        monkeypatch.setattr(os, "geteuid", lambda: 101)
+    elif without == "systemd":
+        monkeypatch.setattr(Path, "is_dir", lambda _self: False)
+    else:
+        monkeypatch.setattr(confine, "run", lambda *_words, **_more: Completed("", 1, "", ""))
+    confine.enter_scope("scratch", 256 << 20)
+    assert entered == []
+
+
+def test_a_child_ends_with_its_maker() -> None:
+    sleeper = [*confine.calm("QUIT"), sys.executable, "-c", "print(1, flush=True); import time; time.sleep(5); print(2)"]
+    maker = f"import os, subprocess; p = subprocess.Popen({sleeper!r}); print(p.pid, flush=True); p.wait()"
+    with subprocess.Popen([sys.executable, "-c", maker], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = {process.stdout.readline().strip(), process.stdout.readline().strip()}
+        process.kill()
+        assert "1" in said and process.stdout.read() == "", "the child went on"
