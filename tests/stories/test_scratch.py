@@ -11,6 +11,8 @@ from converged import Converged
 from scheduling import TOOL
 from scratching import HOME, ROWS, SPACE, Source, answer, begin, changed, crash, footprint, make, prepare, wait_for
 
+pytestmark = pytest.mark.xdist_group("copies")
+
 GONE = "! pgrep -f '[p]ostgres: axiomdb-scratch-|[a]xiomdb/scratch/.*/data'"
 
 
