@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .finding import ABSENT, HIDDEN, Finding
 from .problem import Problem, Refusal
+from .stepping_down import as_owner_of, first_owner
 
 HEADER = "Written by axiomdb.recovery as a whole; changes by hand are found by the next run and undone."
 MASKED = "(the content is secret)\n"
@@ -49,7 +50,8 @@ def read(path: str) -> str | None:
     Other users may write in some of these directories: root never follows a link that stands in a file's place.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with as_owner_of(path):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -85,7 +87,7 @@ def attribute_findings(wanted: File | Directory) -> list[Finding]:
 
 
 def directory_findings(wanted: Directory) -> list[Finding]:
-    if not os.path.isdir(wanted.path):
+    if not os.path.isdir(wanted.path) or _is_others_link(wanted.path):
         return [Finding(f"directory {wanted.path}", f"{wanted.owner}:{wanted.group} {wanted.mode:04o}", ABSENT)]
     return attribute_findings(wanted)
 
@@ -125,8 +127,9 @@ def write(wanted: File) -> None:
     """Write beside the file, make it durable, rename it into place."""
     directory = os.path.dirname(wanted.path)
     temporary = f"{directory}/.{os.path.basename(wanted.path)}.new"
-    Path(temporary).unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with as_owner_of(temporary):
+        Path(temporary).unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(wanted.content.encode("utf-8", errors="surrogateescape"))
@@ -134,9 +137,11 @@ def write(wanted: File) -> None:
             os.fchown(stream.fileno(), *ids(wanted.owner, wanted.group))
             os.fchmod(stream.fileno(), wanted.mode)
             os.fsync(stream.fileno())
-        os.replace(temporary, wanted.path)
+        with as_owner_of(wanted.path):
+            os.replace(temporary, wanted.path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        with as_owner_of(temporary):
+            Path(temporary).unlink(missing_ok=True)
     sync(directory)
 
 
@@ -151,9 +156,28 @@ def sync(directory: str) -> None:
 
 def make(wanted: Directory) -> None:
     """Make the directory and its parents; set owner, group and mode of the last one."""
-    os.makedirs(wanted.path, exist_ok=True)
-    os.chown(wanted.path, *ids(wanted.owner, wanted.group))
-    os.chmod(wanted.path, wanted.mode)
+    try:
+        with as_owner_of(wanted.path):
+            os.makedirs(wanted.path, exist_ok=True)
+            descriptor = os.open(wanted.path, os.O_RDONLY | os.O_DIRECTORY | (os.O_NOFOLLOW if _is_others_link(wanted.path) else 0))
+    except (FileExistsError, NotADirectoryError) as error:
+        raise Refusal(_no_directory(wanted.path)) from error
+    try:
+        # What another user opened for us may be anything that he can read.
+        if os.fstat(descriptor).st_uid not in {first_owner(wanted.path), ids(wanted.owner, wanted.group)[0]}:
+            raise Refusal(_no_directory(wanted.path))
+        os.fchown(descriptor, *ids(wanted.owner, wanted.group))
+        os.fchmod(descriptor, wanted.mode)
+    finally:
+        os.close(descriptor)
+
+
+def _no_directory(path: str) -> Problem:
+    return Problem(f"something else in place of {path}", "a directory of its owner, or a link of root's to one", f"namei -l {path}")
+
+
+def _is_others_link(path: str) -> bool:
+    return os.path.islink(path) and os.lstat(path).st_uid != 0
 
 
 def trial_directory() -> str:

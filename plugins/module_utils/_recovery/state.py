@@ -21,6 +21,7 @@ from typing import IO, Any
 from .files import ids
 from .jobs import FORMAT
 from .problem import Problem, Refusal
+from .stepping_down import as_owner_of
 from .summary import moment
 
 DIRECTORY = Path("/var/lib/axiomdb")
@@ -53,16 +54,18 @@ def _make(directory: Path) -> None:
     """Make a directory of postgres's. Only the postgres user and root come here."""
     if not directory.is_dir():
         with suppress(FileExistsError):  # another job made it meanwhile
-            directory.mkdir(mode=0o755 if directory == DIRECTORY else 0o750)
-            if os.geteuid() == 0:
-                os.chown(directory, *ids("postgres", "adm" if directory == LOGS else "postgres"))
+            with as_owner_of(str(directory)):
+                directory.mkdir(mode=0o755 if directory == DIRECTORY else 0o750)
+                if os.geteuid() == 0:
+                    os.chown(directory, *ids("postgres", "adm" if directory == LOGS else "postgres"))
 
 
 def _open(file: Path, flags: int) -> int:
     """Open a file, or make it as postgres's. Root follows no link: postgres may write in these directories."""
-    descriptor = os.open(file, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
-    if os.geteuid() == 0:
-        os.fchown(descriptor, *ids("postgres", "postgres"))
+    with as_owner_of(str(file)):
+        descriptor = os.open(file, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+        if os.geteuid() == 0:
+            os.fchown(descriptor, *ids("postgres", "postgres"))
     return descriptor
 
 
@@ -80,6 +83,11 @@ def load(file: Path) -> dict[str, Any]:
 
 def save(file: Path, document: Mapping[str, Any]) -> None:
     """Write a state file beside and rename it, so that nobody reads half of one."""
+    with as_owner_of(str(file)):
+        _save(file, document)
+
+
+def _save(file: Path, document: Mapping[str, Any]) -> None:
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with temporary.open("w", encoding="utf-8") as stream:
