@@ -27,7 +27,7 @@ LINE = "expected one line of at most 1000 characters. Next: shorten the reason"
 KEYS = "not beginning with axiomdb-. Next: correct snapshot_annotations, such as {branch: main}"
 # What was typed, and the whole sentence that it gets.
 WORDS: dict[str, tuple[dict[str, Any], str]] = {
-    "nothing": ({}, f"Found no snapshot name; expected {LETTERS}"),
+    "nothing": ({}, f"Found no snapshot name; expected {LETTERS.partition('Next')[0]}Next: type such as -e snapshot_name="),
     "quotes": ({"snapshot_name": 'it\'s "x"'}, f"Found the snapshot name 'it\\'s \"x\"'; expected {LETTERS}"),
     "spaces": ({"snapshot_name": "before the release"}, f"Found the snapshot name 'before the release'; expected {LETTERS}"),
     "shell": ({"snapshot_name": "x;touch${IFS}/x`id`"}, f"Found the snapshot name 'x;touch${{IFS}}/x`id`'; expected {LETTERS}"),

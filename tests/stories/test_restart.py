@@ -32,10 +32,10 @@ def test_a_restart_is_reported_until_it_is_allowed(sandbox: Lab, converged: Conv
     run = sandbox.ansible(host, SITE, extra_vars=changed)
     assert changed_tasks(run) == ["configure | Write settings and access rules"]
     words = " ".join(run.output.split())
-    assert f"[WARNING]: RESTART PENDING on postgresql@{converged.version}-main.service: shared_buffers (runs with 8192)." in words
+    assert f"[WARNING]: RESTART PENDING on postgresql@{converged.version}-main.service: shared_buffers (runs with 64MB)." in words
     assert "Nothing was restarted." in words
     summary = run.stdout.partition("SUMMARY *")[2]
-    assert "  RESTART      shared_buffers waits for a restart; the server still runs with '8192'. Nothing was restarted.\n" in summary
+    assert "  RESTART      shared_buffers waits for a restart; the server still runs with '64MB'. Nothing was restarted.\n" in summary
     assert f"playbooks/site.yml -l {host.name} -e {ALLOWED}\n" in summary
     assert run.last_line.startswith("PROTECTED")
     assert (started(host), _starts(host)) == (before, starts)

@@ -314,7 +314,7 @@ def test_a_stanza_name_that_a_shell_a_path_or_a_section_reads_otherwise_is_refus
     problem = backrest.judge_stanza(name)
     assert problem is not None
     assert problem.found == f"the stanza name '{name}'"
-    assert problem.expected == "letters, digits, '-', '_' and '.', the first one a letter or digit, and not global"
+    assert problem.expected.startswith("letters, digits, '-', '_' and '.', the first one a letter or digit, and none of all, global, ")
     assert problem.next_step == "correct pgbackrest_stanza"
     assert judge(REPO, stanzas=(replace(STANZA, name=name),)) == [problem]
 

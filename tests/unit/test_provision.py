@@ -247,6 +247,18 @@ def test_a_hole_is_what_lacks_between_the_newest_backup_and_what_is_believed_arc
     assert first_hole(SERVER, Archiver("on", COMMAND, last_segment=last), seen) == hole
 
 
+def test_a_segment_within_the_newest_whole_backup_is_a_hole_too() -> None:
+    long = replace(BACKUP, lsn_start="0/1000028")
+    seen = Evidence(replace(READY, backups=(long,)), Listing(dict.fromkeys(names(1, 3), "a" * 40)))
+    assert first_hole(SERVER, Archiver("on", COMMAND, last_segment=names(3)[0]), seen) == names(2)[0]
+
+
+def test_a_hole_is_looked_for_from_the_newest_whole_backup_on() -> None:
+    lost = replace(BACKUP, label="later", stopped=300, lsn_start="0/5000028", wal_stop=names(5)[0], error=True)
+    seen = Evidence(replace(READY, backups=(BACKUP, lost)), Listing(dict.fromkeys(names(3, 5), "a" * 40)))
+    assert first_hole(SERVER, Archiver("on", COMMAND, last_segment=names(5)[0]), seen) == names(4)[0]
+
+
 def test_without_a_backup_there_is_nothing_to_have_a_hole() -> None:
     seen = Evidence(replace(READY, backups=()), Listing(dict.fromkeys(names(3, 5), "a" * 40)))
     assert first_hole(SERVER, Archiver("on", COMMAND, last_segment=names(5)[0]), seen) is None

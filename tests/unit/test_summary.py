@@ -56,6 +56,16 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
         {"places": {1: LOCAL}},
         "PROTECTED, but only while this host lives: vps1: each WAL segment is archived and a backup exists.",
     ),
+    "nothing closes a segment": (
+        {"archive_timeout": 0},
+        "NOT PROTECTED: vps1: archive_timeout is 0: what is committed in a quiet hour waits for a busy one. "
+        "Type: ansible-playbook -i inventories/sandbox playbooks/site.yml -l vps1",
+    ),
+    "the verification failed": (
+        {"verification": "repository 1: the backup 20261118-120000F is manifest missing"},
+        "NOT PROTECTED: vps1: the last verification failed: repository 1: the backup 20261118-120000F is manifest missing. "
+        "Type: sudo /opt/axiomdb/axiomdb-recovery verify",
+    ),
     "one of two places is elsewhere": (
         {"places": {1: LOCAL, 2: AWAY}, "repositories": (REPOSITORY, replace(REPOSITORY, number=2))},
         "PROTECTED: vps1: each WAL segment is archived and a backup exists.",

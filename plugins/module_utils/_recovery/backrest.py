@@ -24,6 +24,7 @@ REMOTE = (*access.OBJECT_STORES, "sftp")
 # (20 minutes by default), and a backup of another repository waits for that segment. In seconds, which every release understands.
 CUT_OFF: Mapping[str, Mapping[str, int]] = {"archive-push": {"io-timeout": 5}, "backup": {"archive-timeout": 300}}
 _OWN_FIELD = re.compile(rf"repo[0-9]+-({'|'.join(FIELDS)})")
+RESERVED = ("all", "global", "metrics", "pause.json", "resumed.json", "scratch")  # pgBackRest's own words, and names in /var/lib/axiomdb
 _STANZA = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -153,9 +154,9 @@ def judge_declaration(repositories: Sequence[RepositorySpec], stanzas: Sequence[
 
 def judge_stanza(name: str) -> Problem | None:
     """Refuse a name that pgBackRest takes but a path, a section or the shell that runs archive_command reads otherwise."""
-    if _STANZA.fullmatch(name) and name != "global":
+    if _STANZA.fullmatch(name) and name not in RESERVED:
         return None
-    expected = "letters, digits, '-', '_' and '.', the first one a letter or digit, and not global"
+    expected = f"letters, digits, '-', '_' and '.', the first one a letter or digit, and none of {', '.join(RESERVED)}"
     return Problem(f"the stanza name '{name}'", expected, "correct pgbackrest_stanza")
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .wal import DEFAULT_SEGMENT_SIZE, LEGAL_SIZES, Lsn, sizes_that_fit
+from .wal import DEFAULT_SEGMENT_SIZE, LEGAL_SIZES, Lsn, Segment, sizes_that_fit
 
 OK, MISSING_STANZA, NO_BACKUP = 0, 1, 2
 FULL_LABEL = len("20261122-020001F")
@@ -72,6 +72,10 @@ class Backup:
         """The timeline on which it was taken; 0 when pgBackRest does not say."""
         return int(self.wal_stop[:8], 16) if self.wal_stop else 0
 
+    def first_segment(self, size: int) -> str | None:
+        """The first segment without which it cannot become consistent; None when pgBackRest does not say."""
+        return Segment.containing(Lsn.parse(self.lsn_start), self.timeline, size).name if self.lsn_start and self.wal_stop else None
+
 
 @dataclass(frozen=True)
 class Repository:
@@ -106,6 +110,11 @@ class Repository:
     @property
     def newest_backup(self) -> Backup | None:
         return max(self.backups, key=lambda backup: backup.stopped, default=None)
+
+    @property
+    def newest_whole(self) -> Backup | None:
+        """The newest one of which nothing is known to be broken or lost."""
+        return max((backup for backup in self.backups if not backup.error), key=lambda backup: backup.stopped, default=None)
 
     def usable_backups(self, system_id: int) -> tuple[Backup, ...]:
         """Backups without page errors that belong to the cluster with this system identifier and are of its current entry."""

@@ -38,7 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"axiomdb-recovery: {error}\n")
         return MISUSED
     command: Callable[[Settings, Sequence[Stanza], argparse.Namespace], int] = options.act
-    return command(settings, stanzas, options)
+    try:
+        return command(settings, stanzas, options)
+    except OSError as error:
+        sys.stderr.write(f"axiomdb-recovery: Found {error}; expected to write there. Next: df -h {state.DIRECTORY} {state.LOGS}\n")
+        return BAD
 
 
 def _become_postgres() -> None:

@@ -70,6 +70,8 @@ def parse_settings(text: str) -> Settings:
             raise ValueError("another format")
         document.pop("written_by")
         stanzas = tuple(Stanza(**item) for item in document.pop("stanzas"))
+        if not stanzas:
+            raise ValueError("no stanza in them")
         return Settings(stanzas=stanzas, **document)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"Found settings that cannot be read ({error}); expected those of format {FORMAT}.") from error

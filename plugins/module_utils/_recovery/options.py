@@ -257,6 +257,11 @@ def setting(sections: Mapping[str, Mapping[str, object]], stanza: str, command: 
     return "", None
 
 
+def _is_number(value: object) -> bool:
+    """Whether it is one at all; anything else is refused for itself."""
+    return re.fullmatch(r"-?[0-9]+", str(value)) is not None
+
+
 def _judge_together(sections: Mapping[str, Mapping[str, object]], version: Version) -> Iterator[Problem]:
     """Options that are fine alone and wrong together."""
     stanzas = {name.partition(":")[0] for name in sections} - {"global"} or {""}
@@ -265,7 +270,7 @@ def _judge_together(sections: Mapping[str, Mapping[str, object]], version: Versi
             section, level = setting(sections, stanza, command, "compress-level")
             kind = str(setting(sections, stanza, command, "compress-type")[1] or "gz")
             low, high = LEVELS.get(kind, (-7, 22))
-            if level is not None and not low <= int(str(level)) <= high:
+            if _is_number(level) and not low <= int(str(level)) <= high:
                 expected = f"a level from {low} to {high}, because compress-type is {kind}"
                 next_step = "correct compress-level or compress-type"
                 yield Problem(f"'compress-level={level}' in [{section}]", expected, next_step, f"[{section}] compress-level")

@@ -9,7 +9,8 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import host, passphrase, repository, systems
+from . import host, passphrase, repository, state, systems
+from .jobs import FAILED, VERIFY, parse_records
 from .postgres import Cluster, NotAnswering
 from .provision import first_hole, repositories_behind
 from .summary import NETWORK_FILESYSTEMS, Picture, Place
@@ -44,8 +45,17 @@ def take_picture(stanza: str, cluster: Cluster, inventory_host: str, command: st
         behind=repositories_behind(seen.server, seen.archiver, seen.evidence),
         unsafe=[name for name in ("fsync", "full_page_writes") if seen.answer["settings"][name] == "off"],
         several=len(repository.stanzas()) > 1,
+        archive_timeout=int(seen.answer["settings"]["archive_timeout"]),
+        verification=failed_verification(stanza),
         holes={item.repository.number: hole for item in seen.evidence if (hole := first_hole(seen.server, seen.archiver, item))},
     )
+
+
+def failed_verification(stanza: str) -> str:
+    """Why the newest verification failed; empty when it did not, or when there was none."""
+    document = state.load(state.DIRECTORY / stanza / f"job-{VERIFY}.json")
+    record = parse_records({VERIFY: document.get("record")}).get(VERIFY)
+    return record.text.partition(". Next: ")[0] if record is not None and record.outcome == FAILED else ""
 
 
 def place_of(options: Mapping[str, str]) -> Place:

@@ -96,15 +96,16 @@ def repositories_behind(server: Server, archiver: Archiver, evidence: Iterable[E
 
 
 def first_hole(server: Server, archiver: Archiver, evidence: Evidence) -> str | None:
-    """The first segment that a repository lacks between its newest backup and what the server believes archived.
+    """The first segment that a repository lacks between the start of its newest whole backup and what the server believes archived.
 
     Nothing that was committed after it can be recovered before there is a newer backup. Looked for on the server's own timeline.
     """
-    newest, last = evidence.repository.newest_backup, (archiver.last_segment or "")[:24]
+    newest, last = evidence.repository.newest_whole, (archiver.last_segment or "")[:24]
+    first = (newest.first_segment(server.segment_size) or newest.wal_stop or "") if newest else ""
     prefix = f"{server.timeline:08X}"
-    if newest is None or newest.wal_stop is None or not newest.wal_stop.startswith(prefix) or not last.startswith(prefix) or "." in last:
+    if not first.startswith(prefix) or not last.startswith(prefix) or "." in last:
         return None
-    return first_missing(evidence.listing, newest.wal_stop, last, server.segment_size)
+    return first_missing(evidence.listing, first, last, server.segment_size)
 
 
 def first_missing(listing: Listing, first: str, last: str, segment_size: int) -> str | None:

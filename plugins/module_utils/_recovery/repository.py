@@ -13,6 +13,7 @@ from . import access, host
 from .archive import Holdings, Listing, directories_since, names, parse_listing, read_holdings
 from .catalog import Repository, mark_lost, parse_info, unreadable
 from .run import EXIT_CODES, Completed, meaning, pgbackrest, pgbackrest_stream, pgbackrest_when_free, require
+from .wal import DEFAULT_SEGMENT_SIZE
 from .writer import Evidence
 
 MAIN_FILE = Path("/etc/pgbackrest/pgbackrest.conf")
@@ -102,7 +103,7 @@ def _reason(done: Completed) -> str:
 
 
 def list_archive(stanza: str, repository: Repository, timeline: int) -> Listing:
-    """The top of the current archive and its directories on `timeline`: from the newest backup's end on, the last one at least.
+    """The top of the current archive and its directories on `timeline`: from the newest whole backup on, the last one at least.
 
     Raises CommandFailed when the archive could not be listed: an unread archive is never taken for an empty one.
     """
@@ -110,8 +111,8 @@ def list_archive(stanza: str, repository: Repository, timeline: int) -> Listing:
         return Listing()
     base = archive_of(stanza, repository)
     top = _read(stanza, repository.number, "repo-ls", "--output=json", base)
-    newest = repository.newest_backup
-    since = newest.wal_stop or "" if newest else ""
+    newest = repository.newest_whole
+    since = (newest.first_segment(DEFAULT_SEGMENT_SIZE) or newest.wal_stop or "") if newest else ""
     directories = directories_since(top, timeline, since if since.startswith(f"{timeline:08X}") else "")
     inner = [_read(stanza, repository.number, "repo-ls", "--output=json", f"{base}/{directory}") for directory in directories]
     return parse_listing(top, *inner)

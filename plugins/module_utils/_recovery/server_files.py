@@ -210,7 +210,7 @@ def pending_restart(planned: Plan) -> dict[str, str]:
     if host.postmaster(planned.cluster.data_directory) is None:
         return {}
     found: dict[str, str] = postgres.ask(
-        planned.cluster.port, "select coalesce(json_object_agg(name, setting), '{}') from pg_settings where pending_restart"
+        planned.cluster.port, "select coalesce(json_object_agg(name, current_setting(name)), '{}') from pg_settings where pending_restart"
     )
     return found
 

@@ -42,7 +42,8 @@ class Picture:
 
     `behind` are the repositories that lack a segment which the server believes archived; `holes` are the first segments
     that are missing after a repository's newest backup; `several` says that the host has further stanzas. `windows` are the
-    lines that say what can be recovered, where somebody asked for that.
+    lines that say what can be recovered, where somebody asked for that. `archive_timeout` is in seconds; `verification` says why
+    the last one failed.
     """
 
     host: str
@@ -64,6 +65,8 @@ class Picture:
     holes: Mapping[int, str] = field(default_factory=dict)
     several: bool = False
     windows: Sequence[str] = ()
+    archive_timeout: int = 60
+    verification: str = ""
 
     @property
     def backup_command(self) -> str:
@@ -112,6 +115,8 @@ def _archiver_reasons(picture: Picture, site: str) -> Iterator[Verdict]:
         yield Verdict(False, "archive_command does not call pgBackRest", site, "archiver")
     elif not archiver.pushes_to(picture.stanza):
         yield Verdict(False, f"archive_command does not name the stanza {picture.stanza}", site, "archiver")
+    if archiver.on and picture.archive_timeout == 0:
+        yield Verdict(False, "archive_timeout is 0: what is committed in a quiet hour waits for a busy one", site, "archiver")
     for repository in picture.repositories:
         if not repository.readable:
             info = repository.remedy or f"sudo -u postgres pgbackrest --stanza={picture.stanza} info"
@@ -145,6 +150,9 @@ def _repository_reasons(picture: Picture, server: Server, site: str) -> Iterator
             yield Verdict(False, f"repository {number} holds no usable backup", site, f"backup {number}")
     if not picture.repositories:
         yield Verdict(False, "no repository is configured", site, "repositories")
+    if picture.verification:
+        failed = f"the last verification failed: {picture.verification}"
+        yield Verdict(False, failed, "sudo /opt/axiomdb/axiomdb-recovery verify", "verification")
 
 
 def lines(picture: Picture) -> list[str]:
@@ -201,7 +209,8 @@ def _repository(picture: Picture, repository: Repository) -> list[str]:
     head = f"  repository {repository.number} {where}"
     if not repository.readable:
         return [head, f"               UNREADABLE: {repository.message}"]
-    newest, oldest = repository.newest_backup, min(repository.backups, key=lambda item: item.stopped, default=None)
+    newest = repository.newest_whole or repository.newest_backup
+    oldest = min(repository.backups, key=lambda item: item.stopped, default=None)
     if newest is None or oldest is None:
         return [head, f"               stanza {picture.stanza}: no backup yet"]
     count = f"{len(repository.backups)} backup{'s' if len(repository.backups) > 1 else ''}"

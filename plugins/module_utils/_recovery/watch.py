@@ -21,6 +21,7 @@ OUTBOX = 500  # messages that wait for a webhook that does not answer
 UNENDED = 2  # looks that did not end; a single one may have met the end of the host itself
 PATIENCE = 90.0  # seconds that a look waits for another one
 SENDING = 120.0  # seconds that one look sends; the rest waits for the next one
+ELSEWHERE = ("standby", "verification")  # no trouble; told as that of a job
 RESUME = "Type: sudo /opt/axiomdb/axiomdb-recovery resume"
 
 
@@ -133,7 +134,7 @@ def written_troubles(settings: Settings, records: Mapping[str, Record], pause: M
 
 def seen_troubles(settings: Settings, picture: Picture, pause: Mapping[str, object]) -> dict[str, str]:
     """The troubles of the server, its archiving and its repositories."""
-    found = {item.topic: f"{item.reason}. Type: {item.command}" for item in reasons(picture) if item.topic != "standby"}
+    found = {item.topic: f"{item.reason}. Type: {item.command}" for item in reasons(picture) if item.topic not in ELSEWHERE}
     return found if pause else {**found, **freshness.too_old(picture, settings.backup_max_age_seconds)}
 
 
