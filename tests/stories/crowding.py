@@ -39,6 +39,8 @@ while time.monotonic() - began < order['seconds']:
     time.sleep(2)
 print(json.dumps([one.wait() for one in running]))
 """
+# A log that nobody has begun yet is not rotated.
+_ROTATE = "until test -s /var/log/axiomdb/backup.log; do sleep 0.1; done; logrotate --force /etc/logrotate.d/axiomdb"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def crowd(converged: Converged, name: str, rng: random.Random, jobs: Mapping[str
     names = [name for name, count in jobs.items() for _run in range(count)]
     rng.shuffle(names)
     starts = [(rng.uniform(0, 1.5), "postgres", commands[name]) for name in names]
-    starts.insert(len(starts) // 2, (0.0, "root", "logrotate --force /etc/logrotate.d/axiomdb"))
+    starts.insert(len(starts) // 2, (0.0, "root", _ROTATE))
     order = {"starts": starts, "seconds": seconds, "filling": [commands["heartbeat"], commands["watch"]]}
     secrets = [form for secret in (converged.original.secret("cipher-pass"), SECRET) for form in forms(secret)]
     began = time.monotonic()
