@@ -308,6 +308,11 @@ def test_stanza_names(name: str) -> None:
         "a\\b",
         "ä",
         "a*",
+        "all",
+        "global",
+        "metrics",
+        "pause.json",
+        "scratch",
     ],
 )
 def test_a_stanza_name_that_a_shell_a_path_or_a_section_reads_otherwise_is_refused(name: str) -> None:

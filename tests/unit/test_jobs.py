@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from _recovery import jobs
 from _recovery.jobs import DONE, FAILED, SKIPPED, Counted, Record, Settings, Stanza
@@ -25,7 +27,12 @@ def test_settings_are_read_as_they_were_written() -> None:
     assert jobs.parse_settings(jobs.render_settings(SETTINGS, "a test")) == SETTINGS
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', "not JSON", '{"format": 1, "written_by": "x", "stanzas": [{}]}'])
+NOBODYS = jobs.render_settings(replace(SETTINGS, stanzas=()), "a test")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format": 2}', "not JSON", '{"format": 1, "written_by": "x", "stanzas": [{}]}', NOBODYS]
+)
 def test_settings_of_somebody_else_are_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r"^Found settings that cannot be read \(.*\); expected those of format 1\.$"):
         jobs.parse_settings(text)

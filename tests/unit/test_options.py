@@ -492,6 +492,12 @@ def test_beta_is_read_from_the_file() -> None:
     assert judge_option("global", "repo1-block", False, V245) is None
 
 
+@pytest.mark.parametrize("level", [[10], [1, 2], "three", True])
+def test_a_level_that_is_wrong_is_refused_once(level: object) -> None:
+    found = judge_configuration({"global": {"compress-level": level}, "main": {"pg1-path": "/x"}}, V255)
+    assert [problem.where for problem in found] == ["[global] compress-level"]
+
+
 def test_options_that_are_wrong_together() -> None:
     level: dict[str, dict[str, object]] = {"global": {"compress-level": 10}, "main": {"pg1-path": "/x"}}
     assert [problem.sentence() for problem in judge_configuration(level, V255)] == [

@@ -80,6 +80,12 @@ def test_a_directory_may_lie_behind_a_link_of_roots(roots: Path, tmp_path: Path)
     assert roots.stat().st_uid == OTHER
 
 
+def test_a_wrong_owner_below_directories_of_roots_is_put_right(roots: Path) -> None:
+    os.chown(roots, 12345, 12345)
+    files.make(Directory(str(roots), "nobody", "nogroup", 0o750))
+    assert roots.stat().st_uid == OTHER
+
+
 def test_no_state_is_written_through_a_link(his: Path, roots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "ids", lambda *_names: (OTHER, OTHER))
     link(his / "axiomdb", roots)

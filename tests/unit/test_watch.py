@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from _recovery import jobs, state, watch, webhook, work
 from _recovery.jobs import DONE, FAILED, SKIPPED, Settings, Stanza
+from _recovery.picture import failed_verification
 from _recovery.problem import Refusal
 from _recovery.run import CommandFailed, Completed
 from _recovery.summary import Picture
@@ -357,6 +358,14 @@ def test_a_job_that_crashes_is_a_failure(host: Host) -> None:
     assert "the heartbeat job failed: crashed" in host.look()[0]
     (line,) = (host.directory / "log" / "operations.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["outcome"] == FAILED
+
+
+def test_only_the_newest_verification_that_failed_is_no_protection(host: Host) -> None:
+    assert failed_verification(STANZA.name) == ""
+    host.ran("verify", FAILED, "repository 1: a manifest is missing. Next: pgbackrest verify")
+    assert failed_verification(STANZA.name) == "repository 1: a manifest is missing"
+    host.ran("verify")
+    assert failed_verification(STANZA.name) == ""
 
 
 @pytest.mark.parametrize(("job", "outcome"), [("hourly", SKIPPED), ("manual", FAILED)])

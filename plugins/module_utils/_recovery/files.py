@@ -87,7 +87,7 @@ def attribute_findings(wanted: File | Directory) -> list[Finding]:
 
 
 def directory_findings(wanted: Directory) -> list[Finding]:
-    if not os.path.isdir(wanted.path) or _is_others_link(wanted.path):
+    if not os.path.isdir(wanted.path):
         return [Finding(f"directory {wanted.path}", f"{wanted.owner}:{wanted.group} {wanted.mode:04o}", ABSENT)]
     return attribute_findings(wanted)
 
@@ -159,12 +159,13 @@ def make(wanted: Directory) -> None:
     try:
         with as_owner_of(wanted.path):
             os.makedirs(wanted.path, exist_ok=True)
-            descriptor = os.open(wanted.path, os.O_RDONLY | os.O_DIRECTORY | (os.O_NOFOLLOW if _is_others_link(wanted.path) else 0))
+            descriptor = os.open(wanted.path, os.O_RDONLY | os.O_DIRECTORY)
     except (FileExistsError, NotADirectoryError) as error:
         raise Refusal(_no_directory(wanted.path)) from error
     try:
         # What another user opened for us may be anything that he can read.
-        if os.fstat(descriptor).st_uid not in {first_owner(wanted.path), ids(wanted.owner, wanted.group)[0]}:
+        acted_as = first_owner(wanted.path)
+        if acted_as != 0 and os.fstat(descriptor).st_uid not in {acted_as, ids(wanted.owner, wanted.group)[0]}:
             raise Refusal(_no_directory(wanted.path))
         os.fchown(descriptor, *ids(wanted.owner, wanted.group))
         os.fchmod(descriptor, wanted.mode)
@@ -174,10 +175,6 @@ def make(wanted: Directory) -> None:
 
 def _no_directory(path: str) -> Problem:
     return Problem(f"something else in place of {path}", "a directory of its owner, or a link of root's to one", f"namei -l {path}")
-
-
-def _is_others_link(path: str) -> bool:
-    return os.path.islink(path) and os.lstat(path).st_uid != 0
 
 
 def trial_directory() -> str:

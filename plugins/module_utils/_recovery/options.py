@@ -253,7 +253,8 @@ def setting(sections: Mapping[str, Mapping[str, object]], stanza: str, command: 
     for section in (f"{stanza}:{command}", stanza, f"global:{command}", "global"):
         value = sections.get(section, {}).get(option)
         if value is not None:
-            return section, value
+            # A list of one is written as its item is.
+            return section, value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
     return "", None
 
 

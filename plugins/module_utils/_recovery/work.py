@@ -62,9 +62,9 @@ def perform(settings: Settings, stanza: Stanza, job: str, name: str, body: Calla
     def in_turn() -> Ended:
         nonlocal waited
         with state.only_one(stanza.name, job) as alone:
-            pause = state.load(state.PAUSE)
-            if pause:
-                return Ended(*_not_begun(job, f"jobs are paused: {pause.get('reason', '')}"), began=False)
+            paused = state.pause()
+            if paused:
+                return Ended(*_not_begun(job, f"jobs are paused: {paused['reason']}"), began=False)
             if not alone:
                 return Ended(*_not_begun(job, f"a {job} job runs or waits already"), began=False)
             with state.turn(stanza.name, f"{job} job", tell, PATIENCE) as waited:
