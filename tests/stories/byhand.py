@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,10 @@ _JUDGE = f"check_pgbackrest --stanza={STANZA} --service="
 
 @dataclass(frozen=True)
 class Typed:
-    """The answers; the restore on the stopped server with its data directory just before and just after it."""
+    """The answers; the restore on the stopped server with its data directory just before and just after it.
+
+    `stopped` is from when to when the server was stopped, Unix seconds.
+    """
 
     check: Run
     retention: Run
@@ -26,6 +30,7 @@ class Typed:
     before: Mapping[str, list[Any]]
     after: Mapping[str, list[Any]]
     recovering: str
+    stopped: tuple[float, float]
 
 
 def type_them(host: Host) -> Typed:
@@ -36,6 +41,7 @@ def type_them(host: Host) -> Typed:
     archives = host.run(f"{_JUDGE}archives", user="postgres", check=False)
     fields = host.run(["pg_lsclusters", "--no-header"]).stdout.split()
     unit, directory = f"postgresql@{fields[0]}-{fields[1]}", fields[-2]
+    stopped = time.time()
     host.run(["systemctl", "stop", unit])
     try:
         before = host.tree(directory)
@@ -43,4 +49,5 @@ def type_them(host: Host) -> Typed:
         after = host.tree(directory)
     finally:
         host.run(["systemctl", "start", unit])
-    return Typed(check, retention, archives, directory, restore, before, after, host.sql("select pg_is_in_recovery()"))
+    recovering = host.sql("select pg_is_in_recovery()")
+    return Typed(check, retention, archives, directory, restore, before, after, recovering, (stopped, time.time()))

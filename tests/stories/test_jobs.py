@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from byhand import Typed
 from fleet import Fleet
 from scheduling import LOCK_HELD, PROMISED, Collision, Skipped, heartbeats
 
@@ -36,11 +37,14 @@ def test_the_log_says_which_one_waited(system: str, collision: dict[str, Collisi
     assert LOCK_HELD.search(log) is None
 
 
-def test_the_heartbeat_moves_each_minute(system: str, fleet: Fleet, collision: dict[str, Collision]) -> None:
+def test_the_heartbeat_moves_each_minute(system: str, fleet: Fleet, typed: dict[str, Typed], collision: dict[str, Collision]) -> None:
     beats = heartbeats(fleet[system])
-    minutes = sorted(int(beat["time"] // 60) for beat in beats)
+    minutes = [int(beat["time"] // 60) for beat in beats]
+    began, over = (int(moment // 60) for moment in typed[system].stopped)
+    without_a_server = set(range(began, over + 1)) - set(minutes)
     assert len(minutes) >= 3
-    assert minutes == list(range(minutes[0], minutes[0] + len(minutes)))
+    assert sorted({*minutes, *without_a_server}) == list(range(minutes[0], minutes[-1] + 1))
+    assert len(minutes) == len({*minutes})
     positions = [tuple(int(part, 16) for part in beat["lsn"].split("/")) for beat in beats]
     assert positions == sorted(set(positions))
 
