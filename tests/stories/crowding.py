@@ -72,6 +72,7 @@ def crowd(converged: Converged, name: str, rng: random.Random, jobs: Mapping[str
     secret = {"recovery_webhook_url": f"http://127.0.0.1:8099{SECRET}"}
     host = converged.twin(name, pgbackrest_repositories=REPOSITORIES, backup_jobs_alert_after_seconds=0, **secret)
     receive(host)
+    host.run([TOOL, "heartbeat"])  # the image was nobody's host for a while: the heartbeat is overdue where it wakes up
     converged.lab.ansible(host, SITE)
     start_load(host, seed, seconds=10800)
     before, lines = backups(host), len(_operations(host))
