@@ -202,7 +202,7 @@ def break_things(story: Story) -> None:
     archive = f"{SECOND}/archive/{STANZA}"
     with story.step("never-arrives"):
         story.host.run(f"chmod -R u-w {archive}")
-        result = story.module({"name": "never-arrives", "backup": False, "timeout": 2}, "failure")
+        result = story.module({"name": "never-arrives", "backup": False, "timeout": 15}, "failure")
         story.troubles["never-arrives"] = result.rc, refusals(result)[story.host.name]
         story.host.run(f"chmod -R u+w {archive}")
         story.host.run(as_postgres.format(good))

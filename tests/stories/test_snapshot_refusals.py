@@ -121,7 +121,7 @@ def test_a_segment_that_does_not_arrive_gives_no_entry(played: Played) -> None:
     rc, text = played.troubles["never-arrives"]
     assert rc != 0
     assert text.startswith("FAILED. Found the WAL segment 0000000")
-    assert "not in repository 2 after 2 s; expected it there; a restore point exists in the WAL alone, no catalogue has an entry" in text
+    assert "not in repository 2 after 15 s; expected it there; a restore point exists in the WAL alone, no catalogue has an entry" in text
     before, after = played.marks["never-arrives"]
     assert after.points == [*before.points, "never-arrives"]
     assert (before.entries, before.backups) == (after.entries, after.backups)
