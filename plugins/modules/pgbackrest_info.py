@@ -30,6 +30,8 @@ options:
   windows:
     description:
       - Whether to tell from when to when each repository can recover, with holes and broken backup sets.
+      - RV(summary) then has everything that C(axiomdb-recovery status) tells, such as the newest backup of each kind, the last verdict,
+        the next jobs, and the day on which a local repository's disk is full.
       - The whole archive is listed for it, which takes longer.
     type: bool
     default: false
@@ -97,6 +99,14 @@ windows:
       holes: [{timeline: 1, first: "000000010000000000000005", last: "000000010000000000000005", count: 1,
         after_set: 20261124-020001F, before_set: 20261124-020001F_20261124-030001I}]
       broken: [{label: 20261124-020001F_20261124-050001I, reason: files of it are lost}]
+faults:
+  description:
+    - What is broken as far as can be seen without reading every file, and what no other line of RV(summary) tells;
+      empty unless O(windows) is true. M(axiomdb.recovery.pgbackrest_verify) reads the files too.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{topic: behind 2, repository: 2, found: repository 2 is behind repository 1, command: sudo -u postgres pgbackrest check}]
 server:
   description: Identity and position of the server; null when it does not answer.
   returned: success
@@ -105,14 +115,16 @@ server:
 """
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import horizon, summary, telling
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import status, summary
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.jobs import Stanza
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix, take_picture
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.snapshots import found_in
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.status import Status
 
 
 def act(module: AnsibleModule) -> dict[str, Any]:
@@ -122,15 +134,18 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     command = command_prefix(wanted["inventory_sources"])
     picture = take_picture(wanted["stanza"], cluster, wanted["inventory_host"], command, time.time())
     server = picture.server
-    outlooks, timeline = horizon.outlooks(wanted["stanza"], cluster) if wanted["windows"] else ([], 0)
-    picture = replace(picture, windows=telling.lines(outlooks, timeline, picture.now))
+    found = Status(False, summary.lines(picture), {"windows": [], "faults": []})
+    if wanted["windows"]:
+        stanza = Stanza(wanted["stanza"], cluster.version, cluster.name, cluster.port)
+        found = status.take(status.settings_of(picture.host, stanza), stanza, picture)
     return {
         "changed": False,
         "protected": summary.judge(picture).protected,
-        "summary": summary.lines(picture),
+        "summary": found.lines,
         "repositories": [asdict(repository) for repository in picture.repositories],
         "snapshots": [{**asdict(snapshot), "target": snapshot.target} for snapshot in found_in(picture.repositories)],
-        "windows": [telling.document(outlook) for outlook in outlooks],
+        "windows": found.document["windows"],
+        "faults": found.document["faults"],
         "server": {"system_id": server.system_id, "timeline": server.timeline, "lsn": str(server.lsn)} if server else None,
     }
 

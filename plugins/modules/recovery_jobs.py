@@ -68,6 +68,10 @@ options:
     description: How old the newest backup of a repository may be.
     type: int
     default: 90000
+  window_days:
+    description: How many days back each repository must be able to recover; 0 demands nothing.
+    type: int
+    default: 0
   alert_after_seconds:
     description: How long a trouble must last before somebody is told.
     type: int
@@ -179,6 +183,7 @@ def settings_of(wanted: dict[str, Any]) -> Settings:
         wanted["alert_after_seconds"],
         wanted["pause_max_seconds"],
         wanted["metrics_file"],
+        wanted["window_days"],
     )
 
 
@@ -202,6 +207,7 @@ def main() -> None:
             "hourly_type": {"type": "str", "choices": ["incr", "diff"], "default": "incr"},
             "overdue_seconds": {"type": "dict", "default": {}},
             "backup_max_age_seconds": {"type": "int", "default": 90000},
+            "window_days": {"type": "int", "default": 0},
             "alert_after_seconds": {"type": "int", "default": 60},
             "pause_max_seconds": {"type": "int", "default": 86400},
             "webhook_url": {"type": "str", "default": "", "no_log": True},

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from _recovery import jobs, state, watch, webhook, work
+from _recovery import picture as looking
 from _recovery.jobs import DONE, FAILED, SKIPPED, Settings, Stanza
 from _recovery.picture import failed_verification
 from _recovery.problem import Refusal
@@ -85,7 +86,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(state, "WEBHOOK", tmp_path / "webhook-url")
     monkeypatch.setattr(state.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(watch.time, "time", lambda: host.now)
-    monkeypatch.setattr(watch, "take_picture", host.take_picture)
+    monkeypatch.setattr(looking, "take_picture", host.take_picture)
     monkeypatch.setattr(webhook, "deliver", host.deliver)
     return host
 

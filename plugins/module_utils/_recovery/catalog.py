@@ -79,7 +79,10 @@ class Backup:
 
 @dataclass(frozen=True)
 class Repository:
-    """What one repository holds of one stanza. `readable` is false when nobody could look inside; `remedy` is what helps, if known."""
+    """What one repository holds of one stanza. `readable` is false when nobody could look inside; `remedy` is what helps, if known.
+
+    `busy` says that a backup or an expiry of the stanza is at work on this host.
+    """
 
     number: int
     code: int
@@ -89,6 +92,7 @@ class Repository:
     archives: tuple[Archive, ...] = ()
     backups: tuple[Backup, ...] = ()
     remedy: str = ""
+    busy: bool = False
 
     @property
     def readable(self) -> bool:
@@ -206,6 +210,7 @@ def _repository(entry: dict[str, Any], number: int) -> Repository:
             if int(item["database"].get("repo-key", 1)) == number
         ),
         tuple(_backup(item) for item in entry.get("backup", []) if int(item["database"].get("repo-key", 1)) == number),
+        busy=bool(entry.get("status", {}).get("lock", {}).get("backup", {}).get("held", False)),
     )
 
 

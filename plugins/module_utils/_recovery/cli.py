@@ -12,13 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
-from . import confine, horizon, plan, repository, scratch_cli, scratch_removal, state, target, telling, watch, work
+from . import confine, horizon, plan, repository, scratch_cli, scratch_removal, state, status, target, watch, work
 from .jobs import FAILED, HOURLY, Settings, Stanza, chosen, parse_settings
 from .problem import Problem, Refusal
 from .snapshots import EXAMPLE, Request, found_in
-from .summary import judge, lines
 from .work import Ended
 
 USER = "postgres"
@@ -101,34 +100,13 @@ def _each(stanzas: Sequence[Stanza], options: argparse.Namespace, act: Callable[
 
 
 def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
-    answers, good = {}, True
-    paused = state.pause()
-    for stanza in stanzas:
-        picture = watch.picture_of(settings, stanza)
-        records = work.records(stanza.name)
-        troubles = watch.troubles_of(settings, picture, records, watch.recall(settings, stanza, picture.now))
-        outlooks, timeline = horizon.outlooks(stanza.name, work.cluster_of(stanza))
-        good = good and judge(picture).protected and not troubles
-        if options.json:
-            repositories = [asdict(item) for item in picture.repositories]
-            jobs = {job: asdict(record) for job, record in records.items()}
-            answers[stanza.name] = {
-                "protected": judge(picture).protected,
-                "reason": judge(picture).reason,
-                "paused": paused,
-                "troubles": troubles,
-                "jobs": jobs,
-                "repositories": repositories,
-                "windows": [telling.document(outlook) for outlook in outlooks],
-            }
-        else:
-            *body, verdict = lines(replace(picture, windows=telling.lines(outlooks, timeline, picture.now)))
-            told = [f"  job          {job}: {record.outcome}: {record.text}" for job, record in records.items()]
-            told += [f"  jobs         PAUSED since {paused['since']}: {paused['reason']}. {watch.RESUME}"] if paused else []
-            _write("\n".join([*body, *told, *(f"  trouble      {text}" for text in troubles.values()), verdict]))
+    found = {stanza.name: status.take(settings, stanza, watch.picture_of(settings, stanza)) for stanza in stanzas}
     if options.json:
-        _write(json.dumps(answers, sort_keys=True))
-    return GOOD if good else BAD
+        _write(json.dumps({name: one.document for name, one in found.items()}, sort_keys=True))
+    else:
+        for one in found.values():
+            _write("\n".join(one.lines))
+    return GOOD if all(one.good for one in found.values()) else BAD
 
 
 def _plan(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
@@ -204,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     snapshot.add_argument("--reason", default="", help="why, for whoever reads the list later")
     snapshot.add_argument("--without-backup", action="store_true", help="make a restore point alone; it belongs to the newest backup")
     add("snapshots", "List every snapshot of every repository, the oldest first", _snapshots)
-    add("verify", "Read every file of every repository and judge it", _verify)
+    add("verify", "Read every file of every repository, and say what is broken or missing", _verify)
     add("heartbeat", "Commit the heartbeat of this minute", _heartbeat)
     add("watch", "Look for trouble, tell the webhook, write the metrics", _watch)
     scratch_cli.add(commands)

@@ -31,7 +31,7 @@ class Settings:
     """What the tool is told. Schedules are the five time fields of cron; all ages are in seconds.
 
     `overdue_seconds` says for each job how old its last run may be that did not fail. `alert_after_seconds` is how long a
-    trouble must last before somebody is told.
+    trouble must last before somebody is told. `window_days` is how far back each repository must be able to recover; 0 demands nothing.
     """
 
     host: str
@@ -43,6 +43,7 @@ class Settings:
     alert_after_seconds: int = 60
     pause_max_seconds: int = 86400
     metrics_file: str = ""
+    window_days: int = 0
 
 
 @dataclass(frozen=True)

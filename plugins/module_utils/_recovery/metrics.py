@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from .alerts import Trouble
 from .jobs import DONE, FAILED, Record
 from .summary import Picture, judge
+from .verdict import Judgement
 
 Samples = list[tuple[dict[str, str], float]]
 
@@ -26,7 +27,14 @@ class Deadlines:
     pause: float | None = None
 
 
-def render(stanza: str, picture: Picture, records: Mapping[str, Record], troubles: Mapping[str, Trouble], deadlines: Deadlines) -> str:
+def render(
+    stanza: str,
+    picture: Picture,
+    records: Mapping[str, Record],
+    troubles: Mapping[str, Trouble],
+    deadlines: Deadlines,
+    judged: Judgement | None = None,
+) -> str:
     """All metrics of one stanza. Times are Unix seconds, sizes bytes.
 
     The label is not C(job): Prometheus puts its own one of this name onto everything that it reads.
@@ -89,6 +97,13 @@ def render(stanza: str, picture: Picture, records: Mapping[str, Record], trouble
             "job_deadline_time_seconds",
             "When a job is overdue unless it ends without failure before.",
             [({**own, "recovery_job": job}, time) for job, time in deadlines.jobs.items()],
+        ),
+        ("verdict_time_seconds", "When every backup was last judged.", [(own, judged.time)] if judged else []),
+        ("verdict_faults", "What that verdict found broken.", [(own, len(judged.faults))] if judged else []),
+        (
+            "verify_exit_code",
+            "With what pgbackrest verify itself ended then; it is 0 for corruption too.",
+            [({**own, "repository": str(one.repository)}, one.code) for one in judged.readings] if judged else [],
         ),
         ("paused", "1 while no job begins.", [(own, deadlines.pause is not None)]),
         (

@@ -58,6 +58,14 @@ def failed_verification(stanza: str) -> str:
     return record.text.partition(". Next: ")[0] if record is not None and record.outcome == FAILED else ""
 
 
+def any_picture(stanza: str, cluster: Cluster, inventory_host: str, command: str, now: float) -> Picture:
+    """The same; one at which nobody could look is a picture too, with the reason."""
+    try:
+        return take_picture(stanza, cluster, inventory_host, command, now)
+    except Exception as error:
+        return Picture(inventory_host, stanza, now, reason=f"the host cannot be looked at: {error or type(error).__name__}")
+
+
 def place_of(options: Mapping[str, str]) -> Place:
     """Where a configured repository lies, and whether its passphrase is one that everybody can read."""
     kind, path = options.get("type", "posix"), options.get("path", "/var/lib/pgbackrest")

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import date, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time, timedelta
 
 from .jobs import FULL, HEARTBEAT, HOURLY, VERIFY, Settings, kind_of
 from .problem import Problem
@@ -40,20 +40,39 @@ def _fits(part: str, lowest: int, highest: int) -> bool:
 
 def longest_gap(expression: str) -> int:
     """The longest time between two runs by a schedule, in seconds; 0 when it never comes. Leap years are counted, summer time is not."""
-    texts = expression.split()
-    minutes, hours, days, months, weekdays = (_values(text, low, high) for text, (_name, low, high) in zip(texts, FIELDS, strict=True))
-    times = sorted(60 * hour + minute for hour in hours for minute in minutes)
-    # Cron: where both fields of the day are restricted, one of them is enough.
-    either = not texts[2].startswith("*") and not texts[4].startswith("*")
-    calendar = (FIRST_DAY + timedelta(number) for number in range(CALENDAR))
-    dates = []
-    for day in calendar:
-        fits = (day.day in days, bool({day.isoweekday(), day.isoweekday() % 7} & weekdays))
-        if day.month in months and (any(fits) if either else all(fits)):
-            dates.append(day.toordinal())
+    times, days = _times(expression), _days(expression, FIRST_DAY)
+    dates = [day.toordinal() for day in days]
     between = [later - earlier for earlier, later in zip(dates, dates[1:], strict=False)]
     gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
     return 60 * max([*gaps, *(1440 * days_apart - times[-1] + times[0] for days_apart in {*between})]) if between else 0
+
+
+def _times(expression: str) -> list[int]:
+    """The minutes of a day at which a schedule comes."""
+    minutes, hours = (_values(text, *field[1:]) for text, field in zip(expression.split()[:2], FIELDS[:2], strict=True))
+    return sorted(60 * hour + minute for hour in hours for minute in minutes)
+
+
+def _days(expression: str, first: date) -> Iterator[date]:
+    """The days from `first` on at which a schedule comes, of a whole calendar."""
+    texts = expression.split()[2:]
+    days, months, weekdays = (_values(text, *field[1:]) for text, field in zip(texts, FIELDS[2:], strict=True))
+    # Cron: where both fields of the day are restricted, one of them is enough.
+    either = not texts[0].startswith("*") and not texts[2].startswith("*")
+    for day in (first + timedelta(number) for number in range(CALENDAR)):
+        fits = (day.day in days, bool({day.isoweekday(), day.isoweekday() % 7} & weekdays))
+        if day.month in months and (any(fits) if either else all(fits)):
+            yield day
+
+
+def next_run(expression: str, now: datetime) -> datetime | None:
+    """When a schedule comes next after `now`, both in the time of the host, as cron counts. None for a day that never comes."""
+    times, passed = _times(expression), 60 * now.hour + now.minute
+    for day in _days(expression, now.date()):
+        later = [minute for minute in times if minute > passed or day > now.date()]
+        if later:
+            return datetime.combine(day, time(later[0] // 60, later[0] % 60))
+    return None
 
 
 def overdue_after(expression: str) -> int:

@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from . import alerts, freshness, jobs, metrics, state, webhook, work
+from . import alerts, freshness, jobs, judging, metrics, state, webhook, work
 from .alerts import Trouble
 from .jobs import Counted, Record, Settings, Stanza
 from .metrics import Deadlines
-from .picture import take_picture
+from .picture import any_picture
 from .summary import Picture, age, reasons
 
 OUTBOX = 500  # messages that wait for a webhook that does not answer
@@ -38,7 +38,7 @@ class Memory:
 
 def recall(settings: Settings, stanza: Stanza, now: float) -> Memory:
     """What the look before has left; whatever of it cannot be read is as if it had never been."""
-    document = state.load(_file(stanza))
+    document = state.load(state.DIRECTORY / stanza.name / "troubles.json")
     looked, resumed = (_number(found) for found in (document.get("looked"), state.load(state.RESUMED).get("at")))
     counted = jobs.count(settings, jobs.parse_counted(document.get("counted")), now, looked, resumed)
     troubles = alerts.parse_troubles(document.get("troubles"))
@@ -69,20 +69,18 @@ def look(settings: Settings, stanza: Stanza) -> list[str]:
         if unkept:
             current["state"] = f"{state.DIRECTORY} does not keep what the jobs remember: {unkept}. Type: df -h {state.DIRECTORY}"
         memory, _unkept, _said = _step(settings, stanza, replace(memory, unended=0), current, _Seen(picture, bool(pause)))
+        judging.watch_space(stanza.name, picture)
         if settings.metrics_file:
             deadlines = deadlines_of(settings, picture, records, pause, memory)
-            _write_metrics(settings, stanza, metrics.render(stanza.name, picture, records, memory.troubles, deadlines))
+            judged = judging.last(stanza.name)
+            _write_metrics(settings, stanza, metrics.render(stanza.name, picture, records, memory.troubles, deadlines, judged))
         _send(stanza, memory)
         return [trouble.text for trouble in memory.troubles.values() if trouble.told]
 
 
 def picture_of(settings: Settings, stanza: Stanza) -> Picture:
     """The host as it is; one at which nobody could look is a picture too, with the reason."""
-    now = time.time()
-    try:
-        return take_picture(stanza.name, work.cluster_of(stanza), settings.host, "ansible-playbook", now)
-    except Exception as error:
-        return Picture(settings.host, stanza.name, now, reason=f"the host cannot be looked at: {error or type(error).__name__}")
+    return any_picture(stanza.name, work.cluster_of(stanza), settings.host, "ansible-playbook", time.time())
 
 
 @dataclass(frozen=True)

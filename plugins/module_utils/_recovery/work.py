@@ -11,14 +11,15 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from . import access, backup, capture, postgres, repository, state, verification
+from . import backup, capture, judging, postgres, state, verdict
 from .jobs import DONE, FAILED, HEARTBEAT, JOBS, SKIPPED, VERIFY, Record, Settings, Stanza, next_record, parse_records
 from .postgres import Cluster, NotAnswering
 from .problem import Refusal
-from .run import CommandFailed, pgbackrest
+from .run import CommandFailed
 from .snapshots import Request
 from .summary import age
 from .survey import survey, writable
+from .verdict import Judgement, Limits
 
 PATIENCE = 6 * 3600.0  # seconds that a job waits for the one before it
 BEAT = "select pg_logical_emit_message(true, 'axiomdb.heartbeat', extract(epoch from clock_timestamp())::text)"
@@ -48,7 +49,7 @@ def cluster_of(stanza: Stanza) -> Cluster:
 
 def records(stanza: str) -> dict[str, Record]:
     """How the newest run of each job ended."""
-    return parse_records({job: state.load(state.path(stanza, f"job-{job}.json")).get("record") for job in JOBS})
+    return parse_records({job: state.load(state.DIRECTORY / stanza / f"job-{job}.json").get("record") for job in JOBS})
 
 
 def perform(settings: Settings, stanza: Stanza, job: str, name: str, body: Callable[[Callable[[str], None]], Ended]) -> Ended:
@@ -137,34 +138,26 @@ def _take(settings: Settings, stanza: Stanza, kind: str, tell: Callable[[str], N
 
 
 def verify(settings: Settings, stanza: Stanza) -> Ended:
-    """Let pgBackRest read every file of every repository, and judge what it says."""
-    return perform(settings, stanza, VERIFY, "backup-verify.log", lambda tell: _verify(stanza, tell))
+    """Let pgBackRest read every file of every repository, judge what it says and what it does not see, and keep the verdict."""
+    return perform(settings, stanza, VERIFY, "backup-verify.log", lambda tell: judged(settings, stanza, tell))
 
 
-def _verify(stanza: Stanza, tell: Callable[[str], None]) -> Ended:
-    if _is_standby(stanza):
+def judged(settings: Settings, stanza: Stanza, tell: Callable[[str], None]) -> Ended:
+    """The verdict as the end of a run. It is kept."""
+    if is_standby(stanza):
         return Ended(SKIPPED, "a standby; its primary verifies the repositories")
-    broken, results = [], []
-    gone = repository.not_mounted(list(repository.configured()))
-    for number in repository.configured():
-        if number in gone:
-            broken.append(access.not_mounted(number, gone[number]).sentence())
-            continue
-        done = pgbackrest(stanza.name, ["verify", "--output=text", "--verbose"], [f"--repo={number}"])
-        found = verification.parse(done.stdout)
-        clauses = found.broken if done.code == 0 else (f"pgbackrest verify ended with {done.code:03d}: {done.detail}",)
-        tell(f"repository {number}: {found.sets} backups and {found.segments} WAL segments read, {len(clauses)} problems")
-        broken += [f"repository {number}: {clause}" for clause in clauses]
-        results.append({"repository": number, "backups": found.sets, "segments": found.segments, "broken": list(clauses)})
-    if broken or not results:
-        first = next((item["repository"] for item in results if item["broken"]), 0)
-        command = f"sudo -u postgres pgbackrest --stanza={stanza.name} --repo={first} --output=text --verbose verify"
-        next_step = f". Next: {command}" if first else ""
-        return Ended(FAILED, f"{' | '.join(broken) or 'no repository is configured'}{next_step}", {"repositories": results})
-    return Ended(DONE, f"read everything in {len(results)} repositories: all valid", {"repositories": results})
+    limits = Limits(settings.backup_max_age_seconds, settings.window_days)
+    found = judging.verify(stanza.name, cluster_of(stanza), settings.host, limits, tell)
+    judging.remember(stanza.name, found)
+    return end_of(found)
 
 
-def _is_standby(stanza: Stanza) -> bool:
+def end_of(found: Judgement) -> Ended:
+    """A verdict as the end of a run."""
+    return Ended(FAILED if found.faults else DONE, verdict.said(found), verdict.document(found))
+
+
+def is_standby(stanza: Stanza) -> bool:
     """False also for a server that does not answer: its repositories can be read all the same."""
     try:
         return bool(postgres.ask(stanza.port, "select to_json(pg_is_in_recovery())"))
