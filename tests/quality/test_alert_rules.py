@@ -16,6 +16,7 @@ from _recovery import metrics
 from _recovery.alerts import Trouble
 from _recovery.jobs import DONE, Record
 from _recovery.metrics import Deadlines
+from _recovery.verdict import Fault, Judgement, Reading
 from pictures import NOW, picture, repository
 
 RULES = Path("roles/backup_jobs/files/axiomdb_recovery.rules.yml")
@@ -145,4 +146,5 @@ def written() -> str:
     """Every metric that a host can write."""
     records = {job: Record(DONE, "did it", NOW - 60, NOW - 50, NOW - 50) for job in JOBS}
     deadlines = Deadlines(dict.fromkeys(JOBS, NOW + 300), {1: NOW + 90000}, NOW + 86400)
-    return metrics.render("axiomdb", picture(repository(1, 60.0)), records, {"archiving": Trouble("x", NOW)}, deadlines)
+    judged = Judgement(NOW - 60, (Reading(1, 0, 2, 7),), (Fault("age 1", 1, "the newest backup is old", "type this"),))
+    return metrics.render("axiomdb", picture(repository(1, 60.0)), records, {"archiving": Trouble("x", NOW)}, deadlines, judged)

@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 from _recovery import schedule
 from _recovery.jobs import Settings, Stanza
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize("good", ["0 2 * * *", "* * * * *", "*/5 0-6 1,15 * 1-5", "59 23 31 12 7", "0-30/10 * * * 0"])
@@ -89,3 +93,39 @@ def test_a_job_is_overdue_by_its_own_schedule_unless_declared() -> None:
     limits = schedule.overdue_limits(schedules, {"heartbeat": 600})
     assert limits == {"full": 604800 + 7200, "hourly": 7380, "verify": 86400 + 7200, "heartbeat": 600}
     assert schedule.overdue_limits({"heartbeat": "* * * * *"}, {"full": 5}) == {"heartbeat": 300}
+
+
+def slowly(expression: str, now: datetime) -> datetime | None:
+    """The obvious way: minute by minute."""
+    minutes, hours, days, months, weekdays = expression.split()
+
+    def fits(text: str, value: int) -> bool:
+        return text == "*" or str(value) in text.split(",")
+
+    for number in range(1, 40 * 1440):
+        when = now.replace(second=0) + timedelta(minutes=number)
+        day, weekday = fits(days, when.day), fits(weekdays, when.isoweekday() % 7)
+        right = day and weekday if "*" in (days, weekdays) else day or weekday
+        if fits(minutes, when.minute) and fits(hours, when.hour) and fits(months, when.month) and right:
+            return when
+    return None
+
+
+FIELD = st.sampled_from(["*", "0", "1,5", "3"])
+
+
+@given(FIELD, FIELD, FIELD, st.sampled_from(["*", "11,12,1,2"]), FIELD, st.datetimes(datetime(2027, 11, 1), datetime(2028, 2, 28)))
+@settings(max_examples=40)
+def test_the_next_run_is_the_first_minute_that_fits(minute: str, hour: str, day: str, month: str, weekday: str, now: datetime) -> None:
+    expression, now = f"{minute} {hour} {day} {month} {weekday}", now.replace(microsecond=0)
+    expected = slowly(expression, now)
+    if expected is not None:
+        assert schedule.next_run(expression, now) == expected
+
+
+def test_the_next_run_of_a_day_that_never_comes_is_none() -> None:
+    assert schedule.next_run("0 0 30 2 *", datetime(2026, 11, 24)) is None
+
+
+def test_a_run_of_this_very_minute_has_begun() -> None:
+    assert schedule.next_run("0 2 * * *", datetime(2026, 11, 24, 2, 0, 1)) == datetime(2026, 11, 25, 2, 0)

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _recovery import jobs, state, watch, webhook, work
+from _recovery import jobs, judging, state, verdict, watch, webhook, work
 from _recovery import picture as looking
 from _recovery.jobs import DONE, FAILED, SKIPPED, Settings, Stanza
 from _recovery.picture import failed_verification
 from _recovery.problem import Refusal
 from _recovery.run import CommandFailed, Completed
 from _recovery.summary import Picture
+from _recovery.verdict import Fault, Judgement, Reading
 from _recovery.webhook import Answer
 from _recovery.work import Ended
 from pictures import NOW, picture, repository
@@ -279,6 +280,35 @@ def test_deadlines_follow_what_is_declared(host: Host) -> None:
     assert (found.jobs, found.backups, found.pause) == ({"heartbeat": NOW + 77}, {1: NOW - 60 + 1000}, None)
     paused = watch.deadlines_of(host.settings, WELL, {}, {"since": NOW - 5}, memory)
     assert (paused.jobs, paused.backups, paused.pause) == ({}, {}, NOW - 5 + 86400)
+
+
+# --- the verdict of the verify job -----------------------------------------------------------------------------------
+
+
+def test_a_broken_verdict_is_an_alert_with_what_to_type_and_a_metric(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = (Fault("hole 1 X", 1, "the WAL segment X is missing", verdict.FULL),)
+    found = Judgement(host.now, (Reading(1, 0, 2, 7),), faults)
+    monkeypatch.setattr(work, "is_standby", lambda _stanza: False)
+    monkeypatch.setattr(judging, "verify", lambda *_arguments: found)
+    host.settings = replace(host.settings, metrics_file=str(host.directory / "axiomdb_recovery.prom"))
+    ended = work.verify(host.settings, STANZA)
+    assert (ended.outcome, ended.text) == (FAILED, f"the WAL segment X is missing. Type: {verdict.FULL}")
+    assert host.look() == [f"{RED} vps1/axiomdb: the verify job failed: the WAL segment X is missing. Type: {verdict.FULL}"]
+    written = (host.directory / "axiomdb_recovery-axiomdb.prom").read_text(encoding="utf-8")
+    assert f'axiomdb_recovery_verdict_time_seconds{{stanza="axiomdb"}} {int(NOW)}\n' in written
+    assert 'axiomdb_recovery_verdict_faults{stanza="axiomdb"} 1\n' in written
+    assert 'axiomdb_recovery_verify_exit_code{stanza="axiomdb",repository="1"} 0\n' in written
+    monkeypatch.setattr(judging, "verify", lambda *_arguments: replace(found, faults=()))
+    assert work.verify(host.settings, STANZA).outcome == DONE
+    assert judging.last("axiomdb") == replace(found, faults=())
+    (over,) = host.look()
+    assert over.endswith("the verify job failed: the WAL segment X is missing")
+
+
+def test_a_standby_leaves_the_last_verdict_as_it_was(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "is_standby", lambda _stanza: True)
+    assert work.verify(host.settings, STANZA).outcome == SKIPPED
+    assert judging.last("axiomdb") is None
 
 
 # --- a disk that takes nothing, and a memory that nobody can read -----------------------------------------------------

@@ -1,0 +1,114 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The whole status of a host: one answer with everything in it, whose last line is the verdict, and nothing written for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from _recovery import cli, horizon, jobs, judging, state, status, verdict, watch, work
+from _recovery.jobs import Settings, Stanza
+from _recovery.status import Status
+from _recovery.summary import Picture, Place
+from _recovery.verdict import Judgement, Reading
+from archives import Scene
+from test_verdict import WITHOUT_5, picture
+
+STANZA = Stanza("axiomdb", "17", "main", 5432)
+SETTINGS = Settings("vps1", (STANZA,), {"full": "0 2 * * *", "verify": "0 4 * * *"})
+GOOD = replace(picture(), places={1: Place("posix", "/", "aes-256-cbc", False)}, archive_timeout=60)
+
+
+class Host:
+    """A host whose repository is a scene; its state files are real."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
+        self.scene = Scene()
+        monkeypatch.setattr(horizon, "outlooks", lambda *_arguments: ([self.scene.outlook()], 1))
+        monkeypatch.setattr(judging, "look", lambda *_arguments: judging.Sight(GOOD, (self.scene.outlook(),)))
+        monkeypatch.setattr(judging.time, "sleep", lambda _seconds: None)
+
+    def status(self, seen: Picture = GOOD) -> Status:
+        return status.take(SETTINGS, STANZA, seen)
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path / "lib")
+    monkeypatch.setattr(state, "MEMORY", tmp_path / "run")
+    monkeypatch.setattr(state, "PAUSE", tmp_path / "lib" / "pause.json")
+    monkeypatch.setattr(state, "RESUMED", tmp_path / "lib" / "resumed.json")
+    monkeypatch.setattr(state, "WEBHOOK", tmp_path / "webhook-url")
+    monkeypatch.setattr(state, "SETTINGS", tmp_path / "recovery.json")
+    monkeypatch.setattr(state.os, "geteuid", lambda: 1000)
+    return Host(tmp_path, monkeypatch)
+
+
+def test_everything_a_person_asks_for_is_in_it(host: Host) -> None:
+    judging.remember("axiomdb", Judgement(GOOD.now - 3600, (Reading(1, 0, 2, 7),)))
+    work.remember("axiomdb", "full", work.Ended(jobs.DONE, "took it"), GOOD.now - 60, GOOD.now - 50)
+    found = host.status()
+    told = [line[:15].strip() for line in found.lines]
+    for head in (
+        "recovers",
+        "newest full",
+        "verdict",
+        "job",
+        "next job",
+        "space",
+        "does not",
+    ):
+        assert head in told, found.lines
+    assert found.good
+    assert found.lines[-1].startswith("PROTECTED, but only while this host lives: ")
+    assert json.loads(json.dumps(found.document))["verdict"]["time"] == GOOD.now - 3600
+    assert set(found.document["next_jobs"]) == {"full", "verify"}
+
+
+def test_a_hole_in_the_middle_is_no_good_status(host: Host) -> None:
+    host.scene = Scene(WITHOUT_5)
+    found = host.status()
+    assert not found.good
+    (line,) = [line for line in found.lines if line.startswith("  BROKEN       repository 1: the WAL segment 000000010000000000000005")]
+    assert line.endswith(f"Type: {verdict.STATUS}")
+    assert [fault["topic"] for fault in found.document["faults"]] == ["hole 1 000000010000000000000005"]
+
+
+def test_it_writes_nothing(host: Host) -> None:
+    host.status()
+    assert list((host.directory / "lib").iterdir()) == []
+
+
+def test_in_a_pause_nobody_is_told_of_jobs_to_come_and_old_backups(host: Host) -> None:
+    state.save(state.PAUSE, {"since": GOOD.now, "reason": "a restore"})
+    much_later = replace(GOOD, now=GOOD.now + 80000)
+    found = host.status(much_later)
+    assert found.document["faults"] == []
+    assert [line for line in found.lines if line.startswith(("  next job", "  BROKEN", "  trouble"))] == []
+    assert any(line.startswith("  jobs         PAUSED since") for line in found.lines)
+
+
+def test_a_host_without_jobs_has_a_status_too(host: Host) -> None:
+    assert status.settings_of("vps1", STANZA) == Settings("vps1", (STANZA,), {})
+    state.SETTINGS.write_text(jobs.render_settings(SETTINGS, "a test"), encoding="utf-8")
+    assert status.settings_of("vps1", STANZA) == SETTINGS
+
+
+@pytest.mark.parametrize(("numbers", "code"), [(Scene().numbers, cli.GOOD), (WITHOUT_5, cli.BAD)])
+def test_the_tool_ends_with_what_the_status_says(
+    host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], numbers: tuple[int, ...], code: int
+) -> None:
+    host.scene = Scene(numbers)
+    state.SETTINGS.write_text(jobs.render_settings(SETTINGS, "a test"), encoding="utf-8")
+    monkeypatch.setattr(cli, "_become_postgres", lambda: None)
+    monkeypatch.setattr(watch, "any_picture", lambda *_arguments: GOOD)
+    assert cli.main(["status"]) == code
+    assert capsys.readouterr().out.splitlines()[-1].startswith("PROTECTED")
+    assert cli.main(["status", "--json"]) == code
+    assert json.loads(capsys.readouterr().out)["axiomdb"]["protected"] is True
