@@ -110,8 +110,15 @@ def test_what_an_expiry_took_away_meanwhile_is_read_again(monkeypatch: pytest.Mo
 
 
 def test_what_an_expiry_is_taking_away_is_read_again_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    Verify(monkeypatch, [text("lost-manifest"), text("clean")], [("A",)] * 3, busy=True)
+    assert judging.read("axiomdb", 1).broken == ()
     Verify(monkeypatch, [text("lost-manifest")] * judging.READS, [("A",)] * 4, busy=True)
     assert len(judging.read("axiomdb", 1).broken) == 1
+
+
+def test_a_whole_repository_whose_sets_change_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    Verify(monkeypatch, [text("clean")], [("A",), ("A", "B")])
+    assert judging.read("axiomdb", 1).broken == ()
 
 
 def test_a_verify_that_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +158,7 @@ def test_the_last_verdict_is_kept_with_its_format(kept: Path) -> None:
     assert json.loads((kept / "axiomdb" / "verdict.json").read_text(encoding="utf-8"))["format"] == 1
 
 
-def test_the_space_of_this_hosts_own_disks_is_watched(kept: Path) -> None:
+def test_the_space_of_this_hosts_own_disks_is_watched(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places = {
         1: Place("posix", str(kept), "none", False),
         2: Place("posix", str(kept), "none", True),
@@ -162,7 +169,9 @@ def test_the_space_of_this_hosts_own_disks_is_watched(kept: Path) -> None:
     judging.watch_space("axiomdb", seen)
     (sample,) = judging.samples_of("axiomdb")
     assert (sample.repository, sample.time) == (1, seen.now)
-    judging.watch_space("axiomdb", replace(seen, now=seen.now + 60))
+    with monkeypatch.context() as patched:
+        patched.setattr(state, "keep", pytest.fail)  # nothing is written each minute
+        judging.watch_space("axiomdb", replace(seen, now=seen.now + 60))
     assert judging.samples_of("axiomdb") == (sample,)
 
 

@@ -86,8 +86,8 @@ def test_it_writes_nothing(host: Host) -> None:
 
 
 def test_in_a_pause_nobody_is_told_of_jobs_to_come_and_old_backups(host: Host) -> None:
-    state.save(state.PAUSE, {"since": GOOD.now, "reason": "a restore"})
-    much_later = replace(GOOD, now=GOOD.now + 80000)
+    much_later = replace(GOOD, now=GOOD.now + 100000)
+    state.save(state.PAUSE, {"since": much_later.now - 60, "reason": "a restore"})
     found = host.status(much_later)
     assert found.document["faults"] == []
     assert [line for line in found.lines if line.startswith(("  next job", "  BROKEN", "  trouble"))] == []

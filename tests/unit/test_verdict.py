@@ -213,6 +213,27 @@ def test_a_new_timeline_has_segments_on_their_way_too() -> None:
     assert len(sentences(scene.outlook(), server=promoted, archiver=replace(ARCHIVER, last_segment="000000020000000000000010"))) == 1
 
 
+def test_a_hole_before_a_fork_is_on_no_way_whatever_was_archived_last() -> None:
+    scene, promoted = Scene((3, 4, 6, 7), (8, 9)), replace(SERVER, timeline=2)
+    (said,) = sentences(scene.outlook(), server=promoted, archiver=replace(ARCHIVER, last_segment="000000010000000000000004"))
+    assert "000000010000000000000005 is missing" in said
+
+
+def test_the_timeline_of_the_server_is_judged_and_no_newer_one() -> None:
+    assert sentences(Scene(child=(8, 10)).outlook()) == []
+    assert len(sentences(Scene(child=(8, 10)).outlook(), server=None)) == 1
+
+
+def test_a_repository_that_lacks_what_was_dropped_is_accused_once() -> None:
+    failing = replace(ARCHIVER, last_failed_time=NOW)
+    (said,) = sentences(Scene().outlook(), Scene((3, 4, 5, 6, 7)).outlook(2), behind=(2,), archiver=failing)
+    assert said.startswith("repository 2 lacks the WAL segment 000000010000000000000009")
+
+
+def test_a_clock_that_went_back_demands_no_window() -> None:
+    assert [text for text in sentences(Scene().outlook(), now=NOW - 86400) if "window" in text] == []
+
+
 @pytest.mark.parametrize("last", [None, "00000002.history"])
 def test_where_nobody_knows_what_is_archived_a_hole_is_a_hole(last: str | None) -> None:
     assert len(sentences(Scene(WITHOUT_5).outlook(), archiver=replace(ARCHIVER, last_segment=last))) == 1
