@@ -14,7 +14,6 @@ from typing import Any
 from converged import archive_now
 from fleet import STANZA, info
 from lab import Host, Run
-from refusing import quiet
 from scheduling import REPOSITORIES, TOOL
 
 FIRST, SECOND = "/var/lib/pgbackrest", "/var/lib/pgbackrest2"
@@ -74,7 +73,8 @@ def play(host: Host) -> Faults:
     """Judge a host that is well, and then each fault by itself."""
     story = Faults()
     host.run("systemctl stop axiomdb-recovery-watch.timer cron")
-    quiet(host)
+    host.sql("alter system set archive_timeout = '1h'")
+    host.sql("select pg_reload_conf()")
     _be_busy(host, story)
     segments = _prepare(host)
     _damage(host, story, segments)

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _recovery import judging, repository, state
+from _recovery import judging, repository, state, work
 from _recovery.catalog import parse_info
+from _recovery.jobs import VERIFY
 from _recovery.judging import Sight
+from _recovery.picture import failed_verification
 from _recovery.postgres import Cluster
 from _recovery.run import Completed
 from _recovery.summary import Place
-from _recovery.verdict import Judgement, Limits, Reading
+from _recovery.verdict import Fault, Judgement, Limits, Reading
 from archives import NEW, OLD, Scene
 from test_verdict import WITHOUT_5, picture
 
@@ -173,6 +175,19 @@ def test_the_space_of_this_hosts_own_disks_is_watched(kept: Path, monkeypatch: p
         patched.setattr(state, "keep", pytest.fail)  # nothing is written each minute
         judging.watch_space("axiomdb", replace(seen, now=seen.now + 60))
     assert judging.samples_of("axiomdb") == (sample,)
+
+
+@pytest.mark.parametrize(
+    ("faults", "said"),
+    [
+        ((), ""),
+        ((Fault("a", 1, "X is missing", "this"),), "X is missing"),
+        ((Fault("a", 1, "X is missing", "this"), Fault("b", 1, "Y is old", "that")), "X is missing, and 1 more"),
+    ],
+)
+def test_every_summary_says_the_first_thing_that_the_last_verification_found(kept: Path, faults: tuple[Fault, ...], said: str) -> None:
+    work.remember("axiomdb", VERIFY, work.end_of(Judgement(7.0, (), faults)), 7.0, 8.0)
+    assert failed_verification("axiomdb") == said
 
 
 # --- the whole verdict -----------------------------------------------------------------------------------------------

@@ -52,10 +52,13 @@ def take_picture(stanza: str, cluster: Cluster, inventory_host: str, command: st
 
 
 def failed_verification(stanza: str) -> str:
-    """Why the newest verification failed; empty when it did not, or when there was none."""
+    """Why the newest verification failed, the first reason; empty when it did not fail, or when there was none."""
     document = state.load(state.DIRECTORY / stanza / f"job-{VERIFY}.json")
     record = parse_records({VERIFY: document.get("record")}).get(VERIFY)
-    return record.text.partition(". Next: ")[0] if record is not None and record.outcome == FAILED else ""
+    if record is None or record.outcome != FAILED:
+        return ""
+    first, more = record.text.partition(". Type: ")[0].partition(". Next: ")[0], record.text.count(". Type: ") - 1
+    return f"{first}, and {more} more" if more > 0 else first
 
 
 def any_picture(stanza: str, cluster: Cluster, inventory_host: str, command: str, now: float) -> Picture:
