@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the axiomdb.recovery authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Repositories that are damaged one way after the other and put back, what the tool says of each, and a host that is well and busy."""
+"""Repositories that are damaged one way after the other and put back, what is said and told of each, and a host that is well and busy."""
 
 from __future__ import annotations
 
@@ -11,23 +11,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from converged import archive_now
+from alerting import VARIABLES, receive, taken
+from converged import DATA, archive_now
 from fleet import STANZA, info
+from intruding import Intruder
 from lab import Host, Run
 from scheduling import REPOSITORIES, TOOL
 
 FIRST, SECOND = "/var/lib/pgbackrest", "/var/lib/pgbackrest2"
-CHECKS = 10
+OUT = f"/var/spool/pgbackrest/archive/{STANZA}/out"
+METRICS = f"/var/lib/axiomdb/metrics/axiomdb_recovery-{STANZA}.prom"
+FEW, MANY = 10, 100
 _FLIP = "import sys; p = sys.argv[1]; b = bytearray(open(p, 'rb').read()); b[len(b) // 2] ^= 255; open(p, 'r+b').write(b)"
 # What goes on while a host is judged: segments are closed, backups are taken by hand, and each full one expires an older.
 _BUSY = f"""
 until test -e /tmp/quiet; do
   psql -X -q -c "select pg_logical_emit_message(true, 'story', repeat('busy', 100000)); select pg_switch_wal()" >/dev/null
-  sleep 0.1
+  sleep 0.5
 done &
 until test -e /tmp/quiet; do
-  for kind in full incr; do
-    pgbackrest --stanza={STANZA} --repo=1 --type=$kind --repo1-retention-full=2 --repo1-retention-full-type=count \\
+  for run in "1 full" "2 full" "1 incr" "2 incr"; do
+    set -- $run
+    pgbackrest --stanza={STANZA} --repo=$1 --type=$2 --repo$1-retention-full=2 --repo$1-retention-full-type=count \\
       --log-level-console=error backup
   done
 done
@@ -37,11 +42,13 @@ wait
 
 @dataclass(frozen=True)
 class Found:
-    """What `verify` and `status` said of one fault."""
+    """What `verify` and `status` said of one fault, what the webhook took then, and the metrics."""
 
     verify: Run
     status: Run
     document: dict[str, Any]
+    told: str
+    metrics: str
 
     @property
     def topics(self) -> list[str]:
@@ -56,7 +63,7 @@ class Found:
 
 @dataclass
 class Faults:
-    """A host's story: ten verdicts while it is busy, and the answer to each fault. `names` are the segments that were removed."""
+    """A host's story: verdicts while it is busy, and the answer to each fault. `names` are the segments that were removed."""
 
     healthy: list[Run] = field(default_factory=list)
     backups: int = 0
@@ -66,29 +73,32 @@ class Faults:
 
 def declared() -> dict[str, Any]:
     """What a host of this story declares."""
-    return {"pgbackrest_repositories": REPOSITORIES}
+    return {"pgbackrest_repositories": REPOSITORIES, **VARIABLES}
 
 
-def play(host: Host) -> Faults:
-    """Judge a host that is well, and then each fault by itself."""
+def play(host: Host, checks: int = FEW) -> Faults:
+    """Judge a host that is well so often, and then each fault by itself."""
     story = Faults()
     host.run("systemctl stop axiomdb-recovery-watch.timer cron")
+    receive(host)
     host.sql("alter system set archive_timeout = '1h'")
     host.sql("select pg_reload_conf()")
-    _be_busy(host, story)
+    _be_busy(host, story, checks)
     segments = _prepare(host)
     _damage(host, story, segments)
     _lock_out(host, story)
+    _stop_archiving(host, story)
+    _come_back(host, story)
     _settle(host, story)
     return story
 
 
-def _be_busy(host: Host, story: Faults) -> None:
+def _be_busy(host: Host, story: Faults, checks: int) -> None:
     before = {one["label"] for stanza in info(host) for one in stanza["backup"]}
     with ThreadPoolExecutor() as pool:
         work = pool.submit(host.run, _BUSY, user="postgres", check=False)
         try:
-            story.healthy = [host.run([TOOL, "verify"], check=False) for _check in range(CHECKS)]
+            story.healthy = [host.run([TOOL, "verify"], check=False) for _check in range(checks)]
         finally:
             host.run("touch /tmp/quiet")
         work.result()
@@ -136,13 +146,17 @@ def _damage(host: Host, story: Faults, names: dict[str, str]) -> None:
 
 
 @contextmanager
-def _kept(host: Host, path: str) -> Iterator[None]:
-    """Put a directory back afterwards."""
-    host.run(f"rm -rf /root/kept && cp -a {path} /root/kept")
+def _kept(host: Host, *paths: str) -> Iterator[None]:
+    """Put directories back afterwards, and let the watch see that it is over."""
+    for path in paths:
+        host.run(f"mkdir -p /root/kept && cp -a --parents {path} /root/kept")
     try:
         yield
     finally:
-        host.run(f"rm -rf {path} && cp -a /root/kept {path} && rm -rf /root/kept")
+        for path in paths:
+            host.run(f"rm -rf {path} && cp -a /root/kept{path} {path}")
+        host.run("rm -rf /root/kept")
+        _look(host)
 
 
 def _lock_out(host: Host, story: Faults) -> None:
@@ -155,17 +169,44 @@ def _lock_out(host: Host, story: Faults) -> None:
         story.found["old"] = judge(host)
 
 
+def _stop_archiving(host: Host, story: Faults) -> None:
+    """Neither repository takes a segment; then the server is stopped too."""
+    leaf = f"$(find {FIRST}/archive/{STANZA} {SECOND}/archive/{STANZA} -mindepth 2 -maxdepth 2 -type d)"
+    host.run(f"chmod 550 {leaf}")
+    _refused(host)
+    story.found["archiving"] = judge(host)
+    host.run("systemctl stop 'postgresql@*'")
+    story.found["stopped"] = judge(host)
+    host.run(f"chmod 750 {leaf}; systemctl start postgresql")
+    host.run("timeout 60 bash -c 'until su postgres -c \"psql -qAt -c select\" >/dev/null 2>&1; do sleep 0.2; done'")
+    archive_now(host)
+    _look(host)
+
+
+def _come_back(host: Host, story: Faults) -> None:
+    """A server with the same data archives into the same stanza: on this server's timeline, and on the one that this server has left."""
+    intruder = Intruder.of(host)
+    with _kept(host, FIRST, SECOND):
+        intruder.archive()
+        story.found["another"] = judge(host)
+    intruder.promote_the_other()
+    with _kept(host, FIRST, SECOND):
+        intruder.archive()
+        story.found["returned"] = judge(host)
+    intruder.remove()
+
+
 def _settle(host: Host, story: Faults) -> None:
     """What leaves a hole for good: the second repository takes nothing, and then the queue is full and all of it is dropped."""
     leaf = f"$(find {SECOND}/archive/{STANZA} -mindepth 2 -maxdepth 2 -type d)"
     host.run(f"chmod 550 {leaf}")
-    for _segment in range(3):
+    for _segment in range(2):
         _switch(host)
-    host.run(f"timeout 60 bash -c 'until ls /var/spool/pgbackrest/archive/{STANZA}/out/*.error; do sleep 0.1; done'")
+    _refused(host)
     story.found["behind"] = judge(host)
     host.run("printf '\\n[global:archive-push]\\narchive-push-queue-max=16MB\\n' > /etc/pgbackrest/conf.d/99-queue.conf")
     last = _switch(host)
-    host.run(f"timeout 90 bash -c 'until test -e /var/lib/postgresql/*/main/pg_wal/archive_status/{last}.done; do sleep 0.1; done'")
+    host.run(f"timeout 90 bash -c 'until test -e {DATA}/pg_wal/archive_status/{last}.done; do sleep 0.1; done'")
     host.run(f"rm /etc/pgbackrest/conf.d/99-queue.conf; chmod 750 {leaf}")
     story.found["dropped"] = judge(host)
     archive_now(host)
@@ -178,8 +219,24 @@ def _switch(host: Host) -> str:
     return name
 
 
+def _refused(host: Host) -> None:
+    """Close a segment, and wait until it was refused."""
+    _switch(host)
+    host.run(f"timeout 60 bash -c 'until ls {OUT}/*.error; do sleep 0.1; done'")
+
+
 def judge(host: Host) -> Found:
-    """Ask the tool for a verdict, and then for the status."""
+    """Ask the tool for a verdict, and then for the status; then let the watch look."""
     verify = host.run([TOOL, "verify", "--json"], check=False)
     status = host.run([TOOL, "status"], check=False)
-    return Found(verify, status, json.loads(verify.stdout)[STANZA])
+    told = _look(host)
+    return Found(verify, status, json.loads(verify.stdout)[STANZA], told, host.read(METRICS))
+
+
+def _look(host: Host) -> str:
+    """One look of the watch; what the webhook took of it."""
+    host.run([TOOL, "heartbeat"], check=False)
+    host.run(["systemctl", "start", "axiomdb-recovery-watch.service"])
+    told = "\n".join(taken(host))
+    host.run(": > /var/tmp/receiver/taken")
+    return told

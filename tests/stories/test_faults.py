@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from faulting import CHECKS, Faults, declared, play
+from faulting import FEW, MANY, Faults, declared, play
 from lab import SYSTEMS, Lab, Result
 from scheduling import TOOL
 
@@ -16,28 +16,36 @@ pytestmark = [pytest.mark.core, pytest.mark.xdist_group("faults")]
 
 FULL, STATUS = f"Type: sudo {TOOL} backup --type=full", f"Type: sudo {TOOL} status"
 
+WRITER = "another server writes to this stanza (axiomdb in repository 1): "
+STOP = ". Type: sudo systemctl stop postgresql, on the server that must not live: this one or the other"
+
 
 @pytest.fixture(scope="module")
 def faults(sandbox: Lab, request: pytest.FixtureRequest) -> dict[str, Faults]:
     """The story of one host of each system, all at once."""
     here = [item for item in request.session.items if item.path == Path(__file__) and hasattr(item, "callspec")]
     wanted = {item.callspec.params["system"] for item in here}
+    checks = max((item.callspec.params.get("checks", FEW) for item in here), default=FEW)
     with ThreadPoolExecutor() as pool:
         hosts = list(pool.map(lambda system: sandbox.up(f"faults-{system}", system, **declared()), sorted(wanted, key=SYSTEMS.index)))
         sandbox.ansible(hosts, "playbooks/site.yml")
-        return dict(zip((host.system for host in hosts), pool.map(play, hosts), strict=True))
+        return dict(zip((host.system for host in hosts), pool.map(lambda host: play(host, checks), hosts), strict=True))
 
 
-def test_a_host_that_is_well_is_never_accused(system: str, faults: dict[str, Faults]) -> None:
+@pytest.mark.parametrize("checks", [pytest.param(FEW), pytest.param(MANY, marks=pytest.mark.tier("torture"))])
+def test_a_host_that_is_well_is_never_accused(system: str, checks: int, faults: dict[str, Faults]) -> None:
     story = faults[system]
     assert [run.output for run in story.healthy if run.rc] == []
-    assert len(story.healthy) == CHECKS
+    assert len(story.healthy) >= checks
     assert story.backups > 0
     assert story.found["well"].verify.rc == 0, story.found["well"].verify.output
+    assert story.found["well"].told == ""
 
 
 def test_a_segment_from_before_the_first_backup_is_harmless(system: str, faults: dict[str, Faults]) -> None:
-    assert faults[system].found["early"].verify.rc == 0, faults[system].found["early"].verify.output
+    found = faults[system].found["early"]
+    assert found.verify.rc == 0, found.verify.output
+    assert found.told == ""
 
 
 @pytest.mark.parametrize(
@@ -60,6 +68,14 @@ def test_a_segment_from_before_the_first_backup_is_harmless(system: str, faults:
         ),
         ("unreadable", ["repository 1", "verify 1"], "repository 1 cannot be read: |. Type: "),
         ("old", ["age 1", "age 2"], f"the newest backup in repository 2 is |old. Type: sudo {TOOL} backup"),
+        ("archiving", ["archiving"], "archiving fails: repository |. Type: tail /var/log/pgbackrest/axiomdb-archive-push-async.log"),
+        ("stopped", ["archiving"], " on this host alone while no server archives. Type: pg_lsclusters"),
+        ("another", ["writer 1", "writer 2"], f"{WRITER}its archive has the WAL segment 00000001|{STOP}"),
+        (
+            "returned",
+            ["writer 1", "writer 2"],
+            f"{WRITER}the WAL segment 00000001|of timeline 1, which this server has left|{STOP}",
+        ),
         ("behind", ["behind 2"], "repository 2 is behind repository 1: its newest WAL segment is |. Type: sudo -u postgres pgbackrest "),
         ("dropped", ["behind 2"], f"repository 2 lacks the WAL segment |, which PostgreSQL believes archived. {FULL}"),
         ("dropped, and then archived", ["hole 2"], f"are missing: what was committed after set |{FULL}"),
@@ -73,7 +89,9 @@ def test_each_fault_is_found_and_named(system: str, faults: dict[str, Faults], f
     for part in said.format(**story.names).split("|"):
         assert part in found.document["text"], found.document["text"]
         assert part in found.status.stdout, found.status.stdout
+        assert part in found.told, found.told
     assert found.status.rc == 1
+    assert f'axiomdb_recovery_verdict_faults{{stanza="axiomdb"}} {len(found.document["faults"])}\n' in found.metrics
 
 
 def test_pgbackrest_verify_itself_ends_with_0(system: str, faults: dict[str, Faults]) -> None:

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 from _recovery import alerts
 from _recovery.alerts import Trouble
@@ -53,6 +56,20 @@ def test_each_message_of_trouble_has_one_end(looks: list[set[str]]) -> None:
     for topic in "abc":
         own = [message[0] for message in said if message.endswith(topic)]
         assert own == [alerts.TROUBLE, alerts.OVER] * (len(own) // 2)
+
+
+def test_a_trouble_is_told_again_when_it_has_a_new_part() -> None:
+    def look(known: dict[str, Trouble], *parts: str) -> tuple[dict[str, Trouble], list[str]]:
+        return alerts.step(known, {"job verify": f"it failed: {', '.join(parts)}"}, NOW, 0, everything, {"job verify": parts})
+
+    known, said = look({}, "a", "b")
+    assert said == ["\U0001f534 it failed: a, b"]
+    known, said = look(known, "b")
+    assert said == []
+    known, said = look(alerts.parse_troubles(json.loads(json.dumps({topic: asdict(one) for topic, one in known.items()}))), "b", "c")
+    assert said == ["\U0001f534 it failed: b, c"]
+    assert look(known, "b", "c")[1] == []
+    assert alerts.step(known, {}, NOW, 0, everything)[1] == ["\U0001f7e2 over after 0 s: it failed: b, c"]
 
 
 def test_the_payload_names_host_and_stanza() -> None:

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from _recovery.archive import Listing, directories_since, parse_listing
+from _recovery.archive import Listing, arrivals, directories_since, last_directories, parse_listing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -155,3 +155,29 @@ def test_a_recorded_archive_without_wal(name: str) -> None:
     assert paths
     for path in paths:
         assert parse_listing(recorded(path.parent, name)) == Listing()
+
+
+def test_the_newest_directory_of_every_other_timeline_is_known() -> None:
+    assert last_directories(json.dumps(TOP), 10) == ("0000000100000001",)
+    assert last_directories(json.dumps(TOP), 11) == ("0000000100000001", "0000000A00000001")
+
+
+def test_it_is_known_when_segments_and_histories_arrived() -> None:
+    inner = json.dumps({f"000000010000000000000003-{SHA}.zst": {"type": "file", "size": 1, "time": 1700000007}, "x": {"time": 3}})
+    assert arrivals(json.dumps(TOP), inner) == {
+        "0000000A.history": 1700000000.0,
+        "0000000B.history": 1700000000.0,
+        "000000010000000000000003": 1700000007.0,
+    }
+
+
+@pytest.mark.parametrize("version", ["2.45", "2.55.1", "2.60.0"])
+def test_every_version_tells_when_a_file_arrived(version: str) -> None:
+    texts = [
+        json.loads((RECORDED / version / f"repo-ls-archive-{case}.json").read_text(encoding="utf-8"))["stdout"]
+        for case in ("id", "timeline")
+    ]
+    found = arrivals(*texts)
+    assert "00000002.history" in found
+    assert any(name.startswith("00000002") and len(name) == 24 for name in found)
+    assert all(time > 1_700_000_000 for time in found.values())

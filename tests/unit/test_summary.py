@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from _recovery.catalog import Backup, Database, Repository, unreadable
 from _recovery.provision import Archiver
-from _recovery.summary import STALLED_SECONDS, Picture, Place, age, human, judge, lines, moment
+from _recovery.summary import LATE_SECONDS, STALLED_SECONDS, STOP, Picture, Place, age, human, judge, lines, moment, reasons
 from _recovery.wal import Lsn
 from _recovery.writer import Server
 from hypothesis import given
@@ -42,6 +42,7 @@ SITE = "ansible-playbook -i inventories/sandbox playbooks/site.yml -l vps1"
 TAIL = "tail /var/log/pgbackrest/axiomdb-archive-push-async.log"
 INFO = "sudo -u postgres pgbackrest --stanza=axiomdb info"
 NO_BACKUP = replace(REPOSITORY, backups=(), code=2)
+LATE = ("000000010000000000000009", NOW - 7200)
 
 
 def last(picture: Picture) -> str:
@@ -78,6 +79,19 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
     "server that is down": (
         {"server": None, "reason": "the server of 17/main does not answer (no\n  socket)"},
         f"NOT PROTECTED: vps1: the server of 17/main does not answer (no socket). Type: {SITE}",
+    ),
+    "another server writes": (
+        {"writers": {1: "another server writes to this stanza (axiomdb in repository 1): its archive has timeline 2"}, "late": {1: LATE}},
+        f"NOT PROTECTED: vps1: another server writes to this stanza (axiomdb in repository 1): its archive has timeline 2. Type: {STOP}",
+    ),
+    "a lost host is back": (
+        {"late": {2: LATE}},
+        "NOT PROTECTED: vps1: another server writes to this stanza (axiomdb in repository 2): the WAL segment 000000010000000000000009 "
+        f"of timeline 1, which this server has left, arrived 2 hours ago. Type: {STOP}",
+    ),
+    "a lost host that was stopped again": (
+        {"late": {2: (LATE[0], NOW - LATE_SECONDS)}},
+        "PROTECTED: vps1: each WAL segment is archived and a backup exists.",
     ),
     "archive_mode off": ({"archiver": Archiver()}, f"NOT PROTECTED: vps1: archive_mode is off. Type: {SITE}"),
     "archive_mode off until a restart": (
@@ -218,6 +232,15 @@ def test_the_worst_reason_decides() -> None:
         "repository 1 holds no usable backup",
         "each WAL segment is archived and a backup exi",
     ]
+
+
+def test_what_waits_on_a_server_that_is_down_is_told_beside_it() -> None:
+    down = replace(GOOD, server=None, archiver=Archiver(waiting=3, oldest_waiting=NOW - 120))
+    server, queue = reasons(down)
+    assert (server.topic, queue.topic) == ("server", "archiving")
+    assert (queue.reason, queue.command) == ("3 WAL segments wait on this host alone while no server archives", "pg_lsclusters")
+    assert "  archiving    no server archives, 3 waiting, the oldest for 2 minutes" in lines(down)
+    assert [one.topic for one in reasons(replace(down, archiver=Archiver()))] == ["server"]
 
 
 # --- the lines above it ------------------------------------------------------------------------------------------

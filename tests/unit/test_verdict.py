@@ -25,6 +25,7 @@ LIMITS = Limits(25 * 3600)
 SERVER = Server("vps1", "vps1", "0" * 32, "axiomdb", 7, "17", 1, Lsn.parse("0/A000100"), 1 << 24)
 ARCHIVER = Archiver("on", "pgbackrest --stanza=axiomdb archive-push %p", last_segment="000000010000000000000009", last_time=NOW - 30)
 GOOD = Reading(1, 0, 2, 7)
+LOG = "tail /var/log/pgbackrest/axiomdb-archive-push-async.log"
 WITHOUT_5 = (3, 4, 6, 7, 8, 9)
 
 
@@ -126,8 +127,9 @@ def test_a_repository_behind_another_one_is_named() -> None:
     behind = Scene((3, 4, 5, 6, 7)).outlook(2)
     failing = replace(ARCHIVER, last_failed_time=NOW, last_segment="000000010000000000000007")
     assert sentences(Scene().outlook(), behind, archiver=failing) == [
+        f"archiving fails. Type: {LOG}",
         "repository 2 is behind repository 1: its newest WAL segment is 000000010000000000000007, the other's 000000010000000000000009. "
-        "Type: sudo -u postgres pgbackrest --stanza=axiomdb --log-level-console=info check"
+        "Type: sudo -u postgres pgbackrest --stanza=axiomdb --log-level-console=info check",
     ]
 
 
@@ -144,6 +146,30 @@ def test_a_repository_without_any_segment_of_the_timeline_is_behind() -> None:
     failing = replace(ARCHIVER, last_failed_time=NOW)
     said = sentences(Scene().outlook(), other, archiver=failing)
     assert "its newest WAL segment is none, the other's 000000010000000000000009" in said[-1]
+
+
+def test_an_archiving_that_fails_is_named_with_the_reason() -> None:
+    error = "[045] WAL segment to get required\nrepo2: [FileOpenError] unable to open file '/x' for write: [13] Permission denied"
+    (said,) = sentences(Scene().outlook(), archiver=replace(ARCHIVER, spool_errors=(error,)))
+    assert said.startswith("archiving fails: repository 2: ")
+    assert said.endswith(f". Type: {LOG}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"archiver": replace(ARCHIVER, stopped=True)}, "pgBackRest was told to stop on this host"),
+        ({"archiver": Archiver()}, "archive_mode is off"),
+        ({"archiver": replace(ARCHIVER, waiting=3, oldest_waiting=NOW - 3600)}, "3 WAL segments wait, the oldest for 1 hour"),
+        ({"server": None, "archiver": Archiver(waiting=1)}, "1 WAL segment waits on this host alone while no server archives"),
+        ({"writers": {1: "another server writes to this stanza"}}, "another server writes to this stanza"),
+        ({"late": {1: ("000000010000000000000009", NOW - 60)}}, "another server writes to this stanza (axiomdb in repository 1): the WAL"),
+    ],
+)
+def test_what_keeps_the_wal_of_this_server_from_a_repository_is_a_fault(changes: dict[str, Any], said: str) -> None:
+    (fault,) = verdict.judge(picture(Scene().outlook(), **changes), (Scene().outlook(),), LIMITS)
+    assert fault.found.startswith(said)
+    assert fault.repository == ("writer" in fault.topic)
 
 
 def test_a_backup_that_is_too_old_is_named_in_its_repository() -> None:
@@ -226,7 +252,7 @@ def test_the_timeline_of_the_server_is_judged_and_no_newer_one() -> None:
 
 def test_a_repository_that_lacks_what_was_dropped_is_accused_once() -> None:
     failing = replace(ARCHIVER, last_failed_time=NOW)
-    (said,) = sentences(Scene().outlook(), Scene((3, 4, 5, 6, 7)).outlook(2), behind=(2,), archiver=failing)
+    _archiving, said = sentences(Scene().outlook(), Scene((3, 4, 5, 6, 7)).outlook(2), behind=(2,), archiver=failing)
     assert said.startswith("repository 2 lacks the WAL segment 000000010000000000000009")
 
 

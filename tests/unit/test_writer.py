@@ -11,7 +11,7 @@ import pytest
 from _recovery.archive import Listing
 from _recovery.catalog import Backup, Database, Repository, unreadable
 from _recovery.wal import Lsn, Segment
-from _recovery.writer import Evidence, Server, is_upgrade, judge_writer
+from _recovery.writer import Evidence, Server, is_upgrade, judge_writer, latecomer, took_over
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -367,3 +367,50 @@ def test_a_refusal_is_one_line_whose_command_can_be_copied(case: Case) -> None:
     assert "\n" not in sentence
     assert sentence == f"Found {problem.found}; expected {problem.expected}. Next: {problem.next_step}"
     assert not sentence.endswith(".")
+
+
+# --- a server that this one has left behind ---------------------------------------------------------------------------
+
+LEFT = replace(SERVER, timeline=2, history=HISTORY)
+BEGAN = {"00000002.history": 1000.0}
+
+
+@pytest.mark.parametrize(
+    ("arrived", "late"),
+    [
+        ({}, None),
+        ({"000000010000000000000009": 2000.0}, None),
+        (BEGAN, None),
+        ({**BEGAN, "000000010000000000000009": 1000.0}, None),
+        ({**BEGAN, "000000010000000000000009": 1001.0}, ("000000010000000000000009", 1001.0)),
+        ({**BEGAN, "000000010000000000000003": 1001.0}, ("000000010000000000000003", 1001.0)),
+        ({**BEGAN, "000000010000000000000002": 1001.0}, None),
+        ({**BEGAN, "000000020000000000000009": 1001.0}, None),
+        ({**BEGAN, "000000030000000000000003": 1001.0}, ("000000030000000000000003", 1001.0)),
+        ({**BEGAN, "00000003.history": 1001.0}, None),
+        ({**BEGAN, "000000010000000000000008": 1005.0, "000000010000000000000009": 1002.0}, ("000000010000000000000008", 1005.0)),
+    ],
+)
+def test_a_segment_of_a_timeline_that_was_left_is_late_when_it_is_younger(
+    arrived: dict[str, float], late: tuple[str, float] | None
+) -> None:
+    assert latecomer(LEFT, Evidence(REPOSITORY, ARCHIVE, HISTORY, arrived)) == late
+
+
+def test_a_fork_at_the_end_of_a_segment_leaves_that_segment_on_the_path() -> None:
+    server = replace(LEFT, history=HISTORY.replace("0/3000000", "0/4000000"))
+    for name, late in (("000000010000000000000003", False), ("000000010000000000000004", True)):
+        assert bool(latecomer(server, Evidence(REPOSITORY, ARCHIVE, HISTORY, {**BEGAN, name: 2000.0}))) is late
+
+
+def test_a_server_without_a_history_of_its_own_accuses_nobody() -> None:
+    evidence = Evidence(REPOSITORY, ARCHIVE, HISTORY, {**BEGAN, "000000010000000000000009": 2000.0})
+    assert latecomer(replace(LEFT, history=""), evidence) is None
+
+
+def test_who_takes_the_place_of_another_has_no_backup_of_its_own_yet() -> None:
+    theirs = replace(BACKUP, label="20261123-120000F", stopped=300, annotations=OTHER_NOTES)
+    assert not took_over(SERVER, REPOSITORY)
+    assert not took_over(SERVER, repository(replace(BACKUP, annotations=NO_NOTES)))
+    assert took_over(SERVER, repository(BACKUP, theirs))
+    assert not took_over(SERVER, repository(theirs, replace(BACKUP, label="20261124-120000F", stopped=400)))

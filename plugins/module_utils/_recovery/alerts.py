@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from .summary import age
 
@@ -16,11 +17,12 @@ TROUBLE, OVER = "\U0001f534", "\U0001f7e2"  # a red and a green disc, as the run
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that is wrong since `since` (Unix seconds); `told` says whether somebody was told."""
+    """Something that is wrong since `since` (Unix seconds); `told` says whether somebody was told. `parts` are what it consists of."""
 
     text: str
     since: float
     told: bool = False
+    parts: tuple[str, ...] = ()
 
 
 def step(
@@ -29,21 +31,24 @@ def step(
     now: float,
     patience: float,
     examined: Callable[[str], bool],
+    parts: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[dict[str, Trouble], list[str]]:
     """The troubles after one more look, and the messages to send. Texts are by topic.
 
     A trouble is told when it has lasted `patience` seconds. One that is not seen any more is over, unless its topic could not
-    be `examined` in this look. A clock that went back makes no trouble wait for what was its future.
+    be `examined` in this look. A clock that went back makes no trouble wait for what was its future. One that consists of several
+    `parts` is told again when there is a new one.
     """
     troubles: dict[str, Trouble] = {}
     messages = []
     for topic, text in current.items():
         before = known.get(topic)
-        since, told = (min(before.since, now), before.told) if before else (now, False)
+        own = tuple(parts.get(topic, ()))
+        since, told = (min(before.since, now), before.told and set(own) <= set(before.parts)) if before else (now, False)
         if not told and now - since >= patience:
             told = True
             messages.append(f"{TROUBLE} {text}")
-        troubles[topic] = Trouble(text, since, told)
+        troubles[topic] = Trouble(text, since, told, own)
     for topic, trouble in known.items():
         if topic in current:
             continue
@@ -67,7 +72,7 @@ def parse_troubles(document: object) -> dict[str, Trouble]:
     found = {}
     for topic, entry in document.items() if isinstance(document, dict) else ():
         with suppress(KeyError, TypeError, ValueError):
-            found[str(topic)] = Trouble(str(entry["text"]), float(entry["since"]), bool(entry["told"]))
+            found[str(topic)] = Trouble(str(entry["text"]), float(entry["since"]), bool(entry["told"]), tuple(entry.get("parts", ())))
     return found
 
 

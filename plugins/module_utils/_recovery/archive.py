@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 from .wal import check_segment_size
 
@@ -149,9 +150,29 @@ def directories_since(text: str, timeline: int, segment: str) -> tuple[str, ...]
     return tuple(name for name in found if segment and name >= segment[:16]) or tuple(found[-1:])
 
 
+def last_directories(text: str, but: int) -> tuple[str, ...]:
+    """The newest directory of each timeline but one in a JSON output of `repo-ls`, sorted. Raises ValueError."""
+    found = {int(name[:8], 16): name for name in sorted(names(text)) if _DIRECTORY.match(name)}
+    return tuple(name for timeline, name in sorted(found.items()) if timeline != but)
+
+
+def arrivals(*texts: str) -> dict[str, float]:
+    """When each segment and each history file in JSON outputs of `repo-ls` arrived, in Unix seconds. Raises ValueError."""
+    found: dict[str, float] = {}
+    for path, entry in (item for text in texts for item in _document(text).items()):
+        match = _SEGMENT.match(path)
+        if (match or _HISTORY.match(path)) and isinstance(entry, dict) and "time" in entry:
+            found[match[1] if match else path.rpartition("/")[2]] = float(entry["time"])
+    return found
+
+
 def names(text: str) -> list[str]:
     """The names in a JSON output of `repo-ls`. Raises ValueError when it is another document."""
+    return list(_document(text))
+
+
+def _document(text: str) -> dict[str, Any]:
     document = json.loads(text)
     if not isinstance(document, dict):
         raise ValueError("Found another document than the names that pgbackrest repo-ls prints.")
-    return list(document)
+    return document

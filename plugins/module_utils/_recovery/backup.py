@@ -15,6 +15,7 @@ from .provision import annotations_for, repositories_without_backup
 from .run import CommandFailed, pgbackrest_when_free, require
 from .summary import age, human
 from .survey import Survey
+from .writer import took_over
 
 NEXT_XID = "select to_json(pg_snapshot_xmax(pg_current_snapshot())::text)"
 
@@ -36,7 +37,8 @@ def impossible(seen: Survey) -> Problem | None:
 def due(seen: Survey, only_if_missing: bool) -> tuple[int, ...]:
     """Numbers of the repositories into which a backup is to be taken."""
     if only_if_missing:
-        return repositories_without_backup(seen.server, seen.repositories)
+        lacking = repositories_without_backup(seen.server, seen.repositories)
+        return tuple(item.number for item in seen.repositories if item.number in lacking or took_over(seen.server, item))
     return tuple(item.number for item in seen.repositories)
 
 

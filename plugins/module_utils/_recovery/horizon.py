@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from .window import Outlook, Seen, Stretch, Tail, Window, look_out, name_of, tai
 
 NOTHING = Seen()
 LAST_PART = 1 << 17  # bytes
+BLOCK = 512  # bytes, in which the kernel counts what a file takes
 SCANNED = 8  # segments that are read from an end of WAL backwards, until one has a commit
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
 
@@ -94,7 +95,7 @@ def _here(stanza: str, cluster: Cluster, answer: Mapping[str, Any] | None, now: 
     if answer is None or answer["data_directory"] != directory:
         return Here(now, stanza, free_bytes=free, directory=directory if present else "")
     lsn = None if answer["in_recovery"] else Lsn.parse(answer["lsn"])
-    return Here(now, stanza, int(answer["timeline"]), lsn, int(answer["next_xid"]), free, 0, directory)
+    return Here(now, stanza, int(answer["timeline"]), lsn, int(answer["next_xid"]), free, directory=directory)
 
 
 def _archive(stanza: str, found: Repository, size: int) -> tuple[Repository, Holdings, Tree]:
@@ -132,7 +133,23 @@ def foresee(target: Target, sight: Sight) -> Plan | Problem:
     """The plan for a target; for a time or an LSN the end of the WAL is read first."""
     snapshots = tuple(found_in(one.repository for one in sight.outlooks))
     whole = {one.repository.number: _foreseen(target, sight, one) for one in sight.outlooks if one.repository.readable}
-    return plan.plan(target, Archives(sight.outlooks, whole, snapshots), sight.here)
+    here = replace(sight.here, data_bytes=held_bytes(sight.here.directory)) if sight.here.directory else sight.here
+    return plan.plan(target, Archives(sight.outlooks, whole, snapshots), here)
+
+
+def held_bytes(directory: str) -> int:
+    """What the disk below a data directory has free again once the data is removed, in bytes: its own, tablespaces and WAL behind links."""
+    links = [Path(directory, "pg_wal"), *Path(directory, "pg_tblspc").glob("*")]
+    device = os.stat(directory).st_dev
+    found: dict[int, int] = {}
+    for top in (directory, *(str(link.resolve()) for link in links if link.is_symlink())):
+        for folder, _folders, names in os.walk(top):
+            for name in names:
+                with suppress(FileNotFoundError):  # a server removes files of its own
+                    entry = os.lstat(os.path.join(folder, name))
+                    if entry.st_dev == device:
+                        found[entry.st_ino] = entry.st_blocks * BLOCK
+    return sum(found.values())
 
 
 def _foreseen(target: Target, sight: Sight, outlook: Outlook) -> Outlook:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from . import host, passphrase, repository, state, systems
 from .jobs import FAILED, VERIFY, parse_records
-from .postgres import Cluster, NotAnswering
-from .provision import first_hole, repositories_behind
+from .postgres import Cluster, NotAnswering, queue_of
+from .provision import Archiver, first_hole, repositories_behind
 from .summary import NETWORK_FILESYSTEMS, Picture, Place
-from .survey import survey
+from .survey import Survey, queue_places, survey
+from .writer import judge_writer, latecomer
 
 
 def take_picture(stanza: str, cluster: Cluster, inventory_host: str, command: str, now: float) -> Picture:
@@ -27,7 +28,7 @@ def take_picture(stanza: str, cluster: Cluster, inventory_host: str, command: st
     except NotAnswering as error:
         seen, reason = None, f"the server of {cluster.version}/{cluster.name} does not answer ({error})"
     if seen is None:
-        return Picture(name, stanza, now, command, title, reason=reason)
+        return Picture(name, stanza, now, command, title, reason=reason, archiver=waiting(stanza, cluster))
     return Picture(
         name,
         stanza,
@@ -47,8 +48,25 @@ def take_picture(stanza: str, cluster: Cluster, inventory_host: str, command: st
         several=len(repository.stanzas()) > 1,
         archive_timeout=int(seen.answer["settings"]["archive_timeout"]),
         verification=failed_verification(stanza),
+        writers=other_writers(seen),
+        late={item.repository.number: late for item in seen.evidence if (late := latecomer(seen.server, item))},
         holes={item.repository.number: hole for item in seen.evidence if (hole := first_hole(seen.server, seen.archiver, item))},
     )
+
+
+def waiting(stanza: str, cluster: Cluster) -> Archiver:
+    """What waits in the queue of a server that does not answer."""
+    return queue_of(cluster.data_directory, stanza, *queue_places())
+
+
+def other_writers(seen: Survey) -> dict[int, str]:
+    """What shows that another server writes to the stanza, by repository. Nobody minds on a standby."""
+    found = {}
+    for item in seen.evidence if not seen.standby else ():
+        problem = judge_writer(seen.server, item) if item.repository.readable else None
+        if problem:
+            found[item.repository.number] = f"{problem.found}; expected {problem.expected}"
+    return found
 
 
 def failed_verification(stanza: str) -> str:

@@ -9,10 +9,11 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from . import host
 from .archive import Listing
@@ -48,6 +49,9 @@ select json_build_object(
   'encoding', (select pg_encoding_to_char(encoding) from pg_database where datname = 'template1'),
   'locale', (select datcollate from pg_database where datname = 'template1'))
 """
+
+
+T = TypeVar("T")
 
 
 class NotAnswering(Exception):
@@ -128,21 +132,35 @@ def server_of(answer: Mapping[str, Any], stanza: str, inventory_host: str, archi
 def archiver_of(answer: Mapping[str, Any], stanza: str, spool: str, locks: str) -> Archiver:
     """The archiver's state: settings, pg_stat_archiver, the queue in archive_status, errors in the spool, `pgbackrest stop`."""
     settings, numbers = answer["settings"], answer["archiver"]
-    status = Path(answer["data_directory"], "pg_wal", "archive_status")
-    waiting = [path.stat().st_mtime for path in status.glob("*.ready")]
-    errors = [path for path in Path(spool, "archive", stanza, "out").glob("*.error") if path.is_file()]
-    return Archiver(
-        settings["archive_mode"],
-        settings["archive_command"],
-        settings["archive_library"],
-        numbers["last_segment"],
-        numbers["last_time"],
-        numbers["last_failed_time"],
-        len(waiting),
-        min(waiting, default=None),
-        tuple(path.read_text(encoding="utf-8", errors="replace").strip() for path in sorted(errors)),
-        any(Path(locks, f"{name}.stop").exists() for name in ("all", stanza)),
+    queue = queue_of(answer["data_directory"], stanza, spool, locks)
+    return replace(
+        queue,
+        mode=settings["archive_mode"],
+        command=settings["archive_command"],
+        library=settings["archive_library"],
+        last_segment=numbers["last_segment"],
+        last_time=numbers["last_time"],
+        last_failed_time=numbers["last_failed_time"],
     )
+
+
+def queue_of(data_directory: str, stanza: str, spool: str, locks: str) -> Archiver:
+    """What waits for the archive, and why, as it lies on the disk: a server that does not answer has it too."""
+    ready = Path(data_directory, "pg_wal", "archive_status").glob("*.ready")
+    waiting = [found.st_mtime for path in ready if (found := _unless_gone(path.stat))]
+    errors = sorted(Path(spool, "archive", stanza, "out").glob("*.error"))
+    texts = [_unless_gone(partial(path.read_text, "utf-8", "replace")) for path in errors if path.is_file()]
+    stopped = any(Path(locks, f"{name}.stop").exists() for name in ("all", stanza))
+    said = tuple(text.strip() for text in texts if text is not None)
+    return Archiver(waiting=len(waiting), oldest_waiting=min(waiting, default=None), spool_errors=said, stopped=stopped)
+
+
+def _unless_gone(look: Callable[[], T]) -> T | None:
+    """What a look at a file shows; None for one that was renamed or removed meanwhile, as those of a queue are."""
+    try:
+        return look()
+    except FileNotFoundError:
+        return None
 
 
 def shared_segments(data_directory: str, listing: Listing, limit: int = 2) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import access, host
-from .archive import Holdings, Listing, directories_since, names, parse_listing, read_holdings
+from .archive import Holdings, Listing, arrivals, directories_since, last_directories, names, parse_listing, read_holdings
 from .catalog import Repository, mark_lost, parse_info, unreadable
 from .run import EXIT_CODES, Completed, meaning, pgbackrest, pgbackrest_stream, pgbackrest_when_free, require
 from .wal import DEFAULT_SEGMENT_SIZE
@@ -148,8 +148,18 @@ def evidence_of(stanza: str, repository: Repository, timeline: int) -> Evidence:
     """The repository with its newest archive names and, above timeline 1, its own history file of that timeline."""
     repository = without_lost_backups(stanza, repository)
     listing = list_archive(stanza, repository, timeline) if repository.has_stanza else Listing()
-    text = history(stanza, repository, timeline) if timeline > 1 and timeline in listing.histories else None
-    return Evidence(repository, listing, text)
+    if timeline == 1 or timeline not in listing.histories:
+        return Evidence(repository, listing)
+    return Evidence(repository, listing, history(stanza, repository, timeline), _arrivals(stanza, repository, timeline))
+
+
+def _arrivals(stanza: str, repository: Repository, timeline: int) -> dict[str, float]:
+    """When the histories and the newest segments of every timeline but this one arrived. Raises CommandFailed."""
+    base = archive_of(stanza, repository)
+    top = _read(stanza, repository.number, "repo-ls", "--output=json", base)
+    directories = last_directories(top, timeline)
+    inner = [_read(stanza, repository.number, "repo-ls", "--output=json", f"{base}/{directory}") for directory in directories]
+    return arrivals(top, *inner)
 
 
 def list_everything(stanza: str, repository: Repository, size: int) -> Holdings:

@@ -14,6 +14,8 @@ from .snapshots import found_in
 from .writer import Server
 
 STALLED_SECONDS = 900
+LATE_SECONDS = 86400  # a server that archived nothing for so long was stopped
+STOP = "sudo systemctl stop postgresql, on the server that must not live: this one or the other"
 SNAPSHOTS_SHOWN = 5
 SEGMENT_NAME = 24  # characters; what follows names the backup that began in the segment
 NETWORK_FILESYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "fuse.sshfs", "fuse.glusterfs"})
@@ -43,7 +45,8 @@ class Picture:
     `behind` are the repositories that lack a segment which the server believes archived; `holes` are the first segments
     that are missing after a repository's newest backup; `several` says that the host has further stanzas. `windows` are the
     lines that say what can be recovered, where somebody asked for that. `archive_timeout` is in seconds; `verification` says why
-    the last one failed.
+    the last one failed. `writers` say by repository why another server writes to it; `late` are segments of a server that this one
+    has left behind, and when the last one arrived.
     """
 
     host: str
@@ -67,6 +70,8 @@ class Picture:
     windows: Sequence[str] = ()
     archive_timeout: int = 60
     verification: str = ""
+    writers: Mapping[int, str] = field(default_factory=dict)
+    late: Mapping[int, tuple[str, float]] = field(default_factory=dict)
 
     @property
     def backup_command(self) -> str:
@@ -96,6 +101,10 @@ def reasons(picture: Picture) -> Iterator[Verdict]:
     site = f"{picture.command} playbooks/site.yml -l {picture.host}"
     if picture.server is None:
         yield Verdict(False, picture.reason, site, "server")
+        if picture.archiver.waiting:
+            count = picture.archiver.waiting
+            alone = f"{count} WAL segment{'s wait' if count > 1 else ' waits'} on this host alone while no server archives"
+            yield Verdict(False, alone, "pg_lsclusters", "archiving")
     elif picture.standby:
         yield Verdict(False, "a standby, which archives nothing itself; what protects it is its primary", site, "standby")
     else:
@@ -137,6 +146,14 @@ def _archiver_reasons(picture: Picture, site: str) -> Iterator[Verdict]:
 
 def _repository_reasons(picture: Picture, server: Server, site: str) -> Iterator[Verdict]:
     unreadable = {repository.number for repository in picture.repositories if not repository.readable}
+    for number, found in picture.writers.items():
+        yield Verdict(False, found, STOP, f"writer {number}")
+    for number, (name, arrived) in picture.late.items():
+        past = picture.now - arrived
+        if number not in picture.writers and past < LATE_SECONDS:
+            where = f"another server writes to this stanza ({picture.stanza} in repository {number})"
+            left = f"the WAL segment {name} of timeline {int(name[:8], 16)}, which this server has left, arrived {age(max(0.0, past))} ago"
+            yield Verdict(False, f"{where}: {left}", STOP, f"writer {number}")
     for number in picture.behind:
         if number not in unreadable:
             lost = f"repository {number} lacks the WAL segment {picture.archiver.last_segment}, which PostgreSQL believes archived"
@@ -166,6 +183,8 @@ def lines(picture: Picture) -> list[str]:
         for repository in picture.repositories:
             text += _repository(picture, repository)
         text += _snapshots(picture)
+    elif picture.archiver.waiting:
+        text.append(f"  archiving    no server archives, {_waiting(picture)}")
     text += picture.windows
     for name, value in sorted(picture.pending.items()):
         text.append(f"  RESTART      {name} waits for a restart; the server still runs with '{value}'. Nothing was restarted.")
@@ -197,10 +216,13 @@ def _archiving(picture: Picture) -> str:
     parts = [f"last segment {(archiver.last_segment or 'none yet')[:SEGMENT_NAME]}"]
     if archiver.last_time:
         parts.append(f"{age(picture.now - archiver.last_time)} ago")
-    parts.append(f"{archiver.waiting} waiting")
-    if archiver.oldest_waiting and archiver.waiting:
-        parts.append(f"the oldest for {age(picture.now - archiver.oldest_waiting)}")
-    return ("FAILING, " if archiver.failing else "on, ") + ", ".join(parts)
+    return ("FAILING, " if archiver.failing else "on, ") + ", ".join([*parts, _waiting(picture)])
+
+
+def _waiting(picture: Picture) -> str:
+    archiver = picture.archiver
+    oldest = f", the oldest for {age(picture.now - archiver.oldest_waiting)}" if archiver.oldest_waiting and archiver.waiting else ""
+    return f"{archiver.waiting} waiting{oldest}"
 
 
 def _repository(picture: Picture, repository: Repository) -> list[str]:

@@ -54,11 +54,14 @@ def survey(stanza: str, cluster: Cluster, inventory_host: str) -> Survey | None:
     archived: dict[str, str] = {}
     for item in evidence:
         archived |= postgres.shared_segments(str(answer["data_directory"]), item.listing)
-    spool = repository.option("spool-path", "/var/spool/pgbackrest")
-    locks = repository.option("lock-path", "/tmp/pgbackrest")
     # The archive was listed after the first answer: the position is read once more, or a busy server would look behind its own archive.
     server = replace(server, archived=archived, lsn=postgres.position(cluster.port))
-    return Survey(server, postgres.archiver_of(answer, stanza, spool, locks), evidence, answer)
+    return Survey(server, postgres.archiver_of(answer, stanza, *queue_places()), evidence, answer)
+
+
+def queue_places() -> tuple[str, str]:
+    """Where pgBackRest keeps its spool and its locks."""
+    return repository.option("spool-path", "/var/spool/pgbackrest"), repository.option("lock-path", "/tmp/pgbackrest")
 
 
 def refuse_unknown_stanza(stanza: str) -> None:

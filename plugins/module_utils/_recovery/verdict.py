@@ -16,7 +16,7 @@ from typing import Any
 from .catalog import NOT_OPENED, Backup
 from .freshness import too_old
 from .reach import say
-from .summary import Picture, age, moment
+from .summary import Picture, age, moment, reasons
 from .wal import Segment
 from .window import Broken, Hole, Outlook, Window
 
@@ -26,6 +26,7 @@ SEGMENT_NAME = 24  # characters
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 STATUS, FULL, VERIFY = f"{TOOL} status", f"{TOOL} backup --type=full", f"{TOOL} verify"
 COLUMN = " " * 15
+ARCHIVING = ("archiver", "archiving", "stopped", "writer")  # topics of the summary that are faults
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def judge(picture: Picture, outlooks: Sequence[Outlook], limits: Limits, reading
         return ()
     if not outlooks:
         return (Fault("repositories", 0, "no repository is configured", "ansible-playbook playbooks/site.yml"),)
-    faults: list[Fault] = []
+    faults = [*_archiving(picture)]
     for outlook in outlooks:
         faults += _repository(picture, outlook, limits)
     faults += _behind(picture, outlooks)
@@ -89,6 +90,14 @@ def judge(picture: Picture, outlooks: Sequence[Outlook], limits: Limits, reading
         found, _type, command = text.partition(". Type: ")
         faults.append(Fault(topic, int(topic.split()[-1]), found, command))
     return tuple(faults)
+
+
+def _archiving(picture: Picture) -> Iterator[Fault]:
+    """What keeps WAL of this server from the repositories, and whose WAL gets there instead."""
+    for one in reasons(picture):
+        kind, _space, number = one.topic.partition(" ")
+        if kind in ARCHIVING:
+            yield Fault(one.topic, int(number or 0), one.reason, one.command)
 
 
 def _repository(picture: Picture, outlook: Outlook, limits: Limits) -> Iterator[Fault]:

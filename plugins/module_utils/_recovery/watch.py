@@ -156,9 +156,11 @@ def _step(
     """
     before = {topic: trouble for topic, trouble in memory.troubles.items() if scope.covers(topic)}
     others = {topic: trouble for topic, trouble in memory.troubles.items() if not scope.covers(topic)}
+    judged = judging.last(stanza.name)
+    parts = {f"job {jobs.VERIFY}": [fault.topic for fault in judged.faults]} if judged else {}
 
     def step(patience: float) -> tuple[Memory, list[str]]:
-        after, said = alerts.step(before, current, memory.looked, patience, scope.examined)
+        after, said = alerts.step(before, current, memory.looked, patience, scope.examined, parts)
         waiting = [*memory.outbox, *(alerts.payload(settings.host, stanza.name, message) for message in said)]
         return replace(memory, troubles={**others, **after}, outbox=tuple(waiting[-OUTBOX:])), said
 

@@ -9,12 +9,13 @@ log, the bytes of segments that both sides have, and the machine that took the n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from .archive import Listing
 from .catalog import Backup, Database, Repository
-from .history import lines
+from .history import lines, parse_history
 from .problem import Problem
 from .wal import Lsn, Segment
 
@@ -41,11 +42,15 @@ class Server:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One repository, the listing of its archive and, where it has one, its history file of the server's timeline."""
+    """One repository, the listing of its archive and, where it has one, its history file of the server's timeline.
+
+    `arrived` says when that file and the newest segments of every other timeline arrived, in Unix seconds.
+    """
 
     repository: Repository
     listing: Listing
     history: str | None = None
+    arrived: Mapping[str, float] = field(default_factory=dict)
 
 
 def judge_writer(server: Server, evidence: Evidence, takes_over_from: str = "") -> Problem | None:
@@ -67,6 +72,29 @@ def judge_writer(server: Server, evidence: Evidence, takes_over_from: str = "") 
         or _other_bytes(server, evidence)
         or _other_machine(server, repository, takes_over_from)
     )
+
+
+def latecomer(server: Server, evidence: Evidence) -> tuple[str, float] | None:
+    """The last segment that arrived from a server which this one has left behind, and when: a lost host that is back, and archives.
+
+    It is none of this server's own path, and younger than this server's timeline is in the repository.
+    """
+    began = evidence.arrived.get(f"{server.timeline:08X}.history")
+    if began is None:
+        return None
+    ends: dict[int, Lsn | None] = {}
+    with suppress(ValueError):
+        ends = {step.timeline: step.end for step in parse_history(server.history, server.timeline)}
+    late = [(time, name) for name, time in evidence.arrived.items() if time > began and _is_beside(name, ends, server)]
+    return max(late)[::-1] if late else None
+
+
+def _is_beside(name: str, ends: Mapping[int, Lsn | None], server: Server) -> bool:
+    if "." in name or not ends:
+        return False
+    segment = Segment.parse(name, server.segment_size)
+    end = ends.get(segment.timeline, segment.start)
+    return end is not None and segment.end > end
 
 
 def is_upgrade(server: Server, repository: Repository) -> bool:
@@ -171,8 +199,18 @@ def _other_bytes(server: Server, evidence: Evidence) -> Problem | None:
     return None
 
 
+def took_over(server: Server, repository: Repository) -> bool:
+    """True when the newest backup was taken by another machine: this one has none of its own yet."""
+    newest = _newest_signed(repository)
+    return newest is not None and newest.annotations["axiomdb-machine-id"] != server.machine_id
+
+
+def _newest_signed(repository: Repository) -> Backup | None:
+    return _newest(backup for backup in repository.current_backups if backup.annotations.get("axiomdb-machine-id"))
+
+
 def _other_machine(server: Server, repository: Repository, takes_over_from: str) -> Problem | None:
-    newest = _newest(backup for backup in repository.current_backups if backup.annotations.get("axiomdb-machine-id"))
+    newest = _newest_signed(repository)
     if newest is None:
         return None
     machine, host = newest.annotations["axiomdb-machine-id"], newest.annotations.get("axiomdb-host", "")

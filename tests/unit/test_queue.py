@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What waits for the archive, as it lies on the disk: it is counted whether a server answers or not, and while it changes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from _recovery import picture, postgres
+from _recovery.postgres import Cluster, NotAnswering, queue_of
+from _recovery.provision import Archiver
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[str, str, str]:
+    """A data directory with two segments that wait, a spool with an error, and no lock."""
+    status, out = tmp_path / "data" / "pg_wal" / "archive_status", tmp_path / "spool" / "archive" / "axiomdb" / "out"
+    for directory in (status, out, tmp_path / "locks"):
+        directory.mkdir(parents=True)
+    for number, time in ((3, 1000), (4, 2000)):
+        (status / f"00000001000000000000000{number}.ready").touch()
+        os.utime(status / f"00000001000000000000000{number}.ready", (time, time))
+    (status / "000000010000000000000002.done").touch()
+    (out / "000000010000000000000003.error").write_text("82\nfull\n", encoding="utf-8")
+    return str(tmp_path / "data"), str(tmp_path / "spool"), str(tmp_path / "locks")
+
+
+def look(places: tuple[str, str, str]) -> Archiver:
+    return queue_of(places[0], "axiomdb", *places[1:])
+
+
+def test_what_waits_is_counted_with_the_age_of_the_oldest(places: tuple[str, str, str]) -> None:
+    assert look(places) == Archiver(waiting=2, oldest_waiting=1000.0, spool_errors=("82\nfull",))
+
+
+def test_a_stop_is_seen(places: tuple[str, str, str]) -> None:
+    Path(places[2], "axiomdb.stop").touch()
+    assert look(places).stopped
+
+
+def test_what_is_archived_under_the_eyes_of_the_look_waits_no_more(places: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(path: Path, *_arguments: object, **_options: object) -> None:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "read_text", gone)
+    assert look(places).spool_errors == ()
+    monkeypatch.undo()
+    real = Path.stat
+    monkeypatch.setattr(Path, "stat", lambda path, **options: gone(path) if path.suffix == ".ready" else real(path, **options))
+    assert look(places).waiting == 0
+
+
+def test_a_picture_without_a_server_has_what_waits(places: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_arguments: object) -> None:
+        raise NotAnswering("no socket")
+
+    monkeypatch.setattr(picture, "survey", silent)
+    monkeypatch.setattr(picture, "queue_places", lambda: places[1:])
+    monkeypatch.setattr(postgres.Cluster, "data_directory", places[0])
+    seen = picture.take_picture("axiomdb", Cluster("17", "main"), "vps1", "ansible-playbook", 3000.0)
+    assert (seen.server, seen.archiver.waiting, seen.archiver.oldest_waiting) == (None, 2, 1000.0)
