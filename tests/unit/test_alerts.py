@@ -66,7 +66,9 @@ def test_a_trouble_is_told_again_when_it_has_a_new_part() -> None:
     assert said == ["\U0001f534 it failed: a, b"]
     known, said = look(known, "b")
     assert said == []
-    known, said = look(alerts.parse_troubles(json.loads(json.dumps({topic: asdict(one) for topic, one in known.items()}))), "b", "c")
+    known = alerts.parse_troubles(json.loads(json.dumps({topic: asdict(one) for topic, one in known.items()})))
+    assert look(known, "b")[1] == []
+    known, said = look(known, "b", "c")
     assert said == ["\U0001f534 it failed: b, c"]
     assert look(known, "b", "c")[1] == []
     assert alerts.step(known, {}, NOW, 0, everything)[1] == ["\U0001f7e2 over after 0 s: it failed: b, c"]

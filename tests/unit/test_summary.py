@@ -243,6 +243,11 @@ def test_what_waits_on_a_server_that_is_down_is_told_beside_it() -> None:
     assert [one.topic for one in reasons(replace(down, archiver=Archiver()))] == ["server"]
 
 
+def test_another_writer_is_told_once_for_each_repository() -> None:
+    seen = replace(GOOD, writers={1: "another server"}, late={1: LATE, 2: LATE})
+    assert [one.topic for one in reasons(seen)] == ["writer 1", "writer 2"]
+
+
 # --- the lines above it ------------------------------------------------------------------------------------------
 
 

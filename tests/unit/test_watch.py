@@ -285,6 +285,22 @@ def test_deadlines_follow_what_is_declared(host: Host) -> None:
 # --- the verdict of the verify job -----------------------------------------------------------------------------------
 
 
+def test_what_the_next_verification_finds_more_is_told_too(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "is_standby", lambda _stanza: False)
+    first, second = Fault("hole 1 X", 1, "X is missing", "this"), Fault("hole 1 Y", 1, "Y is missing", "that")
+
+    def verify(*faults: Fault) -> list[str]:
+        monkeypatch.setattr(judging, "verify", lambda *_arguments: Judgement(host.now, (), faults))
+        work.verify(host.settings, STANZA)
+        return host.look()
+
+    assert verify(first) == [f"{RED} vps1/axiomdb: the verify job failed: X is missing. Type: this"]
+    assert verify(replace(first, found="X is missing still")) == []
+    assert verify(first, second) == [f"{RED} vps1/axiomdb: the verify job failed: X is missing. Type: this | Y is missing. Type: that"]
+    assert verify(second) == []
+    assert [text[0] for text in verify()] == [GREEN]
+
+
 def test_a_broken_verdict_is_an_alert_with_what_to_type_and_a_metric(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     faults = (Fault("hole 1 X", 1, "the WAL segment X is missing", verdict.FULL),)
     found = Judgement(host.now, (Reading(1, 0, 2, 7),), faults)

@@ -1,0 +1,315 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The look as far as recovery reaches: what the host has of its own, what cannot be looked at, and what an end of WAL tells."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from _recovery import horizon, host, postgres, repository, state
+from _recovery.archive import Holdings
+from _recovery.catalog import Repository, unreadable
+from _recovery.horizon import Sight
+from _recovery.plan import Plan
+from _recovery.postgres import Cluster, NotAnswering
+from _recovery.problem import Refusal
+from _recovery.run import CommandFailed, Completed
+from _recovery.target import parse
+from _recovery.wal import Lsn, Segment
+from archives import HISTORY, SIZE, Scene, clock
+from test_waldump import record
+
+CLUSTER = Cluster("17", "main")
+
+
+def name(number: int, timeline: int = 1) -> str:
+    return Segment(timeline, number).name
+
+
+class World:
+    """A host with a server, and repositories; commands that read them are answered from here."""
+
+    def __init__(self, directory: Path) -> None:
+        self.data = directory / "data"
+        (self.data / "pg_wal").mkdir(parents=True)
+        self.answer: dict[str, Any] | None = {
+            "data_directory": str(self.data),
+            "segment_size": SIZE,
+            "timeline": 1,
+            "in_recovery": False,
+            "lsn": "0/A000100",
+            "next_xid": 3000,
+        }
+        self.scenes: dict[int, Scene | Repository] = {1: Scene(moments=())}
+        self.histories: Mapping[int, str] = {}
+        self.fails: Exception | None = None
+        self.dumps: dict[str, str] = {}
+        self.archived: set[str] = set()
+        self.fetched: list[str] = []
+        self.dumped: list[str] = []
+
+    def state(self, _port: int) -> dict[str, Any]:
+        if self.answer is None:
+            raise NotAnswering("no socket")
+        return self.answer
+
+    def look(self, _stanza: str, numbers: tuple[int, ...]) -> tuple[Repository, ...]:
+        return tuple(one.outlook(number).repository if isinstance(one := self.scenes[number], Scene) else one for number in numbers)
+
+    def list_everything(self, _stanza: str, found: Repository, size: int) -> Holdings:
+        if self.fails:
+            raise self.fails
+        scene = self.scenes[found.number]
+        assert isinstance(scene, Scene)
+        holdings = Holdings(size).with_segments(1, scene.numbers).with_segments(2, scene.child)
+        return replace(holdings, histories=frozenset(self.histories))
+
+    def pgbackrest(self, _stanza: str, command: list[str], _options: list[str]) -> Completed:
+        assert command[0] == "archive-get"
+        self.fetched.append(command[1])
+        if command[1] in self.archived:
+            Path(command[2]).touch()
+        return Completed("pgbackrest", 0 if command[1] in self.archived else 1, "", "")
+
+    def run(self, words: list[str], user: str) -> Completed:
+        assert (words[0].rpartition("/")[2], user) == ("pg_waldump", "postgres")
+        self.dumped.append(words[-1])
+        return Completed(words[0], 1, "".join(text for one, text in self.dumps.items() if words[-2] <= one <= words[-1]), "")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World(tmp_path)
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path / "lib")
+    monkeypatch.setattr(repository, "configured", lambda: {number: {} for number in world.scenes})
+    monkeypatch.setattr(host, "pgbackrest_version", lambda: "2.55.1")
+    monkeypatch.setattr(host, "data_directory", lambda _version, _name: str(world.data))
+    monkeypatch.setattr(postgres, "state", world.state)
+    monkeypatch.setattr(repository, "look", world.look)
+    monkeypatch.setattr(repository, "without_lost_backups", lambda _stanza, found: found)
+    monkeypatch.setattr(repository, "list_everything", world.list_everything)
+    monkeypatch.setattr(repository, "history", lambda _stanza, _found, timeline: world.histories[timeline])
+    monkeypatch.setattr(horizon, "pgbackrest", world.pgbackrest)
+    monkeypatch.setattr(horizon, "run", world.run)
+    monkeypatch.setattr(horizon, "ids", lambda *_names: (0, 0))
+    monkeypatch.setattr(horizon.os, "geteuid", lambda: 1000)
+    return world
+
+
+def look() -> Sight:
+    return horizon.look("axiomdb", CLUSTER)
+
+
+# --- what is looked at ------------------------------------------------------------------------------------------------
+
+
+def test_the_host_tells_where_its_server_writes_and_what_it_has(world: World) -> None:
+    for one in (name(8), name(9), name(10), name(11), name(9, 2), "00000002.history", "archive_status"):
+        (world.data / "pg_wal" / one).touch()
+    sight = look()
+    assert (sight.here.timeline, sight.here.lsn, sight.here.next_xid) == (1, Lsn.parse("0/A000100"), 3000)
+    assert sight.local == (8, 9, 10), "a later one is an empty file for later"
+    assert sight.here.directory == sight.data_directory == str(world.data)
+
+
+def test_segments_of_the_timeline_before_are_none_of_the_servers_own(world: World) -> None:
+    world.answer = {**(world.answer or {}), "timeline": 2}
+    for one in (name(9), name(9, 2), name(10, 2)):
+        (world.data / "pg_wal" / one).touch()
+    assert look().local == (9, 10)
+    (world.data / "pg_wal" / name(9, 2)).unlink()
+    assert look().local == (10,)
+
+
+def test_the_wal_of_the_host_makes_the_outlook_longer(world: World) -> None:
+    (world.data / "pg_wal" / name(10)).touch()
+    sight = look()
+    whole = horizon.with_host(sight, sight.outlooks[0])
+    assert [one.windows[1].stretches[-1].numbers[1] for one in (sight.outlooks[0], whole)] == [9, 10]
+    assert whole.windows[1].stretches[-1].complete == sight.here.now
+
+
+@pytest.mark.parametrize("change", [None, {"data_directory": "/srv/another"}])
+def test_without_its_server_a_host_knows_nothing_of_its_own(world: World, change: dict[str, Any] | None) -> None:
+    (world.data / "pg_wal" / name(10)).touch()
+    world.answer = {**(world.answer or {}), **change} if change else None
+    sight = look()
+    assert (sight.here.timeline, sight.here.lsn, sight.local) == (0, None, ())
+    assert sight.here.directory == str(world.data)
+    assert horizon.with_host(sight, sight.outlooks[0]) == sight.outlooks[0]
+    assert sight.outlooks[0].newest is not None, "the repositories are looked at all the same"
+
+
+def test_a_standby_has_no_position_of_its_own(world: World) -> None:
+    world.answer = {**(world.answer or {}), "in_recovery": True}
+    sight = look()
+    assert (sight.here.timeline, sight.here.lsn, sight.local) == (1, None, ())
+    assert horizon.with_host(sight, sight.outlooks[0]) == sight.outlooks[0]
+
+
+def test_a_host_that_lost_its_data_names_no_directory(world: World) -> None:
+    world.answer = None
+    (world.data / "pg_wal").rmdir()
+    world.data.rmdir()
+    assert look().here.directory == ""
+    assert look().here.free_bytes
+
+
+@pytest.mark.parametrize("error", [CommandFailed(Completed("repo-ls", 40, "", ""), "x", "y"), ValueError("Found x")])
+def test_an_archive_that_cannot_be_listed_is_unreadable_and_no_empty_one(world: World, error: Exception) -> None:
+    world.fails = error
+    (outlook,) = look().outlooks
+    assert (outlook.repository.readable, dict(outlook.windows)) == (False, {})
+
+
+def test_one_repository_that_cannot_be_read_hides_no_other(world: World) -> None:
+    world.scenes[2] = unreadable(2, "access was denied")
+    first, second = look().outlooks
+    assert (first.repository.readable, second.repository.readable) == (True, False)
+    assert first.newest is not None
+
+
+def test_the_tree_is_that_of_the_histories_in_the_repository(world: World) -> None:
+    world.scenes[1], world.histories = Scene(child=(8, 9), moments=()), {2: HISTORY}
+    sight = look()
+    assert [step.timeline for step in sight.trees[1].path(2)] == [1, 2]
+    assert sorted(sight.outlooks[0].windows) == [1, 2]
+
+
+def test_heartbeats_of_the_host_are_moments(world: World) -> None:
+    kept = state.DIRECTORY / "axiomdb" / "heartbeats.jsonl"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(json.dumps({"time": clock("11:30:00"), "lsn": "0/7000100", "timeline": 1}) + "\n{", encoding="utf-8")
+    assert [one.time for one in look().seen.moments] == [clock("11:30:00")]
+
+
+def test_where_nothing_is_configured_there_is_nothing_to_look_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "configured", dict)
+    with pytest.raises(Refusal, match="no pgBackRest with a repository"):
+        look()
+    assert horizon.outlooks("axiomdb", CLUSTER) == ([], 0)
+
+
+# --- ends of WAL ------------------------------------------------------------------------------------------------------
+
+
+def commit(lsn: str, time: str) -> str:
+    return record("Transaction", 34, lsn, f"COMMIT 2026-11-22 {time} UTC")
+
+
+def test_where_no_commit_is_known_the_end_is_read_backwards_until_there_is_one(world: World) -> None:
+    world.answer = None
+    world.archived = {name(number) for number in range(3, 10)}
+    world.dumps = {name(7): commit("0/07000100", "11:20:00"), name(9): record("XLOG", 114, "0/09000028", "CHECKPOINT_ONLINE redo 0")}
+    (outlook,), timeline = horizon.outlooks("axiomdb", CLUSTER)
+    assert timeline == 0
+    assert world.fetched == [name(9), name(8), name(7)]
+    assert outlook.windows[1].stretches[-1].latest == clock("11:20:00")
+
+
+def test_no_more_than_eight_segments_are_read(world: World) -> None:
+    world.answer = None
+    world.scenes[1] = Scene(tuple(range(3, 40)), moments=())
+    world.archived = {name(number) for number in range(3, 40)}
+    (outlook,), _timeline = horizon.outlooks("axiomdb", CLUSTER)
+    assert world.fetched == [name(number) for number in range(39, 31, -1)]
+    assert outlook.windows[1].stretches[-1].latest is None
+
+
+def test_an_end_that_cannot_be_had_tells_nothing(world: World) -> None:
+    world.answer = None
+    (outlook,), _timeline = horizon.outlooks("axiomdb", CLUSTER)
+    assert (world.fetched, world.dumped) == ([name(9)], [])
+    assert outlook.windows[1].stretches[-1].tail is None
+
+
+def test_a_segment_of_the_host_is_read_from_the_host(world: World) -> None:
+    (world.data / "pg_wal" / name(9)).write_bytes(b"wal")
+    world.dumps = {name(9): commit("0/09000100", "11:50:00")}
+    (outlook,), _timeline = horizon.outlooks("axiomdb", CLUSTER)
+    assert world.fetched == []
+    assert outlook.windows[1].stretches[-1].latest == clock("11:50:00")
+
+
+def test_a_segment_that_the_host_recycles_meanwhile_is_read_from_the_repository(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    (world.data / "pg_wal" / name(9)).touch()
+    sight = look()
+    (world.data / "pg_wal" / name(9)).unlink()
+    world.archived, world.dumps = {name(9)}, {name(9): commit("0/09000100", "11:50:00")}
+    assert horizon.told(sight)[0].windows[1].stretches[-1].latest == clock("11:50:00")
+    assert world.fetched == [name(9)]
+
+
+def test_nothing_is_left_of_what_was_fetched(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(horizon.tempfile, "tempdir", str(tmp_path))
+    before = set(tmp_path.iterdir())
+    world.archived, world.dumps = {name(9)}, {name(9): commit("0/09000100", "11:50:00")}
+    world.answer = None
+    horizon.outlooks("axiomdb", CLUSTER)
+    assert (world.fetched, set(tmp_path.iterdir())) == ([name(9)], before)
+
+
+def test_around_a_fork_of_which_nothing_is_known_the_wal_is_read(world: World) -> None:
+    world.scenes[1], world.histories = Scene(child=(8, 9, 10), moments=()), {2: HISTORY}
+    world.answer = {**(world.answer or {}), "timeline": 2}
+    world.archived = {name(number) for number in range(3, 10)} | {name(number, 2) for number in (8, 9, 10)}
+    world.dumps = {name(8, 2): commit("0/08000040", "11:40:00") + commit("0/08000200", "11:55:00")}
+    (outlook,), timeline = horizon.outlooks("axiomdb", CLUSTER)
+    (fork,) = outlook.windows[2].stretches[-1].forks
+    assert timeline == 2
+    assert (fork.after, fork.before) == (clock("11:40:00"), clock("11:55:00"))
+
+
+# --- plans ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_reads_the_end_only_where_a_time_is_asked_for(world: World) -> None:
+    world.answer = None
+    world.archived = {name(number) for number in range(3, 10)}
+    world.dumps = {name(9): commit("0/09000100", "11:50:00")}
+    assert isinstance(horizon.foresee(parse("latest"), look()), Plan)
+    before = list(world.fetched)
+    assert isinstance(horizon.foresee(parse("time:2026-11-22T11:30:00Z"), look()), Plan)
+    assert name(9) in world.fetched[len(before) :]
+
+
+def test_the_plan_knows_what_the_data_takes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    (world.data / "base").mkdir()
+    (world.data / "base" / "1").write_bytes(b"x" * 300_000)
+    asked: list[int] = []
+    monkeypatch.setattr(horizon.plan, "plan", lambda _target, _archives, here: asked.append(here.data_bytes))
+    horizon.foresee(parse("latest"), look())
+    assert 300_000 <= asked[0] < 400_000
+
+
+def test_tablespaces_and_wal_behind_links_are_data_too_and_counted_once(tmp_path: Path) -> None:
+    data, space, wal = tmp_path / "data", tmp_path / "space", tmp_path / "wal"
+    for directory in (data / "pg_tblspc", space, wal):
+        directory.mkdir(parents=True)
+    (space / "2").write_bytes(b"x" * 300_000)
+    (wal / name(9)).write_bytes(b"x" * 200_000)
+    (data / "pg_tblspc" / "16384").symlink_to(space)
+    (data / "pg_tblspc" / "16385").symlink_to(space)
+    assert 300_000 <= horizon.held_bytes(str(data)) < 400_000
+    (data / "pg_wal").symlink_to(wal)
+    assert 500_000 <= horizon.held_bytes(str(data)) < 600_000
+
+
+def test_what_lies_on_another_disk_makes_no_room_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").write_bytes(b"x" * 300_000)
+    (tmp_path / "elsewhere").write_bytes(b"x" * 300_000)
+    real = os.lstat
+
+    def look_at(path: str) -> SimpleNamespace:
+        entry = real(path)
+        return SimpleNamespace(st_dev=entry.st_dev + path.endswith("elsewhere"), st_ino=entry.st_ino, st_blocks=entry.st_blocks)
+
+    monkeypatch.setattr(horizon.os, "lstat", look_at)
+    assert 300_000 <= horizon.held_bytes(str(tmp_path)) < 400_000
