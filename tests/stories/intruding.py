@@ -13,7 +13,7 @@ from scheduling import REPOSITORIES
 
 _ARCHIVE = f"pgbackrest --stanza={STANZA} --pg1-path={{data}} --no-archive-async archive-push %p"
 _START = (
-    '/usr/lib/postgresql/{version}/bin/pg_ctl -D {data} -l {data}.log -w -o "-c config_file=/etc/postgresql/{version}/main/postgresql.conf '
+    '/usr/lib/postgresql/{version}/bin/pg_ctl -D {data} -l {data}/log -w -o "-c config_file=/etc/postgresql/{version}/main/postgresql.conf '
     "-c data_directory={data} -c port=5499 -c unix_socket_directories=/tmp -c listen_addresses= -c external_pid_file= "
     "-c archive_timeout=0 -c archive_command='{archive}'\" start"
 )
@@ -67,4 +67,4 @@ class Intruder:
 
     def remove(self) -> None:
         """Take it away."""
-        self.host.run(f"rm -rf {self.data} {self.data}.log")
+        self.host.run(["rm", "-rf", self.data])

@@ -237,7 +237,7 @@ def test_the_worst_reason_decides() -> None:
 def test_what_waits_on_a_server_that_is_down_is_told_beside_it() -> None:
     down = replace(GOOD, server=None, archiver=Archiver(waiting=3, oldest_waiting=NOW - 120))
     server, queue = reasons(down)
-    assert (server.topic, queue.topic) == ("server", "archiving")
+    assert (server.topic, queue.topic) == ("server", "waiting")
     assert (queue.reason, queue.command) == ("3 WAL segments wait on this host alone while no server archives", "pg_lsclusters")
     assert "  archiving    no server archives, 3 waiting, the oldest for 2 minutes" in lines(down)
     assert [one.topic for one in reasons(replace(down, archiver=Archiver()))] == ["server"]

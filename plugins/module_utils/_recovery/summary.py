@@ -104,7 +104,7 @@ def reasons(picture: Picture) -> Iterator[Verdict]:
         if picture.archiver.waiting:
             count = picture.archiver.waiting
             alone = f"{count} WAL segment{'s wait' if count > 1 else ' waits'} on this host alone while no server archives"
-            yield Verdict(False, alone, "pg_lsclusters", "archiving")
+            yield Verdict(False, alone, "pg_lsclusters", "waiting")
     elif picture.standby:
         yield Verdict(False, "a standby, which archives nothing itself; what protects it is its primary", site, "standby")
     else:

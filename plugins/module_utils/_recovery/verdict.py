@@ -26,7 +26,7 @@ SEGMENT_NAME = 24  # characters
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 STATUS, FULL, VERIFY = f"{TOOL} status", f"{TOOL} backup --type=full", f"{TOOL} verify"
 COLUMN = " " * 15
-ARCHIVING = ("archiver", "archiving", "stopped", "writer")  # topics of the summary that are faults
+ARCHIVING = ("archiver", "archiving", "stopped", "waiting", "writer")  # topics of the summary that are faults
 
 
 @dataclass(frozen=True)
