@@ -67,3 +67,42 @@ def test_a_valid_backup_of_which_not_every_file_is_valid_is_broken(version: str)
     text, changed = re.subn(r"total files checked: (\d+)", "total files checked: 9\\1", recorded(version, "clean")["stdout"], count=1)
     assert changed == 1
     assert len(parse(text).broken) == 1
+
+
+# --- the log names what the text only counts --------------------------------------------------------------------------
+
+SHA = "a" * 40
+ERROR = "raised from local-1 protocol: zst error: [-20] Data corruption detected\n          [FormatError] on 2 retries from 372-15412ms: zst error: [-20] Data corruption"
+
+
+def lost(*names: str) -> str:
+    return "".join(f"INFO: file missing '{name}'\n" for name in names)
+
+
+@pytest.mark.parametrize(
+    ("log", "named"),
+    [
+        (f"INFO: invalid checksum '17-1/0000000100000000/000000010000000000000003-{SHA}.zst'\n", "000000010000000000000003"),
+        (
+            f"P01   INFO: invalid result 17-1/0000000100000000/000000010000000000000003-{SHA}.zst: [29] {ERROR}",
+            "000000010000000000000003",
+        ),
+        (lost("17-1/a", "17-1/b", "17-1/c", "17-1/c"), "a, b, c"),
+        (lost("17-1/a", "17-1/b", "17-1/c", "17-1/d", "17-1/e"), "a, b, c and 2 more"),
+    ],
+)
+def test_the_broken_files_are_named(log: str, named: str) -> None:
+    begin = "INFO: verify command begin 2.55.1: --log-path=/var/log/pgbackrest\n"
+    (clause,) = parse(recorded("2.55.1", "flipped-wal")["stdout"], begin + log).broken
+    assert clause == f"1 of 19 WAL segments in the archive 17-1 are not valid (checksum invalid: 1): {named}"
+
+
+def test_each_file_is_named_with_the_backup_that_it_is_in() -> None:
+    text = recorded("2.55.1", "flipped-bundle")["stdout"]
+    label = re.search(r"backup: (\S+), status: invalid", text)
+    assert label
+    (clause,) = parse(
+        text, f"INFO: invalid checksum '{label[1]}/bundle/1'\nINFO: invalid checksum '{label[1]}_20261124-050304I/bundle/2'\n"
+    ).broken
+    assert clause == f"the backup {label[1]} is invalid (checksum invalid: 1): bundle/1"
+    assert parse(text, "INFO: stanza: axiomdb\n      status: error\n").broken == parse(text).broken

@@ -82,8 +82,8 @@ def read(stanza: str, number: int) -> Reading:
 
 
 def _read(stanza: str, number: int) -> Reading:
-    done = pgbackrest(stanza, ["verify", "--output=text", "--verbose"], [f"--repo={number}"])
-    found = verification.parse(done.stdout)
+    done = pgbackrest(stanza, ["verify", "--output=text", "--verbose"], [f"--repo={number}", "--log-level-stderr=info"])
+    found = verification.parse(done.stdout, done.stderr)
     broken = found.broken
     if done.code != 0:
         ended = f"pgbackrest verify ended with {done.code:03d}: {done.detail}"

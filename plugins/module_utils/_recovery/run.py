@@ -16,6 +16,7 @@ from typing import Any
 LOCK_HELD, CRYPTO = 50, 95
 PIECE = 1 << 20  # bytes of output that are read at once
 CERTIFICATE = ("the store's certificate is not trusted", "correct ca_certificate in pgbackrest_repositories, or renew the certificate")
+STDERR = "--log-level-stderr="
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # pgBackRest's exit codes that a user meets (source: its src/build/error/error.yaml), and what to type next.
@@ -139,7 +140,8 @@ def pgbackrest_stream(stanza: str, command: Sequence[str], options: Sequence[str
 
 def _words(stanza: str, command: Sequence[str], options: Sequence[str]) -> list[str]:
     scope = [f"--stanza={stanza}"] if stanza else []
-    return ["pgbackrest", *scope, "--log-level-console=off", "--log-level-stderr=warn", *options, *command]
+    told = [] if any(option.startswith(STDERR) for option in options) else [f"{STDERR}warn"]
+    return ["pgbackrest", *scope, "--log-level-console=off", *told, *options, *command]
 
 
 def meaning(completed: Completed) -> tuple[str, str]:

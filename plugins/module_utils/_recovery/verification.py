@@ -2,17 +2,22 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What `pgbackrest verify` found: its text, because its exit code is 0 for corruption, lost files and a wrong passphrase too.
 
-Source: `verify --output=text --verbose` of pgBackRest 2.45, 2.55 and 2.60.
+Source: `verify --output=text --verbose` of pgBackRest 2.45, 2.55 and 2.60. The text counts what is broken; only the log, at level
+info, names the files.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _COUNTS = re.compile(r"(missing|checksum invalid|size invalid|other): (\d+)")
 _SET = re.compile(r"backup: (\S+), status: ([a-z -]+?)(?:, total files checked: (\d+), total valid files: (\d+))?\s*$")
 _ARCHIVE = re.compile(r"archiveId: (\S+?),? total WAL checked: (\d+), total valid WAL: (\d+)")
+_FILE = re.compile(r"INFO: (?:invalid|file|missing)[a-z ]* '?([^/':\s]+)/([^':\s]+)", re.MULTILINE)
+_SEGMENT = re.compile(r"(?:.*/)?([0-9A-F]{24})-[0-9a-f]{40}(?:\.[a-z0-9]+)?")
+NAMED = 3
 HARMLESS = ("valid", "in-progress")
 
 
@@ -25,8 +30,8 @@ class Verification:
     broken: tuple[str, ...]
 
 
-def parse(text: str) -> Verification:
-    """Read the output. One that shows nothing that was looked at proves nothing, and is broken itself."""
+def parse(text: str, log: str = "") -> Verification:
+    """Read the output, and the names of broken files in the log. One that shows nothing that was looked at proves nothing."""
     sets = segments = valid = 0
     broken: list[str] = []
     subject = "the stanza"
@@ -57,4 +62,21 @@ def parse(text: str) -> Verification:
         broken.append("pgbackrest verify showed no backup that it looked at and found valid")
     if not broken and not segments:
         broken.append("pgbackrest verify showed no WAL segment that it looked at")
-    return Verification(sets, segments, tuple(broken))
+    files = _files(log)
+    return Verification(sets, segments, tuple(_named(clause, files) for clause in broken))
+
+
+def _files(log: str) -> dict[str, list[str]]:
+    """The broken files by the backup or the archive that they are in: a segment by its name, another by its path in there."""
+    found: dict[str, dict[str, None]] = {}
+    for place, path in _FILE.findall(log):
+        segment = _SEGMENT.fullmatch(path)
+        found.setdefault(place, {})[segment[1] if segment else path] = None
+    return {place: sorted(names) for place, names in found.items()}
+
+
+def _named(clause: str, files: Mapping[str, list[str]]) -> str:
+    words = clause.split()
+    names = next((names for place, names in files.items() if place in words), [])
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{clause}: {', '.join(names[:NAMED])}{more}" if names else clause
