@@ -79,11 +79,13 @@ class Verify:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, answers: list[str], sets: list[tuple[str, ...]], busy: bool = False) -> None:
         self.answers, self.sets, self.busy, self.codes = answers, sets, busy, [0]
+        self.log = ""
         monkeypatch.setattr(judging, "pgbackrest", self.run)
         monkeypatch.setattr(repository, "look", self.look)
 
-    def run(self, _stanza: str, _command: list[str], _options: list[str]) -> Completed:
-        return Completed("pgbackrest verify", self.codes[0], self.answers.pop(0), "ERROR: [103]: no valid repository")
+    def run(self, _stanza: str, _command: list[str], options: list[str]) -> Completed:
+        assert options == ["--repo=1", "--log-level-stderr=info"]
+        return Completed("pgbackrest verify", self.codes[0], self.answers.pop(0), f"{self.log}ERROR: [103]: no valid repository")
 
     def look(self, _stanza: str, _numbers: list[int], _options: list[str]) -> tuple[Any, ...]:
         labels = self.sets.pop(0)
@@ -104,6 +106,12 @@ def test_damage_is_read_once_and_the_exit_code_is_kept(monkeypatch: pytest.Monke
     Verify(monkeypatch, [text("flipped-bundle")], [("A",), ("A",)])
     reading = judging.read("axiomdb", 1)
     assert (reading.code, len(reading.broken)) == (0, 1)
+
+
+def test_what_verify_only_counts_is_named_by_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    verify = Verify(monkeypatch, [text("flipped-wal")], [("A",), ("A",)])
+    verify.log = f"INFO: invalid checksum '17-1/0000000100000000/000000010000000000000003-{'a' * 40}.zst'\n"
+    assert judging.read("axiomdb", 1).broken[0].endswith("(checksum invalid: 1): 000000010000000000000003")
 
 
 def test_what_an_expiry_took_away_meanwhile_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,3 +20,17 @@ def test_a_lock_that_nobody_holds_is_not_waited_for(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(run.time, "sleep", lambda _seconds: None)
     done = run.pgbackrest_when_free("axiomdb", ["backup"])
     assert (len(tried), done.code) == (tries, 0 if tries == 3 else LOCK_HELD)
+
+
+@pytest.mark.parametrize(("options", "levels"), [([], ["warn"]), (["--log-level-stderr=info"], ["info"])])
+def test_messages_have_one_level(monkeypatch: pytest.MonkeyPatch, options: list[str], levels: list[str]) -> None:
+    """pgBackRest refuses an option that is given twice."""
+    seen: list[str] = []
+
+    def take(words: list[str], user: str, env: object) -> Completed:
+        seen.extend(words)
+        return Completed("pgbackrest", 0, "", user)
+
+    monkeypatch.setattr(run, "run", take)
+    run.pgbackrest("axiomdb", ["verify"], options)
+    assert [word.partition("=")[2] for word in seen if word.startswith("--log-level-stderr")] == levels

@@ -105,4 +105,5 @@ def test_each_file_is_named_with_the_backup_that_it_is_in() -> None:
         text, f"INFO: invalid checksum '{label[1]}/bundle/1'\nINFO: invalid checksum '{label[1]}_20261124-050304I/bundle/2'\n"
     ).broken
     assert clause == f"the backup {label[1]} is invalid (checksum invalid: 1): bundle/1"
+    assert parse(text, f"INFO: invalid checksum '{label[1]}_20261124-050304I/bundle/2'\n").broken == parse(text).broken
     assert parse(text, "INFO: stanza: axiomdb\n      status: error\n").broken == parse(text).broken

@@ -148,7 +148,7 @@ def evidence_of(stanza: str, repository: Repository, timeline: int) -> Evidence:
     """The repository with its newest archive names and, above timeline 1, its own history file of that timeline."""
     repository = without_lost_backups(stanza, repository)
     listing = list_archive(stanza, repository, timeline) if repository.has_stanza else Listing()
-    if timeline == 1 or timeline not in listing.histories:
+    if timeline not in listing.histories:
         return Evidence(repository, listing)
     return Evidence(repository, listing, history(stanza, repository, timeline), _arrivals(stanza, repository, timeline))
 
