@@ -54,7 +54,7 @@ HERE = Here(NOW, "axiomdb", 1, None, 3000, 100 << 30, 0, "/var/lib/postgresql/17
 
 @dataclass(frozen=True)
 class Scene:
-    """What is there: segments of timeline 1 and 2 by number, sets, moments, ends that were read, snapshots, and the host."""
+    """What is there: segments of timeline 1 and 2 by number, sets, moments, ends that were read, snapshots, the host, histories."""
 
     numbers: tuple[int, ...] = tuple(range(3, 10))
     child: tuple[int, ...] = ()
@@ -63,12 +63,13 @@ class Scene:
     tails: tuple[Tail, ...] = ()
     snapshots: tuple[Snapshot, ...] = (POINT,)
     here: Here = HERE
+    histories: bool = True
 
     def outlook(self, number: int = 1, own: Iterable[int] = ()) -> Outlook:
         """The repository's outlook, with further segments that the host has."""
         repository = Repository(number, 0, "ok", databases=(Database(1, 7, "17"),), backups=self.backups)
         held = Holdings(SIZE).with_segments(1, self.numbers).with_segments(2, self.child).with_segments(self.here.timeline, own)
-        tree = tree_of({2: HISTORY} if self.child else {}, [1])
+        tree = tree_of({2: HISTORY} if self.child and self.histories else {}, held.timelines)
         return look_out(repository, held, tree, Seen(self.moments, self.tails))
 
     def ask(self, target: str, *others: Outlook, own: Iterable[int] = ()) -> Plan | Problem:

@@ -167,6 +167,40 @@ def test_the_repository_with_the_least_to_replay_is_chosen() -> None:
     assert found.notes[0].startswith(f"not from another repository: the time {DAY}11:45:00Z, ")
 
 
+def test_the_repository_that_goes_farthest_is_chosen_for_latest_and_immediate() -> None:
+    behind = replace(WELL, numbers=tuple(range(3, 8))).outlook(2)
+    assert WELL.planned("latest", behind).repository == 1
+    older = replace(WELL, backups=(OLD,)).outlook(2)
+    assert WELL.planned("immediate", older).backup == NEW.label
+    scene = replace(WELL, numbers=tuple(range(3, 8)))
+    assert scene.planned("latest", WELL.outlook(2)).lsn == "0/A000000"
+    assert replace(WELL, backups=(OLD,)).planned("immediate", WELL.outlook(2)).backup == NEW.label
+
+
+@pytest.mark.parametrize("target", ["latest", "lsn:0/7000100", f"time:{DAY}11:20:00Z", "xid:2500"])
+def test_a_repository_left_behind_on_an_abandoned_timeline_is_not_chosen_when_no_server_answers(target: str) -> None:
+    dead = replace(FORKED, here=replace(HERE, now=clock("13:00:00"), timeline=0))
+    found = dead.planned(target, WELL.outlook(2))
+    assert (found.repository, found.timeline) == (1, 2)
+    assert "not from another repository: nothing of timeline 2 in repository 2" in found.notes
+
+
+def test_a_timeline_without_its_history_is_refused_but_for_the_end_of_a_set() -> None:
+    late = backup("20261122-123000F", 9, "12:30:00")
+    late = replace(late, wal_stop="000000020000000000000009")
+    scene = replace(FORKED, backups=(OLD, NEW, late))
+    assert scene.planned("latest").timeline == 2
+    lost = replace(scene, histories=False)
+    push = "sudo -u postgres pgbackrest --stanza=axiomdb archive-push /var/lib/postgresql/17/main/pg_wal/00000002.history"
+    said = "Found no 00000002.history in repository 1; expected it there: without it PostgreSQL recovers along no timeline but the first. "
+    for target in ("latest", "lsn:0/9000200", f"time:{DAY}12:35:00Z"):
+        assert lost.refused(target) == f"{said}Next: {push}"
+        assert replace(lost, here=replace(lost.here, timeline=0)).refused(target) == f"{said}Next: type backup:{late.label}"
+    assert lost.planned(f"backup:{late.label}").backup == lost.planned("immediate").backup == late.label
+    told = lines([lost.outlook()], 2, NOW)
+    assert "  BROKEN       repository 1: 00000002.history is missing; of timeline 2 only the ends of its sets can be recovered" in told
+
+
 def test_a_repository_that_cannot_be_read_is_told_and_none_at_all_is_refused() -> None:
     dark = Outlook(unreadable(2, "nothing is mounted on /srv", "mount /srv"), WELL.outlook().holdings)
     assert WELL.planned("latest", dark).notes == ("repository 2 could not be read: nothing is mounted on /srv",)

@@ -73,6 +73,7 @@ class Archives:
 
 def plan(target: Target, archives: Archives, here: Here) -> Plan | Problem:
     """The plan for a target, or the reason why there is none with the nearest target that there is a plan for."""
+    newest = max((max(one.windows, default=0) for one in archives.outlooks), default=0)
     choices: list[tuple[Outlook, Choice]] = []
     problems: list[Problem] = []
     notes = []
@@ -83,7 +84,10 @@ def plan(target: Target, archives: Archives, here: Here) -> Plan | Problem:
             continue
         if outlook.windows and 0 < here.timeline < max(outlook.windows):
             notes.append(f"repository {number} has timeline {max(outlook.windows)}, above this server's timeline {here.timeline}")
-        found = _choose(target, archives.with_host.get(number, outlook), archives.snapshots, here)
+        # Of a server that does not answer the newest timeline counts, and not that of a repository which was left behind.
+        asked = replace(here, timeline=here.timeline or newest)
+        found = _choose(target, archives.with_host.get(number, outlook), archives.snapshots, asked)
+        found = _without_history(found, number, here) or found
         if isinstance(found, Problem):
             problems.append(found)
         else:
@@ -91,9 +95,25 @@ def plan(target: Target, archives: Archives, here: Here) -> Plan | Problem:
     if not choices:
         return problems[0] if problems else _nothing_to_look_at(archives, here)
     plans = [_plan(target, outlook, archives.with_host.get(outlook.repository.number, outlook), one, here) for outlook, one in choices]
-    best = min(plans, key=lambda one: (one.segments, one.repository))
+    best = min(plans, key=lambda one: (-_reached(target, one), one.segments, one.repository))
     room = _no_room(best, here)
     return room or _with_notes(best, [*notes, *(f"not from another repository: {one.found}" for one in problems)])
+
+
+def _reached(target: Target, found: Plan) -> int:
+    """How far a plan goes, where that depends on the repository."""
+    return Lsn.parse(found.lsn).position if target.kind in (LATEST, IMMEDIATE) else 0
+
+
+def _without_history(found: Choice | Problem, number: int, here: Here) -> Problem | None:
+    """Why a recovery along this timeline cannot begin: PostgreSQL wants its history file, except for the end of a set."""
+    if isinstance(found, Problem) or found.kind == reach.IMMEDIATELY or not found.window.lost:
+        return None
+    name = f"{found.window.timeline:08X}.history"
+    push = f"sudo -u postgres pgbackrest --stanza={here.stanza} archive-push {here.directory}/pg_wal/{name}"
+    at_home = here.directory and here.timeline >= found.window.timeline
+    expected = "it there: without it PostgreSQL recovers along no timeline but the first"
+    return Problem(f"no {name} in repository {number}", expected, push if at_home else f"type backup:{found.backup.label}")
 
 
 def _choose(target: Target, outlook: Outlook, snapshots: Sequence[Snapshot], here: Here) -> Choice | Problem:

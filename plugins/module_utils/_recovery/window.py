@@ -142,12 +142,13 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Window:
-    """What can be recovered on the path to one timeline."""
+    """What can be recovered on the path to one timeline. `lost`: its history file is."""
 
     timeline: int
     path: Path
     stretches: tuple[Stretch, ...]
     holes: tuple[Hole, ...]
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def look_out(repository: Repository, holdings: Holdings, tree: Tree, seen: Seen 
     """The windows of every timeline that the archive or a set is on."""
     sets, broken = _judge_sets(repository.current_backups, holdings, tree)
     timelines = {*holdings.timelines, *sets, *tree.paths}
-    windows = {timeline: _window(timeline, holdings, tree.path(timeline), sets, seen) for timeline in sorted(timelines)}
+    windows = {timeline: _window(timeline, holdings, tree, sets, seen) for timeline in sorted(timelines)}
     held = {timeline: window for timeline, window in windows.items() if window.stretches or window.holes or timeline in holdings.timelines}
     return Outlook(repository, holdings, held, tuple(broken))
 
@@ -252,7 +253,8 @@ def name_of(path: Path, number: int, size: int) -> str:
     return Segment(timeline, number, size).name
 
 
-def _window(timeline: int, holdings: Holdings, path: Path, sets: Mapping[int, list[_Set]], seen: Seen) -> Window:
+def _window(timeline: int, holdings: Holdings, tree: Tree, sets: Mapping[int, list[_Set]], seen: Seen) -> Window:
+    path = tree.path(timeline)
     runs = runs_on(path, holdings)
     usable = [one for step in path for one in sets.get(step.timeline, ()) if step.covers(one.stop)]
     usable.sort(key=lambda one: one.stop)
@@ -266,7 +268,7 @@ def _window(timeline: int, holdings: Holdings, path: Path, sets: Mapping[int, li
     stretches = tuple(
         _stretch(runs[place], found, path, left, holdings.size, moments, seen.tails) for place, found in sorted(by_run.items())
     )
-    return Window(timeline, path, stretches, _holes(runs, path, usable, holdings.size))
+    return Window(timeline, path, stretches, _holes(runs, path, usable, holdings.size), timeline in tree.lost)
 
 
 def _on_path(path: Path, moments: Iterable[Moment]) -> list[Moment]:
