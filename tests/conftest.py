@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import hypothesis
@@ -16,6 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 TIERS = ("ci", "torture")
 BEGUN = pytest.StashKey[float]()
+EXAMPLES = "examples"
 
 # `make torture` gives hypothesis a seed; without one it is derandomized, so that each run tries the same examples.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None)
@@ -60,6 +63,16 @@ def _tier(item: pytest.Item) -> str:
     return "torture" if "torture" in names else "ci"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note on how many examples a property held: hypothesis may stop before the number that it was given."""
+    report = yield
+    told = getattr(item, "hypothesis_statistics", "")
+    if report.when == "call" and told:
+        report.user_properties.append((EXAMPLES, sum(int(count) for count in re.findall(r"(\d+) passing", told))))
+    return report
+
+
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
     """A random generator of this test's own: the same in each run with the same seed."""
@@ -79,6 +92,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     if directory is None:
         return
     stats = terminalreporter.stats
+    passed = {report.nodeid: dict(report.user_properties) for report in stats.get("passed", []) if report.when == "call"}
     outcomes = ("passed", "failed", "error", "skipped", "deselected")
     changed = [line[3:] for line in _git("status", "--porcelain").splitlines() if not line[3:].startswith("benchmarks/results/")]
     result = {
@@ -89,6 +103,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         "exit_code": int(exitstatus),
         "seconds": round(time.time() - config.stash[BEGUN]),
         **{outcome: len(stats.get(outcome, [])) for outcome in outcomes},
+        "examples": {name: noted[EXAMPLES] for name, noted in sorted(passed.items()) if EXAMPLES in noted},
         "not_passed": sorted({report.nodeid for key in ("failed", "error", "skipped") for report in stats.get(key, [])}),
     }
     path = ROOT / directory / f"{result['tier']}-{str(result['commit'])[:12]}-{result['seed']}.json"

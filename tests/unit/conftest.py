@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 FEW, MANY, MOST = 100, 5_000, 50_000
-COMPUTED = ("test_history.py", "test_holdings.py", "test_window.py", "test_truth.py")
+COMPUTED = ("test_wal.py", "test_history.py", "test_holdings.py", "test_window.py", "test_reaching.py", "test_truth.py")
 HERE = Path(__file__).resolve().parent
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 RECORDED = Path(__file__).parent / "recorded"
 TWO = "1\t0/3000100\tno recovery target specified\n"
+LENGTH = 24  # bytes of a timeline in the slow model
 THREE = f"{TWO}\n# a comment\n2\t0/5000000\tbefore 2026-11-22 08:21:21.054628+00\n"
 
 
@@ -95,3 +97,57 @@ def test_a_written_history_is_read_again(rows: list[tuple[int, int]]) -> None:
         expected.append(Step(timeline, Lsn(begin), Lsn(position)))
         text += f"{timeline}\t{Lsn(position)}\treason {length}\n"
     assert parse_history(text, timeline + 1) == (*expected, Step(timeline + 1, Lsn(position)))
+
+
+@dataclass(frozen=True)
+class Owners:
+    """A tree of forks, (parent, position) by child, and of each timeline who wrote each byte of it. Nothing is older than byte 0."""
+
+    forks: dict[int, tuple[int, int]]
+
+    def owners(self, timeline: int) -> list[int]:
+        """Byte by byte up to the longest: what the parent had before the fork, and then the timeline's own."""
+        if timeline not in self.forks:
+            return [timeline] * LENGTH
+        parent, begin = self.forks[timeline]
+        return [*self.owners(parent)[:begin], *[timeline] * (LENGTH - begin)]
+
+    def text(self, timeline: int) -> str:
+        """The history file as PostgreSQL writes it: that of the parent, and a line."""
+        parent, begin = self.forks.get(timeline, (0, 0))
+        return f"{self.text(parent)}{parent}\t{Lsn(begin)}\tno recovery target specified\n" if parent else ""
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> Owners:
+    forks, number = {}, 1
+    for step in draw(st.lists(st.integers(1, 3), max_size=6)):
+        parents = [1, *forks]
+        number += step
+        forks[number] = draw(st.sampled_from(parents)), draw(st.integers(0, LENGTH))
+    return Owners(forks)
+
+
+@given(trees(), st.sets(st.integers(2, 19)))
+def test_a_path_says_of_each_byte_who_wrote_it(tree: Owners, lost: set[int]) -> None:
+    found = tree_of({one: tree.text(one) for one in tree.forks if one not in lost}, [1, *tree.forks])
+    assert found.lost == {one for one in tree.forks if one in lost}
+    for timeline in {1, *tree.forks} - lost:
+        path = found.path(timeline)
+        owners = [[step.timeline for step in path if step.begin.position <= byte and step.covers(Lsn(byte + 1))] for byte in range(LENGTH)]
+        assert owners == [[one] for one in tree.owners(timeline)]
+        assert path[-1].timeline == timeline
+
+
+@given(trees(), st.sets(st.integers(2, 19)))
+def test_what_a_later_history_tells_of_a_lost_one_is_true(tree: Owners, lost: set[int]) -> None:
+    found = tree_of({one: tree.text(one) for one in tree.forks if one not in lost}, [1, *tree.forks])
+    for timeline in found.lost:
+        told = [found.path(one) for one in tree.forks if one not in lost and any(step.timeline == timeline for step in found.path(one))]
+        if told:
+            owners = tree.owners(timeline)
+            for step in found.path(timeline):
+                end = LENGTH if step.end is None else step.end.position
+                assert set(owners[step.begin.position : end]) <= {step.timeline}
+        else:
+            assert found.path(timeline) == (Step(timeline, Lsn(0)),)

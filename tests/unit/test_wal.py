@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from _recovery.wal import DEFAULT_SEGMENT_SIZE, Lsn, Segment, check_segment_size
+from _recovery.wal import DEFAULT_SEGMENT_SIZE, Lsn, Segment, check_segment_size, sizes_that_fit
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -163,6 +163,31 @@ def test_names_sort_by_timeline_and_then_by_position(left: int, right: int, left
     one, other = Segment.containing(Lsn(left), left_tli, size), Segment.containing(Lsn(right), right_tli, size)
     assert (one.name < other.name) == ((left_tli, left // size) < (right_tli, right // size))
     assert (one < other) == (one.name < other.name)
+
+
+@given(positions, timelines, sizes, st.booleans())
+@example(2**32, 1, 2**20, True)
+def test_the_sizes_that_fit_are_those_with_which_the_model_counts_so(position: int, timeline: int, size: int, whole: bool) -> None:
+    position -= position % size if whole else 0
+    name = model_name(max(0, position - 1), timeline, size)
+    model = {one for one in SIZES if name in (model_name(position, timeline, one), model_name(max(0, position - 1), timeline, one))}
+    assert sizes_that_fit(name, Lsn(position)) == model
+    assert size in model
+
+
+@given(timelines, st.integers(0, 2**32 - 1), st.integers(0, 2**13), sizes)
+@example(1, 0, 2**12 - 1, 2**20)
+@example(1, 0, 2**12, 2**20)
+def test_a_name_is_read_when_the_model_writes_it(timeline: int, log: int, index: int, size: int) -> None:
+    name = "".join(digits(number) for number in (timeline, log, index))
+    begin = log * 2**32 + index * size
+    if index * size < 2**32:
+        assert model_name(begin, timeline, size) == name
+        segment = Segment.parse(name, size)
+        assert (segment.start.position, segment.end.position) == (begin, begin + size)
+    else:
+        with pytest.raises(ValueError, match="its last part is below"):
+            Segment.parse(name, size)
 
 
 @pytest.mark.parametrize(
