@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 from .archive import Holdings, Run, merged
 from .catalog import Backup, Repository
@@ -22,6 +22,7 @@ from .waldump import Dump
 
 HEADER = 40  # bytes before the first record of a segment
 SAFE = 1  # seconds after a backup's end as pgBackRest tells it
+_LSN = attrgetter("lsn")
 
 
 @dataclass(frozen=True)
@@ -195,8 +196,9 @@ def _judge_sets(backups: Iterable[Backup], holdings: Holdings, tree: Tree) -> tu
             broken.append(Broken(backup.label, "pgBackRest does not say which WAL it needs"))
             continue
         found = _place(backup, holdings.size)
-        own = runs.setdefault(backup.timeline, runs_on(tree.path(backup.timeline), holdings))
-        missing = tuple(gaps(own, found.first, found.last))
+        if backup.timeline not in runs:
+            runs[backup.timeline] = runs_on(tree.path(backup.timeline), holdings)
+        missing = tuple(gaps(runs[backup.timeline], found.first, found.last))
         if backup.error:
             broken.append(Broken(backup.label, "files of it are lost" if backup.lost else "it has pages with wrong checksums"))
         elif missing:
@@ -307,7 +309,7 @@ def _stretch(
     owner = next(step.timeline for step in reversed(path) if step.begin.position // size <= numbers[1])
     tail = next((one for one in tails if (one.timeline, one.number) == (owner, numbers[1])), None)
     first, end = sets[0].stop, Segment(owner, numbers[1], size).end
-    inside = [one for one in moments if first <= one.lsn <= end]
+    inside = moments[bisect_left(moments, first, key=_LSN) : bisect_right(moments, end, key=_LSN)]
     forks = tuple(_forks(first, end, left, inside, sets))
     spans = _spans(sets[0].backup.stopped + SAFE, first, forks, inside)
     complete = max((one.time for one in inside if not forks or one.lsn > forks[-1].lsn), default=None)
