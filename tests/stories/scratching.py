@@ -36,6 +36,13 @@ create table theirs (number int);
 create subscription theirs connection 'host=127.0.0.1 port=9 dbname=none' publication none with (connect = false, slot_name = 'theirs');
 alter subscription theirs enable;
 """
+_SETTINGS = "select md5(string_agg(concat_ws('|', name, setting, source, sourcefile, pending_restart), ',' order by name)) from pg_settings"
+# Every file of the host is compared by name, but for those that come and go on an idle one: logs, locks, what servers keep for themselves.
+_RESTLESS = " ".join(
+    f"-path '{path}' -prune -o"
+    for path in ("/proc", "/sys", "/tmp", "/var/tmp", "/var/log", "/run/systemd/*", "/run/log", "/run/user", "/run/utmp")
+    + ("/var/lib/postgresql/*/main/*/*", "/var/lib/postgresql/*/main/*.pid", "/var/cache/*", "/var/lib/apt/*", "*/__pycache__")
+)
 _QUIET_PLACES = ("/etc", "/opt", SPACE, "/srv/pushed", "/var/lib/pgbackrest", HOME)
 
 
@@ -84,19 +91,21 @@ def answer(run: Run) -> dict[str, Any]:
 
 
 def footprint(host: Host, server: bool = True) -> dict[str, Any]:
-    """What copies must leave as it was: files, the live server's settings and start, processes, shared memory, scopes."""
+    """What copies must leave as it was: files, the live server's settings, archiver and start, processes, shared memory, scopes."""
     shown = {
         "processes": "pgrep -af '[a]xiomdb-scratch|[s]cratch make' || true",
         "memory": "awk '{print $1, $2}' /proc/sysvipc/shm; ls /dev/shm",
         "scopes": "systemctl list-units --all --plain --no-legend 'axiomdb-*.scope'",
         "runtime": "find /run/postgresql -type s",
+        "names": f"find / /run -xdev {_RESTLESS} -print | sort",
     }
     found: dict[str, Any] = {name: host.run(command).stdout for name, command in shown.items()}
     # Docker writes the address of a container into it whenever that starts.
     found["files"] = {path: entry for path, entry in host.tree(*_QUIET_PLACES).items() if path != "/etc/hosts"}
     if server:
         found["started"] = started(host)
-        found["settings"] = host.sql("select md5(string_agg(name || setting, ',' order by name)) from pg_settings")
+        found["settings"] = host.sql(_SETTINGS)
+        found["archiver"] = host.sql("select archived_count, last_archived_wal, failed_count from pg_stat_archiver")
     return found
 
 

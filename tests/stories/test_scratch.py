@@ -13,6 +13,13 @@ from scratching import HOME, ROWS, SPACE, Source, answer, begin, changed, crash,
 
 pytestmark = pytest.mark.xdist_group("copies")
 
+# Where a maker is: at its beginning, at the restore, with a server that recovers, with one that is asked.
+MOMENTS = (
+    "pgrep -f '[s]cratch make'",
+    "pgrep -f '[p]g1-path=.*/data .* restore$'",
+    "pgrep -f '[a]xiomdb/scratch/.*/data'",
+    "pgrep -f '[p]ostgres: axiomdb-scratch-.*SELECT'",
+)
 GONE = "! pgrep -f '[p]ostgres: axiomdb-scratch-|[a]xiomdb/scratch/.*/data'"
 
 
@@ -136,6 +143,15 @@ def test_memory_is_bounded_and_nobody_waits_for_a_copy(system: str, source: Sour
     source.host.run([TOOL, "watch"])
 
 
+def test_a_query_that_wants_more_memory_than_the_setting_is_refused(system: str, source: Source) -> None:
+    before = footprint(source.host)
+    hungry = ["select length(repeat('x', 400000000))"]
+    assert answer(make(source.host, "--memory=1024", sql=hungry))["answers"] == ["400000000\n"]
+    run = make(source.host, "--memory=256", sql=hungry)
+    assert run.rc == 1 and "out of memory" in run.output, run.output
+    assert changed(before, footprint(source.host)) == {}
+
+
 def test_a_killed_maker_takes_its_server_along_and_the_watch_takes_the_rest(system: str, source: Source) -> None:
     before = footprint(source.host)
     maker = begin(source.host)
@@ -190,12 +206,16 @@ def test_a_maker_that_is_told_to_end_removes_its_copy_itself(system: str, source
 
 @pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.tier("torture"))])
 def test_makers_killed_at_any_moment_leave_nothing(system: str, times: int, source: Source, rng: random.Random) -> None:
+    """In turn while it looks, restores, recovers and answers; every second removal is killed too, and the next one ends it."""
     before = footprint(source.host)
-    for _kill in range(times):
+    for kill in range(times):
         maker = begin(source.host, *words_of(source, "name"), sleeping=False)
-        source.host.run(f"sleep {rng.uniform(0.2, 5):.3f}")
+        wait_for(source.host, MOMENTS[(kill + 1) % len(MOMENTS)])
+        source.host.run(f"sleep {rng.uniform(0, 0.7):.3f}")
         maker.kill()
         maker.wait()
+        if kill % 2:
+            source.host.run(f"timeout -s KILL {rng.uniform(0.2, 0.9):.3f} {TOOL} scratch sweep", check=False)
         source.host.run([TOOL, "scratch", "sweep"])
         wait_for(source.host, GONE)
         assert changed(before, footprint(source.host)) == {}
@@ -215,4 +235,4 @@ def test_a_reboot_leaves_only_what_was_kept(system: str, source: Source) -> None
     assert len(host.run(f"ls {HOME}").stdout.split()) == 2
     host.run([TOOL, "scratch", "remove", name])
     after = footprint(host, server=False)
-    assert changed(before, after, but=("memory", "runtime")) == {}
+    assert changed(before, after, but=("memory", "runtime", "names")) == {}

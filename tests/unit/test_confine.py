@@ -54,3 +54,11 @@ def test_a_child_ends_with_its_maker() -> None:
         said = {process.stdout.readline().strip(), process.stdout.readline().strip()}
         process.kill()
         assert "1" in said and process.stdout.read() == "", "the child went on"
+
+
+def test_a_process_that_wants_more_memory_than_the_bound_does_not_get_it() -> None:
+    code = "import sys; print(len(bytes(200 << 20)))"
+    for memory, ended in ((100 << 20, 1), (400 << 20, 0), (0, 0)):
+        done = subprocess.run([*confine.calm("QUIT", memory), sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.returncode == ended, done.stderr
+        assert ended == 0 or "MemoryError" in done.stderr

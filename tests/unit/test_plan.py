@@ -191,7 +191,9 @@ def test_a_timeline_without_its_history_is_refused_but_for_the_end_of_a_set() ->
     scene = replace(FORKED, backups=(OLD, NEW, late))
     assert scene.planned("latest").timeline == 2
     lost = replace(scene, histories=False)
-    push = "sudo -u postgres pgbackrest --stanza=axiomdb archive-push /var/lib/postgresql/17/main/pg_wal/00000002.history"
+    push = (
+        "sudo -u postgres pgbackrest --stanza=axiomdb --no-archive-async archive-push /var/lib/postgresql/17/main/pg_wal/00000002.history"
+    )
     said = "Found no 00000002.history in repository 1; expected it there: without it PostgreSQL recovers along no timeline but the first. "
     for target in ("latest", "lsn:0/9000200", f"time:{DAY}12:35:00Z"):
         assert lost.refused(target) == f"{said}Next: {push}"

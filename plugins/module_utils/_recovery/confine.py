@@ -29,6 +29,10 @@ def enter_scope(name: str, memory: int) -> None:
     os.execvp("systemd-run", [*scope, *bounds, "--", sys.executable, *sys.argv])
 
 
-def calm(signal: str = "") -> list[str]:
-    """Words before a command that let it wait for others; with `signal` it gets that one when the thread that started it ends."""
-    return [*_CALM, *(["setpriv", "--pdeathsig", signal, "--"] if signal else [])]
+def calm(signal: str = "", memory: int = 0) -> list[str]:
+    """Words before a command that let it wait for others; with `signal` it gets that one when the thread that started it ends.
+
+    With `memory` none of its processes has more than so many bytes of its own, also where no scope bounds them together.
+    """
+    bound = ["prlimit", f"--data={memory}", "--"] if memory else []
+    return [*_CALM, *(["setpriv", "--pdeathsig", signal, "--"] if signal else []), *bound]

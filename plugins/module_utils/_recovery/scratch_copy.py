@@ -184,7 +184,10 @@ def _start(goal: Goal, wish: Wish, source: Source, entry: Entry, keep: bool) -> 
     for path, text in decisions.files(values, layout).items():
         Path(path).write_text(text, encoding="utf-8")
     Path(layout.data, decisions.signal_file(goal)).touch()
-    command = [*confine.calm("" if keep else "QUIT"), *decisions.server_command(source.version, layout)]
+    command = [
+        *confine.calm("" if keep else "QUIT", decisions.memory_of_a_process(wish)),
+        *decisions.server_command(source.version, layout),
+    ]
     environment = {"PATH": PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/var/lib/postgresql"}
     with Path(layout.log).open("ab") as log:
         return subprocess.Popen(
