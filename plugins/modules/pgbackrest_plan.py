@@ -65,6 +65,8 @@ plan:
     timeline: {description: The timeline that is recovered along., type: int, returned: success, sample: 1}
     kind: {description: "pgBackRest's type of the recovery; a target behind the last commit becomes an LSN, V(latest) a standby.",
       type: str, returned: success, sample: time}
+    value: {description: "pgBackRest's target, empty where the type needs none.", type: str, returned: success,
+      sample: "2026-11-22 13:30:00.000000+00"}
     options: {description: The options of pgbackrest restore., type: list, elements: str, returned: success,
       sample: ["--repo=1", "--set=20261122-020001F", "--type=time", "--target=2026-11-22 13:30:00.000000+00", "--target-timeline=1"]}
     command: {description: The same as one line., type: str, returned: success, sample: "--repo=1 --set=20261122-020001F --type=immediate"}

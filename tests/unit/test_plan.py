@@ -117,6 +117,27 @@ def test_before_the_time_of_the_only_commit_behind_a_fork_stops_at_that_commit()
     assert scene.planned(f"time:{DAY}12:20:00Z").lsn == "0/8000300"
 
 
+def test_the_lsn_of_an_idle_time_needs_no_segment_behind_it() -> None:
+    stop = Lsn.parse("0/8000300")
+    tail = Tail(1, 9, beat("12:00:05", "0/8000200"), stop, stop)
+    scene = replace(READ, moments=(*BEATS[:2], beat("12:00:05", "0/8000200"), Moment(NOW, LAST, 1)), tails=(tail,))
+    assert scene.planned(f"time:{DAY}12:00:10Z").last_segment[-2:] == "08"
+    idle = replace(scene, numbers=tuple(range(3, 9)), here=replace(HERE, lsn=Lsn.parse("0/9000028")))
+    assert idle.planned(f"time:{DAY}12:00:10Z", own=(9,)).only_here == ()
+
+
+def test_latest_reaches_behind_the_last_record_that_was_read_or_as_far_as_the_server_writes() -> None:
+    assert WELL.planned("latest").lsn == "0/A000000"
+    assert READ.planned("latest").lsn == "0/9000318"
+    live = replace(READ, here=replace(HERE, lsn=LAST))
+    assert live.planned("latest").lsn == "0/9000300"
+    assert replace(WELL, here=live.here).planned("latest").lsn == "0/9000300"
+    switched = replace(live, here=replace(HERE, lsn=Lsn.parse("0/A000028")), tails=(replace(TAIL, number=10),))
+    assert switched.planned("latest", own=(10,)).lsn == "0/9000318"
+    at_the_end = replace(READ, tails=(replace(TAIL, last=Lsn.parse("0/9FFFFF0")),))
+    assert at_the_end.planned("latest").lsn == "0/A000000"
+
+
 def test_a_set_that_says_nothing_of_transactions_is_not_taken_for_one() -> None:
     scene = replace(WELL, backups=(OLD, replace(NEW, annotations={})))
     assert scene.planned("xid:2500").backup == OLD.label

@@ -129,6 +129,11 @@ def with_host(sight: Sight, outlook: Outlook, more: Seen = NOTHING) -> Outlook:
     return look_out(outlook.repository, holdings, sight.trees[outlook.repository.number], Seen(moments, more.tails))
 
 
+def archived(sight: Sight) -> Sight:
+    """The same without the WAL that only this host has, as of a host that is lost."""
+    return replace(sight, here=replace(sight.here, lsn=None), local=())
+
+
 def foresee(target: Target, sight: Sight) -> Plan | Problem:
     """The plan for a target; for a time or an LSN the end of the WAL is read first."""
     snapshots = tuple(found_in(one.repository for one in sight.outlooks))

@@ -29,7 +29,8 @@ UNKNOWN_SECONDS = "no restore was measured yet"
 class Plan:
     """What a recovery will do. Sizes in bytes; `free`, `seconds` are None where nobody knows.
 
-    `options` are those of pgbackrest restore. Replay ends before `lsn` where that is known, and at a commit later than `time`.
+    `options` are those of pgbackrest restore, `kind` and `value` its type and target. Replay ends before `lsn` where that is known,
+    and at a commit later than `time`.
     `only_here` are segments that no repository has yet: they must be saved before anything else. `notes` are for whoever confirms.
     """
 
@@ -38,6 +39,7 @@ class Plan:
     backup: str
     timeline: int
     kind: str
+    value: str
     options: tuple[str, ...]
     lsn: str
     time: str
@@ -129,6 +131,8 @@ def end_to_read(target: Target, window: Window) -> Stretch | None:
     """The stretch whose end decides about a target by what its WAL itself says; None for a target that needs no such look."""
     if target.kind == TIME and target.time is not None:
         return window.stretches[reach_time.place_of(window, target.time.timestamp())]
+    if target.kind == LATEST:
+        return window.stretches[-1]
     if target.kind == LSN and target.lsn is not None:
         lsn = target.lsn
         return next((one for one in reversed(window.stretches) if one.first <= lsn), None)
@@ -156,6 +160,7 @@ def _plan(target: Target, outlook: Outlook, whole: Outlook, choice: Choice, here
         choice.backup.label,
         choice.window.timeline,
         choice.kind,
+        choice.value,
         _options(outlook.repository.number, choice),
         str(choice.lsn) if choice.lsn else "",
         choice.time,

@@ -18,6 +18,7 @@ from .window import Hole, Outlook, Stretch, Window
 STANDBY, IMMEDIATELY, AT_LSN, AT_NAME, AT_XID = "standby", "immediate", "lsn", "name", "xid"
 XID_START, XID_STOP = "axiomdb-xid-start", "axiomdb-xid-stop"
 NAMES_SHOWN = 3
+SMALLEST = 24  # bytes of a record
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,15 @@ def of_latest(target: Target, outlook: Outlook, here: Here) -> Choice | Problem:
     if backup is None:
         return unknown_set(target, outlook, stretch.sets)
     notes = [f"{say(hole)}: what was committed after it is not recovered" for hole in behind(window, stretch)[:1]]
-    end = min(stretch.end, here.lsn) if here.lsn and window.timeline == here.timeline else stretch.end
+    end = _end_of(stretch, here.lsn if window.timeline == here.timeline else None)
     return Choice(window, backup, STANDBY, "", False, end, end, notes=tuple(notes))
+
+
+def _end_of(stretch: Stretch, live: Lsn | None) -> Lsn:
+    """What replay has to reach to have all of a stretch: where a server writes in it, else behind the beginning of its last record."""
+    end = min(stretch.end, live or stretch.end)
+    last = stretch.tail.last if stretch.tail else None
+    return end if last is None or last == live else min(stretch.end, Lsn(last.position + SMALLEST))
 
 
 def of_immediate(target: Target, outlook: Outlook, here: Here) -> Choice | Problem:

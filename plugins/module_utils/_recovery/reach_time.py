@@ -8,12 +8,13 @@ A time at or after the newest one is planned as the LSN where the WAL is complet
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import datetime
 
 from .problem import Problem
 from .reach import AT_LSN, Choice, Here, behind, newest_set, say, stop_of, unknown_set, window_of
 from .summary import moment
-from .target import Target, iso
+from .target import Target, exact, iso
+from .wal import Lsn
 from .window import SAFE, Fork, Outlook, Stretch, Window
 
 AT_TIME = "time"
@@ -72,20 +73,19 @@ def _at_the_end(target: Target, time: float, what: str, outlook: Outlook, window
         found = f"{what}, beyond a hole of repository {outlook.repository.number}: {say(lost[0])}, and no backup was taken after it"
         return Problem(found, _expected(stretch), f"type {_nearest(stretch)} or latest")
     if stretch.complete is not None and time > stretch.complete:
-        return _future(f"{what}, up to which the WAL is not known to be complete: that is known until {_exact(stretch.complete)}", stretch)
+        return _future(f"{what}, up to which the WAL is not known to be complete: that is known until {exact(stretch.complete)}", stretch)
     tail = stretch.tail
     if tail is None or tail.commit is None or tail.stop is None or stretch.complete is None or time < tail.commit.time:
-        known = (
-            "the newest commit in the WAL is unknown" if stretch.latest is None else f"no commit is known after {_exact(stretch.latest)}"
-        )
+        known = "the newest commit in the WAL is unknown" if stretch.latest is None else f"no commit is known after {exact(stretch.latest)}"
         return Problem(f"{what}; {known}", _expected(stretch), f"type {_nearest(stretch)} or latest")
     if target.exclusive and time == tail.commit.time:
         return _at_time(target, time, window, stretch, outlook)
     backup = newest_set(stretch, target, lambda one: stop_of(one) <= (tail.stop or stop_of(one)) and one.stopped + SAFE <= time)
     if backup is None:
         return unknown_set(target, outlook, stretch.sets)
-    note = f"nothing was committed from {_exact(tail.commit.time)} until {what}: planned as the LSN {tail.stop}, where the WAL then ended"
-    return Choice(window, backup, AT_LSN, str(tail.stop), True, stretch.end, tail.stop, _iso_of(target), (note,))
+    note = f"nothing was committed from {exact(tail.commit.time)} until {what}: planned as the LSN {tail.stop}, where the WAL then ended"
+    needs = min(Lsn(tail.stop.position + 1), stretch.end)
+    return Choice(window, backup, AT_LSN, str(tail.stop), True, needs, tail.stop, _iso_of(target), (note,))
 
 
 def _asked(target: Target) -> datetime:
@@ -98,10 +98,6 @@ def _iso_of(target: Target) -> str:
     return iso(_asked(target))
 
 
-def _exact(seconds: float) -> str:
-    return iso(datetime.fromtimestamp(seconds, UTC))
-
-
 def _future(found: str, stretch: Stretch) -> Problem:
     return Problem(found, _expected(stretch), f"type {_nearest(stretch)} or latest")
 
@@ -109,7 +105,7 @@ def _future(found: str, stretch: Stretch) -> Problem:
 def _expected(stretch: Stretch) -> str:
     if stretch.latest is None:
         return "a time before the newest commit that is known to be in the WAL"
-    return f"a time before {_exact(stretch.latest)}, the newest commit that is known to be in the WAL"
+    return f"a time before {exact(stretch.latest)}, the newest commit that is known to be in the WAL"
 
 
 def _nearest(stretch: Stretch) -> str:

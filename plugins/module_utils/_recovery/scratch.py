@@ -38,8 +38,9 @@ class Goal:
     """What is restored and how far it is recovered; what a plan becomes.
 
     `label` is a backup set of `repository`, `kind` one of KINDS, `target` as pgBackRest and PostgreSQL read it, `timeline` the one
-    whose history is followed. `lsn`: where replay has to stand; for `latest` the position that it has to reach at least.
-    `expected_timeline` is the one of the last segment replayed. Both are the proof; None is not proved.
+    whose history is followed. `lsn`: where replay has to stand; for `latest`, or unless `exact`, the position that it has to reach
+    at least. `expected_timeline` is the one of the last segment replayed, `until` (Unix seconds) later than the last commit or equal.
+    They are the proof; None is not proved.
     """
 
     stanza: str
@@ -51,6 +52,8 @@ class Goal:
     exclusive: bool = False
     lsn: Lsn | None = None
     expected_timeline: int | None = None
+    exact: bool = True
+    until: float | None = None
 
 
 @dataclass(frozen=True)

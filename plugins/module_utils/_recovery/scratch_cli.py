@@ -9,21 +9,23 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import FrameType
 from typing import Any
 
-from . import scratch_copy, scratch_look, scratch_registry, scratch_removal, state
+from . import horizon, scratch_copy, scratch_look, scratch_registry, scratch_removal, state, target, work
 from .jobs import Settings, Stanza
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
 from .run import CommandFailed
 from .scratch import IMMEDIATE, KINDS, LEAST_MEMORY, MEMORY, MIB, PORT, Goal, Wish
 from .scratch_copy import Copy
+from .scratch_goal import goal_of
 from .summary import moment
 from .wal import Lsn
 
 GOOD, BAD = 0, 1
+BY_HAND = ("repository", "set", "type", "target", "exclusive", "timeline", "lsn")
 Act = Callable[[Settings, Sequence[Stanza], argparse.Namespace], int]
 
 
@@ -33,13 +35,8 @@ def add(commands: Any) -> None:
     parts = commands.add_parser("scratch", help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
     make = _part(parts, "make", "Restore a set beside the live server, recover it to a target, ask it, remove it", _make)
     make.add_argument("--stanza", action="append", default=[], help="the stanza, where the host has several")
-    make.add_argument("--repository", type=int, default=1, metavar="N", help="1 by default")
-    make.add_argument("--set", default="", metavar="LABEL", help="the newest backup by default")
-    make.add_argument("--type", choices=KINDS, default=IMMEDIATE, help="the kind of target; immediate, the end of the backup, by default")
-    make.add_argument("--target", default="", help="as pgBackRest takes it, such as 2026-11-22 14:30:00+00")
-    make.add_argument("--exclusive", action="store_true", help="stop just before the target")
-    make.add_argument("--timeline", type=int, default=0, metavar="N", help="the set's own by default")
-    make.add_argument("--lsn", type=_lsn, default=None, help="where replay has to stand; for latest, what it has to reach")
+    make.add_argument("planned", nargs="?", default="", metavar="TARGET", help="as `plan` takes it: the copy is what the plan says")
+    _add_goal(make.add_argument_group("without TARGET, nothing is planned"))
     make.add_argument("--database", action="append", default=[], help="restore this database alone; may be given again")
     make.add_argument("--directory", default="", help=f"an empty one of postgres's; below {scratch_registry.HOME} by default")
     make.add_argument("--memory", type=int, default=MEMORY // MIB, metavar="MIB", help=f"at least {LEAST_MEMORY // MIB}")
@@ -56,6 +53,16 @@ def add(commands: Any) -> None:
     remove = _part(parts, "remove", "Remove a copy that was kept", _remove)
     remove.add_argument("name", metavar="NAME")
     _part(parts, "sweep", "Remove what killed makers and reboots have left behind", _sweep)
+
+
+def _add_goal(by_hand: Any) -> None:
+    by_hand.add_argument("--repository", type=int, default=0, metavar="N", help="1 by default")
+    by_hand.add_argument("--set", default="", metavar="LABEL", help="the newest backup by default")
+    by_hand.add_argument("--type", choices=KINDS, default="", help="the kind of target; immediate, the end of the backup, by default")
+    by_hand.add_argument("--target", default="", help="as pgBackRest takes it, such as 2026-11-22 14:30:00+00")
+    by_hand.add_argument("--exclusive", action="store_true", help="stop just before the target")
+    by_hand.add_argument("--timeline", type=int, default=0, metavar="N", help="the set's own by default")
+    by_hand.add_argument("--lsn", type=_lsn, default=None, help="where replay has to stand; for latest, what it has to reach")
 
 
 def _part(parts: Any, name: str, text: str, act: Act) -> argparse.ArgumentParser:
@@ -91,14 +98,15 @@ def _make(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Names
         raise Refusal(Problem(f"the stanzas {names}", "one of them", f"axiomdb-recovery scratch make --stanza={stanzas[0].name}"))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)  # what was made is removed on the way out
-    stanza, goal = stanzas[0], _goal(stanzas[0].name, options)
+    stanza = stanzas[0]
+    goal = _planned(stanza, options) if options.planned else _goal(stanza.name, options)
     wish = Wish(options.reason, tuple(options.database), options.directory, options.memory * MIB)
     entry = {
         "operation": "scratch",
         "host": settings.host,
         "stanza": stanza.name,
         "set": goal.label,
-        "target": f"{goal.kind} {goal.target}",
+        "target": options.planned or f"{goal.kind} {goal.target}".strip(),
     }
     try:
         with scratch_copy.scratch(goal, wish, port=stanza.port, keep=options.keep, tell=_tell) as copy:
@@ -115,10 +123,33 @@ def _interrupted(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
+def _planned(stanza: Stanza, options: argparse.Namespace) -> Goal:
+    """The goal of the plan for a target, made of what the repositories have. Raises Refusal."""
+    given = [f"--{name}" for name in BY_HAND if getattr(options, name)]
+    if given:
+        both = f"{options.planned} and {' '.join(given)}"
+        raise Refusal(Problem(both, "a target that is planned, or one by hand", f"axiomdb-recovery scratch make {options.planned}"))
+    wanted = target.parse(options.planned)
+    sight = horizon.look(stanza.name, work.cluster_of(stanza))
+    # The room that an in-place restore would need is not the copy's; the end of the WAL that a copy has is the archive's.
+    sight = replace(sight, here=replace(sight.here, free_bytes=None))
+    found = horizon.foresee(wanted, horizon.archived(sight) if wanted.kind == target.LATEST else sight)
+    if isinstance(found, Problem):
+        raise Refusal(found)
+    goal = goal_of(found, stanza.name)
+    if isinstance(goal, Problem):
+        raise Refusal(goal)
+    _tell(f"planned: {found.command}")
+    for note in found.notes:
+        _tell(f"note: {note}")
+    return goal
+
+
 def _goal(stanza: str, options: argparse.Namespace) -> Goal:
-    _repository, backup = scratch_look.backup_of(stanza, options.repository, options.set)
+    number, kind = options.repository or 1, options.type or IMMEDIATE
+    _repository, backup = scratch_look.backup_of(stanza, number, options.set)
     timeline = options.timeline or scratch_look.timeline_of(backup)
-    return Goal(stanza, options.repository, backup.label, timeline, options.type, options.target, options.exclusive, options.lsn)
+    return Goal(stanza, number, backup.label, timeline, kind, options.target, options.exclusive, options.lsn)
 
 
 def _show(copy: Copy, answers: list[str], options: argparse.Namespace) -> None:

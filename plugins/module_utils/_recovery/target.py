@@ -57,6 +57,11 @@ def iso(time: datetime) -> str:
     return f"{text.rstrip('0') if '.' in text else text}Z"
 
 
+def exact(seconds: float) -> str:
+    """Unix seconds, in the same way."""
+    return iso(datetime.fromtimestamp(seconds, UTC))
+
+
 def parse(given: str | Mapping[str, object]) -> Target:
     """Read a target. Raises Refusal with one sentence that ends with the corrected thing to type."""
     if isinstance(given, str):

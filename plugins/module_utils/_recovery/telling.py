@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from .reach import say
 from .summary import age, moment
-from .target import iso
+from .target import exact
 from .window import Hole, Outlook, Span, Stretch, Window
 
 SHOWN = 3  # holes, broken sets and abandoned timelines of a repository; the document has all
@@ -120,4 +119,4 @@ def _stretch(window: Window, stretch: Stretch) -> dict[str, Any]:
 
 
 def _iso(seconds: float | None) -> str | None:
-    return None if seconds is None else iso(datetime.fromtimestamp(seconds, UTC))
+    return None if seconds is None else exact(seconds)
