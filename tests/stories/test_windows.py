@@ -49,7 +49,7 @@ def test_a_copy_of_a_target_inside_has_exactly_the_rows_that_were_committed(syst
 
 def test_a_time_behind_the_last_commit_is_planned_as_its_lsn(system: str, truths: dict[str, Truth]) -> None:
     story = truths[system]
-    assert [one.plan["kind"] for one in story.copied["last"]] == ["lsn"] * 3
+    assert [one.plan["kind"] for one in story.copied["last"]] == ["lsn"] * 2
     for one in story.copied["last"]:
         assert one.plan["notes"][0].startswith("nothing was committed from ")
         assert one.plan["only_here"] == []

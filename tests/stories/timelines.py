@@ -56,6 +56,11 @@ def iso(microseconds: int) -> str:
     return f"{_EPOCH + timedelta(microseconds=microseconds):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
+def typed(microseconds: int) -> str:
+    """A time as pgBackRest and PostgreSQL take it."""
+    return iso(microseconds).replace("T", " ").replace("Z", "+00")
+
+
 def lsn(position: int) -> str:
     """An LSN, as PostgreSQL writes it."""
     return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"
@@ -167,7 +172,7 @@ def live(host: Host, rng: random.Random) -> Life:
     life.commit(3)
     life.close()
     left = life.rows[life.rows.index(kept) + 1]
-    life.restore(life.labels[0], "time", iso((kept.time + left.time) // 2), kept)
+    life.restore(life.labels[0], "time", typed((kept.time + left.time) // 2), kept)
     _second_timeline(life)
     _third_timeline(life)
     return life

@@ -101,7 +101,7 @@ def test_a_time_behind_the_last_commit_is_planned_as_an_lsn_and_the_plan_says_so
     found = READ.planned(f"time:{DAY}12:00:10Z")
     assert (found.kind, found.lsn, found.exclusive, found.time) == ("lsn", "0/9000300", True, f"{DAY}12:00:10Z")
     assert found.notes == (
-        f"nothing was committed from {DAY}12:00:05Z until the time {DAY}12:00:10Z: planned as the LSN 0/9000300, where the WAL then ended",
+        f"nothing was committed from {DAY}12:00:05Z until the time {DAY}12:00:10Z: planned as the LSN 0/9000300, behind that commit",
     )
     assert READ.planned(f"time:{DAY}12:00:05Z").kind == "lsn"
     assert READ.planned(f"time:{DAY}12:00:04.999Z").kind == "time"

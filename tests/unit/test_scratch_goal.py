@@ -11,12 +11,13 @@ from _recovery.plan import Plan
 from _recovery.problem import Problem
 from _recovery.recovering import Replayed, judge_proof
 from _recovery.scratch import Choice, Goal, Layout, judge_goal, recovery_settings, restore_options
-from _recovery.scratch_goal import goal_of
+from _recovery.scratch_goal import goal_of, of_archive
 from _recovery.wal import Lsn
 from _recovery.window import Tail
-from archives import BEATS, HERE, NOW, OLD, Moment, Scene, beat, clock
+from archives import BEATS, HERE, NEW, NOW, OLD, Moment, Scene, beat, clock
 
 DAY = "2026-11-22T"
+WELL = Scene()
 LAST = Lsn.parse("0/9000300")
 IDLE = Scene(
     tails=(Tail(1, 9, beat("12:00:05", "0/9000200"), LAST, LAST),),
@@ -101,6 +102,17 @@ def test_what_only_the_host_has_is_archived_first() -> None:
     )
     one = goal_of(Scene(here=replace(HERE, lsn=Lsn.parse("0/A000500"))).planned("lsn:0/A000100", own=(10,)), "axiomdb")
     assert isinstance(one, Problem) and one.found.startswith("the WAL segment 00000001000000000000000A up to")
+
+
+def test_what_may_need_wal_of_the_host_is_tried_without_it() -> None:
+    live = Scene(here=replace(HERE, lsn=Lsn.parse("0/A000500")))
+    for target in ("xid:1999", "latest"):
+        best = live.planned(target, own=(10,))
+        assert best.only_here and of_archive(best, WELL.planned(target)) == WELL.planned(target)
+    best = live.planned("xid:1999", own=(10,))
+    for other in (WELL.ask("lsn:0/B000000"), WELL.planned("xid:1998"), WELL.planned(f"xid:1999,backup:{NEW.label}"), best):
+        assert of_archive(best, other) == best
+    assert of_archive(WELL.planned("xid:1999"), WELL.planned("latest")) == WELL.planned("xid:1999")
 
 
 def test_the_plan_says_its_target_as_pgbackrest_takes_it() -> None:

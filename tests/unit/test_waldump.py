@@ -34,13 +34,19 @@ def moment(text: str, lsn: str) -> Moment:
 
 
 def test_the_newest_commit_or_abort_is_found_and_where_it_ends() -> None:
-    assert parse(TEXT, 3) == Dump(moment("08:21:20.889072", "0/40006AE"), Lsn.parse("0/40006B0"), False)
+    assert parse(TEXT, 3) == Dump(moment("08:21:20.889072", "0/40006AE"), Lsn.parse("0/40006B0"), False, Lsn.parse("0/40006B0"))
 
 
 def test_a_switch_ends_a_segment_early() -> None:
     assert parse(TEXT + SWITCH + ERROR, 3).switched
-    assert parse(SWITCH, 3) == Dump(None, Lsn.parse("0/4000718"), True)
+    assert parse(SWITCH, 3) == Dump(None, Lsn.parse("0/4000718"), True, Lsn.parse("0/4000718"))
     assert parse(ERROR, 3) == Dump()
+
+
+def test_the_first_record_behind_the_newest_commit_is_found() -> None:
+    assert parse(TEXT + SWITCH, 3).after == Lsn.parse("0/40006B0")
+    assert parse(TEXT, 3, Lsn.parse("0/40006B0")).after is None
+    assert parse(SWITCH + TEXT.splitlines()[0], 3).after == Lsn.parse("0/4000718")
 
 
 def test_what_lies_behind_a_position_is_left_out() -> None:

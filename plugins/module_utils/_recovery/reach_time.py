@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which set of one repository leads to a time, and how: PostgreSQL stops only at a commit or an abort that is later than the target.
 
-A time at or after the newest one is planned as the LSN where the WAL is complete; what nobody can know is refused as unknown.
+A time at or after the newest one is planned as an LSN behind that one; what nobody can know is refused as unknown.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _at_the_end(target: Target, time: float, what: str, outlook: Outlook, window
     backup = newest_set(stretch, target, lambda one: stop_of(one) <= (tail.stop or stop_of(one)) and one.stopped + SAFE <= time)
     if backup is None:
         return unknown_set(target, outlook, stretch.sets)
-    note = f"nothing was committed from {exact(tail.commit.time)} until {what}: planned as the LSN {tail.stop}, where the WAL then ended"
+    note = f"nothing was committed from {exact(tail.commit.time)} until {what}: planned as the LSN {tail.stop}, behind that commit"
     needs = min(Lsn(tail.stop.position + 1), stretch.end)
     return Choice(window, backup, AT_LSN, str(tail.stop), True, needs, tail.stop, _iso_of(target), (note,))
 

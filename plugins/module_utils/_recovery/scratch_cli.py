@@ -20,7 +20,7 @@ from .problem import Problem, Refusal
 from .run import CommandFailed
 from .scratch import IMMEDIATE, KINDS, LEAST_MEMORY, MEMORY, MIB, PORT, Goal, Wish
 from .scratch_copy import Copy
-from .scratch_goal import goal_of
+from .scratch_goal import goal_of, of_archive
 from .summary import moment
 from .wal import Lsn
 
@@ -131,11 +131,12 @@ def _planned(stanza: Stanza, options: argparse.Namespace) -> Goal:
         raise Refusal(Problem(both, "a target that is planned, or one by hand", f"axiomdb-recovery scratch make {options.planned}"))
     wanted = target.parse(options.planned)
     sight = horizon.look(stanza.name, work.cluster_of(stanza))
-    # The room that an in-place restore would need is not the copy's; the end of the WAL that a copy has is the archive's.
-    sight = replace(sight, here=replace(sight.here, free_bytes=None))
-    found = horizon.foresee(wanted, horizon.archived(sight) if wanted.kind == target.LATEST else sight)
+    sight = replace(sight, here=replace(sight.here, free_bytes=None))  # the room of an in-place restore is not the copy's
+    found = horizon.foresee(wanted, sight)
     if isinstance(found, Problem):
         raise Refusal(found)
+    if found.only_here:
+        found = of_archive(found, horizon.foresee(wanted, horizon.archived(sight)))
     goal = goal_of(found, stanza.name)
     if isinstance(goal, Problem):
         raise Refusal(goal)

@@ -13,6 +13,14 @@ from .scratch import LATEST, Goal
 from .wal import Lsn
 
 
+def of_archive(best: Plan, alone: Plan | Problem) -> Plan:
+    """The plan of a copy: the one made from the repositories `alone` where it says the same and needs nothing of the host."""
+    if not best.only_here or isinstance(alone, Problem) or alone.only_here:
+        return best
+    same = (best.backup, best.timeline, best.kind, best.value) == (alone.backup, alone.timeline, alone.kind, alone.value)
+    return alone if same else best
+
+
 def goal_of(best: Plan, stanza: str) -> Goal | Problem:
     """The goal of a plan; a copy has the WAL of a repository alone, so what only the host has must be archived first."""
     if best.only_here:

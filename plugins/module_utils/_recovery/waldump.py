@@ -21,17 +21,22 @@ _ENDED = re.compile(r"(?:COMMIT|ABORT)(?:_PREPARED)?\b[^;]*?(\d{4}-\d\d-\d\d \d\
 
 @dataclass(frozen=True)
 class Dump:
-    """The newest commit or abort in some WAL, where the newest record of these kinds begins, and whether that one is a switch."""
+    """The newest commit or abort in some WAL, where the newest record of these kinds begins, and whether that one is a switch.
+
+    `after` is where the first record behind that commit begins; the first one of all where there is no commit.
+    """
 
     commit: Moment | None = None
     last: Lsn | None = None
     switched: bool = False
+    after: Lsn | None = None
 
 
 def parse(text: str, timeline: int, until: Lsn | None = None) -> Dump:
     """Read the output for segments of one timeline, up to a position; other lines count for nothing."""
     commit: Moment | None = None
     last: Lsn | None = None
+    after: Lsn | None = None
     switched = False
     for begin, end, seconds, is_switch in _records(text):
         if until is not None and begin >= until:
@@ -39,8 +44,10 @@ def parse(text: str, timeline: int, until: Lsn | None = None) -> Dump:
         last, switched = begin, is_switch
         if seconds is not None:
             newest = max(seconds, commit.time) if commit else seconds
-            commit = Moment(newest, end, timeline, commit=True)
-    return Dump(commit, last, switched)
+            commit, after = Moment(newest, end, timeline, commit=True), None
+        else:
+            after = after or begin
+    return Dump(commit, last, switched, after)
 
 
 def first_commit(text: str, timeline: int, since: Lsn) -> Moment | None:

@@ -29,7 +29,7 @@ _LSN = attrgetter("lsn")
 class Tail:
     """What was read in the WAL itself at the end of a stretch, up to the segment `number` of a timeline.
 
-    Nothing was committed after `commit`. A record begins at `stop`, after it, and none is known that begins after `last`.
+    Nothing was committed after `commit`. `stop` is the first place behind it where a record is known to begin, `last` the last one.
     """
 
     timeline: int
@@ -51,7 +51,8 @@ def tail_of(newest: Segment, dumps: Sequence[Dump], final: Lsn | None = None, li
     live = None if empty else live
     switched = bool(dumps) and dumps[0].switched and behind is not None and (empty or behind >= newest.start)
     last = behind if switched else live or final
-    stop = next((one for one in (behind, live) if commit and one and one >= commit.lsn), None)
+    records = (*(dump.after for dump in dumps), behind, live)
+    stop = min((one for one in records if commit and one and one >= commit.lsn), default=None)
     return Tail(newest.timeline, newest.number, commit, stop, last)
 
 
