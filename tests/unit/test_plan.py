@@ -370,8 +370,8 @@ GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup
             "name:pre-migration",
             f"the snapshot pre-migration more than once: {DAY}11:20:00Z at LSN 0/7000050 (set {NEW.label}) and {DAY}11:25:00Z at LSN "
             "0/7000060 "
-            f"(set {NEW.label}); expected the name once: recovery would stop at the first of them. Next: type lsn:0/7000060 for the "
-            "last one",
+            f"(set {NEW.label}); expected the name once: recovery would stop at the first of them. Next: type lsn:0/7000060,"
+            "timeline:1 for the last one",
         ),
         (
             replace(WELL, numbers=(3, 4, 6)),

@@ -226,7 +226,8 @@ def of_name(target: Target, outlook: Outlook, snapshots: Sequence[Snapshot]) -> 
     if len({(one.lsn, one.timeline) for one in entries}) > 1:
         told = " and ".join(f"{one.time} at LSN {one.lsn} (set {one.label})" for one in entries[:NAMES_SHOWN])
         expected = "the name once: recovery would stop at the first of them"
-        return Problem(f"the snapshot {target.name} more than once: {told}", expected, f"type lsn:{entries[-1].lsn} for the last one")
+        last = f"type lsn:{entries[-1].lsn},timeline:{entries[-1].timeline} for the last one"
+        return Problem(f"the snapshot {target.name} more than once: {told}", expected, last)
     number = outlook.repository.number
     entry = next((one for one in entries if one.repository == number), entries[0])
     lsn = Lsn.parse(entry.lsn)
