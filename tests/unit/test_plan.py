@@ -138,6 +138,12 @@ def test_latest_reaches_behind_the_last_record_that_was_read_or_as_far_as_the_se
     assert at_the_end.planned("latest").lsn == "0/A000000"
 
 
+def test_the_end_is_read_for_latest_and_not_for_what_is_known() -> None:
+    window = WELL.outlook().windows[1]
+    assert plan.end_to_read(parse("latest"), window) == window.stretches[-1]
+    assert [plan.end_to_read(parse(one), window) for one in ("immediate", "name:pre-migration", "xid:1500")] == [None] * 3
+
+
 def test_a_set_that_says_nothing_of_transactions_is_not_taken_for_one() -> None:
     scene = replace(WELL, backups=(OLD, replace(NEW, annotations={})))
     assert scene.planned("xid:2500").backup == OLD.label

@@ -14,8 +14,8 @@ from .wal import Lsn
 
 
 def of_archive(best: Plan, alone: Plan | Problem) -> Plan:
-    """The plan of a copy: the one made from the repositories `alone` where it says the same and needs nothing of the host."""
-    if not best.only_here or isinstance(alone, Problem) or alone.only_here:
+    """The plan of a copy: the one that is made of the repositories `alone`, where it says the same."""
+    if not best.only_here or isinstance(alone, Problem):
         return best
     same = (best.backup, best.timeline, best.kind, best.value) == (alone.backup, alone.timeline, alone.kind, alone.value)
     return alone if same else best
