@@ -40,7 +40,7 @@ def test_the_history_has_three_timelines_with_commits_on_each(system: str, truth
     assert life.host.sql(ROWS, db="axiomdb") == told(life.rows)
 
 
-@pytest.mark.parametrize("which", ["seeded", "idle", "last", "abandoned", "latest"])
+@pytest.mark.parametrize("which", ["seeded", "idle", "last", "abandoned", "latest", "archived at last"])
 def test_a_copy_of_a_target_inside_has_exactly_the_rows_that_were_committed(system: str, which: str, truths: dict[str, Truth]) -> None:
     copies = truths[system].copied[which]
     assert copies
@@ -54,6 +54,12 @@ def test_a_time_behind_the_last_commit_is_planned_as_its_lsn(system: str, truths
         assert one.plan["notes"][0].startswith("nothing was committed from ")
         assert one.plan["only_here"] == []
     assert {one.plan["kind"] for one in story.copied["idle"]} == {"time"}
+
+
+def test_what_only_the_host_has_is_archived_before_a_copy_is_made(system: str, truths: dict[str, Truth]) -> None:
+    run = truths[system].unarchived
+    assert run is not None and run.rc == 1, run
+    assert " on this host alone; expected all of it in repository 1, from which a copy is made. Next: sudo -u postgres psql " in run.stderr
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ class Truth:
     said: dict[str, Run] = field(default_factory=dict)
     nearest: dict[str, dict[str, Run]] = field(default_factory=dict)
     forced: dict[str, Forced] = field(default_factory=dict)
+    unarchived: Run | None = None
 
 
 def play(host: Host, seed: str, count: int) -> Truth:
@@ -85,6 +86,7 @@ def play(host: Host, seed: str, count: int) -> Truth:
     story.copied["last"] = [_copy(host, aim) for aim in _behind_the_last_commit(life, rng)]
     story.copied["abandoned"] = [_copy(host, aim) for aim in _abandoned(life, rng)]
     story.copied["latest"] = [_copy(host, Aim("latest", tuple(life.rows)))]
+    _archive_at_last(story)
     _outside(story)
     _lose_segments(story)
     return story
@@ -142,6 +144,16 @@ def _abandoned(life: Life, rng: random.Random) -> Iterator[Aim]:
         place = rng.randrange(len([row for row in path if row in life.paths[timeline + 1]]), len(path) - 1)
         time = rng.randrange(path[place].time, path[place + 1].time)
         yield Aim(f"time:{iso(time)},timeline:{timeline}", tuple(path[: place + 1]))
+
+
+def _archive_at_last(story: Truth) -> None:
+    """A row whose segment only the host has; then what the refusal says next."""
+    life = story.life
+    life.commit(1)
+    aim = Aim(f"lsn:{lsn(life.rows[-1].end)}", tuple(life.rows))
+    story.unarchived = _copy(life.host, aim).run
+    life.close()
+    story.copied["archived at last"] = [_copy(life.host, aim)]
 
 
 def _copy(host: Host, aim: Aim) -> Copied:
