@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 
 import pytest
+from _recovery import scratch_cli
 from _recovery.plan import Plan
 from _recovery.problem import Problem
 from _recovery.recovering import Replayed, judge_proof
@@ -119,3 +121,31 @@ def test_the_plan_says_its_target_as_pgbackrest_takes_it() -> None:
     for target in TARGETS:
         planned: Plan = IDLE.planned(target)
         assert (f"--target={planned.value}" in planned.options) == bool(planned.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (["latest", "--set=20261122-105951F"], "--set"),
+        (["latest", "--type=name", "--target=here"], "--type --target"),
+        (["latest", "--lsn=0/0", "--exclusive", "--repository=1", "--timeline=2"], "--repository --exclusive --timeline --lsn"),
+    ],
+)
+def test_a_target_that_is_planned_has_no_words_of_one_by_hand_beside_it(words: list[str], given: str) -> None:
+    found = scratch_cli.contradiction(made(words))
+    assert found is not None and found.sentence() == (
+        f"Found the target latest with {given} beside it; expected the target alone: its plan says the rest. "
+        "Next: axiomdb-recovery scratch make latest"
+    )
+
+
+def test_other_words_belong_to_both() -> None:
+    assert scratch_cli.contradiction(made(["latest", "--keep", "--memory=256", "--database=app"])) is None
+    assert scratch_cli.contradiction(made(["--type=name", "--target=here", "--lsn=0/3000060"])) is None
+    assert scratch_cli.contradiction(made([])) is None
+
+
+def made(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    scratch_cli.add(parser.add_subparsers())
+    return parser.parse_args(["scratch", "make", *words])

@@ -123,12 +123,20 @@ def _interrupted(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
+def contradiction(options: argparse.Namespace) -> Problem | None:
+    """The refusal of a target that is planned with words beside it that belong to one by hand."""
+    given = [f"--{name}" for name in BY_HAND if getattr(options, name)]
+    if not options.planned or not given:
+        return None
+    found = f"the target {options.planned} with {' '.join(given)} beside it"
+    return Problem(found, "the target alone: its plan says the rest", f"axiomdb-recovery scratch make {options.planned}")
+
+
 def _planned(stanza: Stanza, options: argparse.Namespace) -> Goal:
     """The goal of the plan for a target, made of what the repositories have. Raises Refusal."""
-    given = [f"--{name}" for name in BY_HAND if getattr(options, name)]
-    if given:
-        both = f"{options.planned} and {' '.join(given)}"
-        raise Refusal(Problem(both, "a target that is planned, or one by hand", f"axiomdb-recovery scratch make {options.planned}"))
+    both = contradiction(options)
+    if both:
+        raise Refusal(both)
     wanted = target.parse(options.planned)
     sight = horizon.look(stanza.name, work.cluster_of(stanza))
     sight = replace(sight, here=replace(sight.here, free_bytes=None))  # the room of an in-place restore is not the copy's
