@@ -16,6 +16,8 @@ description:
   - Refuses a repository whose O(repositories[].mount_point) has no filesystem on it.
   - Tries a new configuration against each repository before it replaces the old one, and judges by status, not by exit code.
   - Refuses a missing, short or placeholder passphrase for a repository that does not exist yet.
+  - Refuses another place, account or passphrase for the number of a repository with backups, unless O(repositories[].replaces) says so.
+  - Keeps what opened a repository that is left, its passphrase included, in C(/etc/pgbackrest/replaced), which only root and postgres read.
   - Removes C(/etc/pgbackrest.conf). Options that somebody else wrote are kept beside as C(.replaced), with secrets masked.
 options:
   stanzas:
@@ -108,6 +110,10 @@ options:
         description: Where the filesystem of a posix or cifs repository is mounted; without it there, nothing is written.
         type: str
         default: ""
+      replaces:
+        description: Place of the repository that had this number before and is left as it is, as the refusal names it.
+        type: str
+        default: ""
   options:
     description: Further options by section, such as C(global) or C(global:backup). They win over the collection's choices.
     type: dict
@@ -141,6 +147,13 @@ installed:
   returned: success
   type: str
   sample: 2.55.1
+left:
+  description: One sentence for each repository that is not declared any more, with the file that keeps what opens it.
+  returned: success
+  type: list
+  elements: str
+  sample: ["KEPT: repository 1 at /var/lib/pgbackrest is left as it is; what opens it, its passphrase included, is in
+    /etc/pgbackrest/replaced/repo1-20261122T143000Z.conf"]
 missing:
   description: Packages that it needs and that are not installed.
   returned: success
@@ -169,10 +182,12 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     )
     found = {"installed": plan.installed, "missing": packages.missing(systems.packages_for(["pgbackrest"], system))}
     if wanted["judge_only"]:
-        return outcome([], **found)
+        return outcome([], left=[], **found)
     if not module.check_mode:
         backrest_files.apply(plan)
-    return outcome(list(plan.findings), list(plan.diff), **found)
+        for sentence in plan.left:
+            module.warn(sentence)
+    return outcome(list(plan.findings), list(plan.diff), left=list(plan.left), **found)
 
 
 def specification(place: int, item: dict[str, Any]) -> RepositorySpec:
@@ -188,6 +203,7 @@ def specification(place: int, item: dict[str, Any]) -> RepositorySpec:
         item["options"],
         item["secrets"],
         Access(*(item[name] or "" for name in ("ca_certificate", "sftp_private_key", "sftp_host_key", "mount_point"))),
+        item["replaces"] or "",
     )
 
 
@@ -220,6 +236,7 @@ def main() -> None:
         "sftp_private_key": {"type": "str", "default": "", "no_log": True},
         "sftp_host_key": {"type": "str", "default": "", "no_log": False},
         "mount_point": {"type": "str", "default": ""},
+        "replaces": {"type": "str", "default": ""},
     }
     run_module(
         {

@@ -57,6 +57,15 @@ DECLARATIONS = (
         {"pgbackrest_repositories": [{"cipher_pass": STRANGE}]},
     ),
     Case(
+        "another-place-for-the-repository",
+        (
+            "Found repository 1 declared at /var/lib/pgbackrest2; on this host it lies at /var/lib/pgbackrest, with ",
+            "expected the same place and passphrase: the old one would be forgotten, and a new, empty repository made",
+            "say there replaces: /var/lib/pgbackrest",
+        ),
+        {"pgbackrest_repositories": [{**OWN, "path": SECOND}]},
+    ),
+    Case(
         "options",
         (
             "Found the unknown option 'compress-typ' in [global]; expected compress-type. Next: write compress-type",

@@ -30,7 +30,10 @@ _STANZA = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class RepositorySpec:
-    """A declared repository. `options` and `secrets` are named without the prefix `repoN-`."""
+    """A declared repository. `options` and `secrets` are named without the prefix `repoN-`.
+
+    `replaces` is the place of another repository that had this number and may be left (see places.where).
+    """
 
     number: int
     kind: str = "posix"
@@ -42,6 +45,7 @@ class RepositorySpec:
     options: Mapping[str, object] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     access: Access = Access()
+    replaces: str = ""
 
 
 @dataclass(frozen=True)

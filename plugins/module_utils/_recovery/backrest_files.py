@@ -7,16 +7,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import access, backrest, files, host, repository
+from . import access, backrest, backrest_replaced, files, host, places, repository
 from .backrest import RepositorySpec, StanzaSpec
 from .catalog import Repository, unreadable
 from .files import HEADER, Directory, File
 from .finding import ABSENT, HIDDEN, Finding, compare_mappings
 from .options import Version, is_secret, judge_configuration, parse, parse_version, render
+from .places import Declared, Former, Options
 from .problem import Problem, Refusal
 
 ROOT = "/etc/pgbackrest"
@@ -29,7 +31,10 @@ PACKAGE_OPTIONS = {"repo1-path": "/var/lib/pgbackrest"}
 
 @dataclass(frozen=True)
 class Plan:
-    """What differs and what makes it right. `installed` is empty on a host without pgBackRest; `unneeded` are files to remove."""
+    """What differs and what makes it right. `installed` is empty on a host without pgBackRest; `unneeded` are files to remove.
+
+    `left` are sentences about repositories that are not declared any more, each with the file that keeps what opened it.
+    """
 
     installed: str
     directories: tuple[Directory, ...]
@@ -37,6 +42,7 @@ class Plan:
     findings: tuple[Finding, ...]
     diff: tuple[dict[str, str], ...]
     unneeded: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 def plan(
@@ -62,11 +68,28 @@ def plan(
     main = File(f"{ROOT}/pgbackrest.conf", f"# {HEADER}\n{notes}{render(sections)}", "root", "postgres", 0o640)
     secret = File(f"{ROOT}/conf.d/90-secrets.conf", f"# {HEADER}\n{render({'global': secrets})}", "root", "postgres", 0o640, True)
     own = _own_files(repositories)
-    problems = _passphrase_problems(repositories, stanzas, (main, *own), secrets, bool(installed))
+    options = {spec.number: places.options_of(spec.number, {**sections["global"], **secrets}) for spec in repositories}
+    former = backrest_replaced.formers(options, LEGACY, [stanza.name for stanza in stanzas])
+    seen = _tried(repositories, stanzas, (main, *own), secrets, former) if installed else {}
+    _refuse_loss(repositories, options, former, seen)
+    kept, told = backrest_replaced.left(former, seen, {stanza.name: stanza.data_directory for stanza in stanzas}, time.time())
+    directories = _directories(repositories, sections)
+    directories += (Directory(backrest_replaced.DIRECTORY, "root", "postgres", 0o750),) if kept else ()
+    # A file is there before the configuration names it, and as long as it does.
+    return replace(_compare(installed, directories, (*kept, *own, main, secret)), left=told)
+
+
+def _refuse_loss(repositories: Sequence[RepositorySpec], options: Mapping[int, Options], former: Sequence[Former], seen: Declared) -> None:
+    """Raise Refusal for passphrases that do not do, and for numbers of repositories with backups that are to name another place."""
+    problems = _passphrase_problems(repositories, seen)
+    replaces = {spec.number: spec.replaces for spec in repositories}
+    for one in former:
+        # A passphrase that does not open what lies in the same place is told once.
+        if one.number in options and (not problems or places.is_elsewhere(one.options, options[one.number])):
+            problem = places.judge_change(one, options[one.number], seen, replaces[one.number])
+            problems += [problem] if problem else []
     if problems:
         raise Refusal(*problems)
-    # A file is there before the configuration names it, and as long as it does.
-    return _compare(installed, _directories(repositories, sections), (*own, main, secret))
 
 
 def _own_files(repositories: Sequence[RepositorySpec]) -> tuple[File, ...]:
@@ -122,22 +145,29 @@ def _foreign_directories(repositories: Sequence[RepositorySpec], sections: backr
     return problems
 
 
-def _passphrase_problems(
+def _tried(
     repositories: Sequence[RepositorySpec],
     stanzas: Sequence[StanzaSpec],
     wanted: Sequence[File],
     secrets: Mapping[str, str],
-    installed: bool,
-) -> list[Problem]:
+    former: Sequence[Former],
+) -> Declared:
+    """What each repository holds, seen with the new configuration; nothing where that changes nothing."""
+    changes = any(files.read(file.path) != file.content for file in wanted) or _secrets_differ(secrets)
+    if any(map(backrest.judge_missing, repositories)) or not (changes or _any_weak(repositories)):
+        return {}
+    names = dict.fromkeys([*(stanza.name for stanza in stanzas), *(name for one in former for name in one.seen)])
+    return _try(wanted, secrets, list(names), [spec.number for spec in repositories])
+
+
+def _passphrase_problems(repositories: Sequence[RepositorySpec], seen: Declared) -> list[Problem]:
     """Weak passphrases of new repositories, and everything with which an existing one cannot be read."""
     missing = [problem for problem in map(backrest.judge_missing, repositories) if problem]
     if missing:
         return missing
-    changes = any(files.read(file.path) != file.content for file in wanted) or _secrets_differ(secrets)
-    seen = _try(wanted, secrets, stanzas, repositories) if installed and (changes or _any_weak(repositories)) else {}
     problems = []
     for spec in repositories:
-        found = seen.get(spec.number)
+        found = places.worst(seen.get(spec.number, {}))
         problem = backrest.judge_look(spec, found) if found else None
         may_exist = found.has_stanza if found else spec.kind != "posix" or _has_content(spec.path)
         problem = problem or backrest.judge_passphrase(spec, may_exist)
@@ -158,25 +188,20 @@ def _has_content(path: str) -> bool:
     return os.path.isdir(path) and bool(os.listdir(path))
 
 
-def _try(
-    wanted: Sequence[File], secrets: Mapping[str, str], stanzas: Sequence[StanzaSpec], repositories: Sequence[RepositorySpec]
-) -> dict[int, Repository]:
-    """Look into each repository with the new configuration; the worst answer over all stanzas counts, else an existing one."""
+def _try(wanted: Sequence[File], secrets: Mapping[str, str], stanzas: Sequence[str], numbers: Sequence[int]) -> Declared:
+    """Look into each repository with the new configuration."""
     directory = files.trial_directory()
-    seen: dict[int, Repository] = {}
+    seen: dict[int, dict[str, Repository]] = {number: {} for number in numbers}
     try:
         for file in wanted:
             # What it names lies beside it, too.
             files.write(replace(file, path=_moved(file.path, directory), content=file.content.replace(backrest.FILES, f"{directory}/repo")))
         options = [f"--config={directory}/pgbackrest.conf", "--log-level-file=off"]
-        numbers = [spec.number for spec in repositories]
         for stanza in stanzas:
-            for found in repository.look_inside(stanza.name, numbers, options, backrest.environment_of(secrets)):
-                known = seen.get(found.number)
-                if known is None or (known.readable and (not found.readable or found.has_stanza)):
-                    seen[found.number] = found
+            for found in repository.look_inside(stanza, numbers, options, backrest.environment_of(secrets)):
+                seen[found.number][stanza] = found
     except OSError as error:
-        seen = {spec.number: unreadable(spec.number, str(error)) for spec in repositories}
+        seen = {number: {"": unreadable(number, str(error))} for number in numbers}
     finally:
         shutil.rmtree(directory)
     return seen

@@ -25,10 +25,13 @@ _CLUSTER = re.compile(r"^\s*pg[0-9]+-path\s*=", re.MULTILINE)
 _MOUNT = re.compile(r"^# repo([0-9]+) lies on the mount point (/.*)$", re.MULTILINE)
 
 
-def configured() -> dict[int, dict[str, str]]:
-    """The options of each repository in the configuration of this host, without the prefix `repoN-`, secrets included."""
+def configured(main: Path | None = None) -> dict[int, dict[str, str]]:
+    """The options of each repository in the configuration of this host, without the prefix `repoN-`, secrets included.
+
+    `main` is another main file than ours.
+    """
     found: dict[int, dict[str, str]] = {}
-    files = [MAIN_FILE, *sorted(INCLUDES.glob("*.conf"))] if INCLUDES.is_dir() else [MAIN_FILE]
+    files = [main or MAIN_FILE, *sorted(INCLUDES.glob("*.conf"))] if INCLUDES.is_dir() else [main or MAIN_FILE]
     for path in files:
         if path.is_file():
             for number, option, value in _OPTION.findall(path.read_text(encoding="utf-8", errors="replace")):
@@ -36,9 +39,10 @@ def configured() -> dict[int, dict[str, str]]:
     return dict(sorted(found.items()))
 
 
-def stanzas() -> list[str]:
+def stanzas(main: Path | None = None) -> list[str]:
     """The stanzas of the configuration of this host: its sections that say where a cluster is."""
-    text = MAIN_FILE.read_text(encoding="utf-8", errors="replace") if MAIN_FILE.is_file() else ""
+    path = main or MAIN_FILE
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     parts = _SECTION.split(text)
     return [name for name, body in zip(parts[1::2], parts[2::2], strict=True) if _CLUSTER.search(body)]
 
