@@ -66,6 +66,19 @@ DECLARATIONS = (
         {"pgbackrest_repositories": [{**OWN, "path": SECOND}]},
     ),
     Case(
+        "repository-around-the-data-directory",
+        (
+            "Found the data directory /var/lib/postgresql/{version}/main inside repository 2 at /var/lib/postgresql",
+            "expected them apart: a backup would be of backups. Next: choose another path for repository 2",
+        ),
+        {"pgbackrest_repositories": [OWN, {**OWN, "path": "/var/lib/postgresql"}]},
+    ),
+    Case(
+        "two-repositories-in-one-place",
+        ("Found repository 1 and repository 2 in the same place, /var/lib/pgbackrest", "Next: correct the path of repository 2"),
+        {"pgbackrest_repositories": [OWN, OWN]},
+    ),
+    Case(
         "options",
         (
             "Found the unknown option 'compress-typ' in [global]; expected compress-type. Next: write compress-type",

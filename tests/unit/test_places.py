@@ -14,7 +14,7 @@ from _recovery import backrest_files, backrest_replaced, files, places, reposito
 from _recovery.backrest import RepositorySpec, StanzaSpec
 from _recovery.catalog import Backup, Database, Repository, unreadable
 from _recovery.option_file import parse
-from _recovery.places import Former, is_changed, is_elsewhere, judge_change, where
+from _recovery.places import Former, is_changed, is_elsewhere, judge_change, judge_overlaps, where
 from _recovery.problem import Refusal
 
 OLD, NEW = {"path": "/srv/old", "cipher-pass": "old"}, {"path": "/srv/new", "cipher-pass": "new"}
@@ -114,6 +114,58 @@ def test_what_opens_it_counts_as_well_and_the_rest_does_not() -> None:
     assert not is_changed(OLD, {**OLD, "retention-full": 9, "s3-key": "renewed", "type": "posix"})
 
 
+# --- places that overlap ---------------------------------------------------------------------------------------------
+
+DATA = {"the data directory /pg/main": "/pg/main", "pg_wal of /pg/main": "/wal/main", "the tablespace 16400 of /pg/main": "/ts/PG"}
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/pg/main/backups", "repository 1 at /pg/main/backups, inside the data directory /pg/main"),
+        ("/wal/main/repo", "repository 1 at /wal/main/repo, inside pg_wal of /pg/main (/wal/main)"),
+        ("/ts/PG/repo", "repository 1 at /ts/PG/repo, inside the tablespace 16400 of /pg/main (/ts/PG)"),
+        ("/pg/main", "repository 1 at /pg/main, inside the data directory /pg/main"),
+        ("/pg", "the data directory /pg/main inside repository 1 at /pg"),
+        ("/wal", "pg_wal of /pg/main (/wal/main) inside repository 1 at /wal"),
+    ],
+)
+def test_a_repository_and_the_data_lie_apart(path: str, found: str) -> None:
+    (problem,) = judge_overlaps({1: {"path": path}}, {1: path}, DATA)
+    assert problem.found == found
+    assert problem.next_step == "choose another path for repository 1"
+
+
+@pytest.mark.parametrize("path", ["/pg/main2", "/pg/mai", "/backup", "/tsx", "/pg/backups"])
+def test_neighbours_are_none_of_it(path: str) -> None:
+    assert judge_overlaps({1: {"path": path}}, {1: path}, DATA) == []
+
+
+def test_the_root_directory_is_around_everything() -> None:
+    assert len(judge_overlaps({1: {"path": "/"}}, {1: "/"}, DATA)) == len(DATA)
+
+
+def test_each_repository_has_a_place_of_its_own() -> None:
+    (problem,) = judge_overlaps({1: {"path": "/a"}, 2: {"path": "/b"}}, {1: "/real", 2: "/real"}, {})
+    assert problem.found == "repository 1 and repository 2 in the same place, /b"
+    (problem,) = judge_overlaps({1: S3, 3: {**S3, "retention-full": 9}}, {}, {})
+    assert problem.found == "repository 1 and repository 3 in the same place, s3://s3.example.com/backups/axiomdb"
+    assert judge_overlaps({1: S3, 2: {**S3, "s3-bucket": "other"}, 3: {"path": "/axiomdb"}}, {3: "/axiomdb"}, {}) == []
+
+
+def test_links_are_followed(host: Path) -> None:
+    data, tablespace, elsewhere = host / "data", host / "tablespace", host / "elsewhere"
+    for directory in (data / "pg_tblspc", tablespace, elsewhere):
+        directory.mkdir(parents=True)
+    (data / "pg_tblspc" / "16400").symlink_to(tablespace)
+    (data / "pg_wal").symlink_to(elsewhere)
+    for name, inside in (("one", data), ("two", tablespace), ("three", elsewhere)):
+        (host / name).symlink_to(inside)
+        with pytest.raises(Refusal, match="inside"):
+            plan(directory=str(data), path=f"{host / name}/repo", replaces="/srv/old")
+    plan(directory=str(data), path=f"{host}/repo", replaces="/srv/old")
+
+
 # --- on a host -------------------------------------------------------------------------------------------------------
 
 
@@ -138,9 +190,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def plan(**changes: Any) -> backrest_files.Plan:
+def plan(directory: str = "/data", **changes: Any) -> backrest_files.Plan:
     spec = replace(RepositorySpec(1, path="/srv/new", passphrase="N5cB7sHd4MTq8vXw2Lr0ZpYk"), **changes)
-    return backrest_files.plan([spec], [StanzaSpec("axiomdb", "/data")], {}, "2.55.1")
+    return backrest_files.plan([spec], [StanzaSpec("axiomdb", directory)], {}, "2.55.1")
 
 
 def test_a_host_does_not_forget_its_repository(host: Path) -> None:

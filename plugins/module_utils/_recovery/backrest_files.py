@@ -62,13 +62,14 @@ def plan(
     problems = backrest.judge_declaration(repositories, stanzas)
     problems += _judge(sections, secrets, version)
     problems += [*_undeclared(stanzas, secrets), *_unmounted(repositories), *_foreign_directories(repositories, sections)]
+    options = {spec.number: places.options_of(spec.number, {**sections["global"], **secrets}) for spec in repositories}
+    problems += _overlaps(options, stanzas)
     if problems:
         raise Refusal(*problems)
     notes = "".join(repository.mount_note(spec.number, spec.access.mount_point) for spec in repositories if spec.access.mount_point)
     main = File(f"{ROOT}/pgbackrest.conf", f"# {HEADER}\n{notes}{render(sections)}", "root", "postgres", 0o640)
     secret = File(f"{ROOT}/conf.d/90-secrets.conf", f"# {HEADER}\n{render({'global': secrets})}", "root", "postgres", 0o640, True)
     own = _own_files(repositories)
-    options = {spec.number: places.options_of(spec.number, {**sections["global"], **secrets}) for spec in repositories}
     former = backrest_replaced.formers(options, LEGACY, [stanza.name for stanza in stanzas])
     seen = _tried(repositories, stanzas, (main, *own), secrets, former) if installed else {}
     _refuse_loss(repositories, options, former, seen)
@@ -105,6 +106,13 @@ def _unmounted(repositories: Sequence[RepositorySpec]) -> list[Problem]:
     """Repositories that would be written to the disk below their mount point."""
     points = {spec.number: spec.access.mount_point for spec in repositories if spec.access.mount_point}
     return [access.not_mounted(number, point) for number, point in points.items() if not host.mounted(point)]
+
+
+def _overlaps(repositories: Mapping[int, Options], stanzas: Sequence[StanzaSpec]) -> list[Problem]:
+    """Repositories in one place, in the data of a server, or around it; links are followed."""
+    real = {number: os.path.realpath(places.where(options)) for number, options in repositories.items() if places.is_here(options)}
+    data = {what: path for stanza in stanzas for what, path in host.data_paths(stanza.data_directory).items()}
+    return places.judge_overlaps(repositories, real, data)
 
 
 def _judge(sections: backrest.Sections, secrets: Mapping[str, str], version: Version) -> Sequence[Problem]:

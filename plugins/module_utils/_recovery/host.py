@@ -100,6 +100,16 @@ def data_directory(version: str, name: str) -> str:
     return conf_value(CLUSTERS / version / name / "postgresql.conf", "data_directory")
 
 
+def data_paths(directory: str) -> dict[str, str]:
+    """The real paths of what a server writes, by what a person calls it; what lies within its data directory is not named."""
+    real, tablespaces = os.path.realpath(directory), f"{directory}/pg_tblspc"
+    found = {f"pg_wal of {directory}": os.path.realpath(f"{directory}/pg_wal")}
+    for name in sorted(os.listdir(tablespaces)) if os.path.isdir(tablespaces) else ():
+        found[f"the tablespace {name} of {directory}"] = os.path.realpath(f"{tablespaces}/{name}")
+    outside = {what: path for what, path in found.items() if not path.startswith(f"{real}/")}
+    return {f"the data directory {directory}": real, **outside}
+
+
 def postmaster(directory: str) -> tuple[int, int] | None:
     """Process id and port of the server that runs on this data directory, or None."""
     try:

@@ -58,7 +58,7 @@ def options_of(number: int, options: Options) -> dict[str, object]:
 def where(options: Options) -> str:
     """The place as one word: a path of this host, or an address with the path in it."""
     kind, path = _value(options, "type"), _value(options, "path")
-    if kind in LOCAL and not _value(options, "host"):
+    if is_here(options):
         return path
     parts = [":".join(filter(None, (_value(options, name) for name in _SHOWN))), *(_value(options, name) for name in _CONTAINERS)]
     return f"{kind}://{'/'.join(filter(None, parts))}{path}"
@@ -67,6 +67,11 @@ def where(options: Options) -> str:
 def _value(options: Options, name: str) -> str:
     value = options.get(name)
     return DEFAULTS.get(name, "") if value in (None, "") else str(value)
+
+
+def is_here(options: Options) -> bool:
+    """Whether it lies in a directory of this host."""
+    return _value(options, "type") in LOCAL and not _value(options, "host")
 
 
 def is_elsewhere(old: Options, new: Options) -> bool:
@@ -114,3 +119,36 @@ def judge_change(former: Former, new: Options, declared: Declared, replaces: str
         "give the new place a number of its own in pgbackrest_repositories; or, to leave the old one as it is and keep its passphrase in a "
         f"file of root's, say there replaces: {former.place}",
     )
+
+
+def judge_overlaps(repositories: Mapping[int, Options], real: Mapping[int, str], data: Mapping[str, str]) -> list[Problem]:
+    """Refuse repositories in one place, in the data of a server, or around it.
+
+    `real` are the real paths of those on this host, `data` those of what servers write, by what a person calls it.
+    """
+    problems: list[Problem] = []
+    known: dict[tuple[str, ...], int] = {}
+    for number, options in repositories.items():
+        key = (real.get(number, ""), *(() if number in real else (_value(options, name) for name in _PLACE)))
+        if key in known:
+            found = f"repository {known[key]} and repository {number} in the same place, {where(options)}"
+            problems.append(Problem(found, "a place of its own for each", f"correct the path of repository {number}"))
+        known.setdefault(key, number)
+    for number, path in real.items():
+        for what, directory in data.items():
+            shown = what if what.endswith(f" {directory}") else f"{what} ({directory})"
+            if _is_within(path, directory):
+                found, expected = (
+                    f"repository {number} at {path}, inside {shown}",
+                    "it outside: a restore empties that directory, and a backup would be of backups",
+                )
+            elif _is_within(directory, path):
+                found, expected = f"{shown} inside repository {number} at {path}", "them apart: a backup would be of backups"
+            else:
+                continue
+            problems.append(Problem(found, expected, f"choose another path for repository {number}"))
+    return problems
+
+
+def _is_within(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory.rstrip('/')}/")
