@@ -91,6 +91,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey 
     survey,
     survey_if_running,
 )
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.writer import upgrade_command
 
 
 def act(module: AnsibleModule) -> dict[str, Any]:
@@ -142,8 +143,7 @@ def refuse_unconfirmed(wanted: dict[str, Any]) -> None:
     """Raise Refusal for an upgrade that does not name this host and this stanza."""
     expected = f"{wanted['inventory_host']}/{wanted['stanza']}"
     if wanted["state"] == "upgraded" and wanted["confirm"] != expected:
-        host = wanted["inventory_host"]
-        command = f"ansible-playbook playbooks/stanza.yml -l {host} -e stanza_state=upgraded -e stanza_confirm={expected}"
+        command = upgrade_command(wanted["inventory_host"], wanted["stanza"])
         found = f"stanza_confirm={wanted['confirm']}" if wanted["confirm"] else "no stanza_confirm"
         raise Refusal(Problem(found, f"stanza_confirm={expected}, which says that this server was made by pg_upgrade", command))
 

@@ -73,6 +73,9 @@ ZEROS = [
     Zero("registry hosts", rf"(?i)\b({'|'.join(HOSTS)})", ".", "the machine's own configuration"),
     Zero("one machine's paths", r"(?<![\w.*-])/(work|tmp/w|home/\w+|opt/(pypi|wheels))(?![\w-])", ".", "a relative path"),
     Zero("issue numbers", r"(?i)\bissues? #?\d+\b", ".", "the reason itself"),
+    Zero(
+        "commands without an inventory", r"ansible-playbook(?! -i) +\S*playbooks/", r"^(plugins|roles|playbooks)/|\.md$", "problem.playbook"
+    ),
     Zero("conflict markers", r"^(<{7}|>{7})( |$)", ".", "one of the two"),
 ]
 

@@ -206,7 +206,7 @@ def test_a_cluster_that_is_younger_than_the_window_is_not_accused() -> None:
 
 
 def test_without_a_repository_nothing_is_well() -> None:
-    assert sentences() == ["no repository is configured. Type: ansible-playbook playbooks/site.yml"]
+    assert sentences() == ["no repository is configured. Type: ansible-playbook -i inventory playbooks/site.yml"]
 
 
 # --- what a host that is well shows for a moment ---------------------------------------------------------------------

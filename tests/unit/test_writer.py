@@ -57,7 +57,7 @@ def repository(*backups: Backup, entry: Database = ENTRY) -> Repository:
 def foreign_next(host: str) -> str:
     return (
         "choose another pgbackrest_stanza or another repository path; only if this server was made from that cluster by pg_upgrade, type: "
-        f"ansible-playbook playbooks/stanza.yml -l {host} -e stanza_state=upgraded -e stanza_confirm={host}/axiomdb"
+        f"ansible-playbook -i inventory playbooks/stanza.yml -l {host} -e stanza_state=upgraded -e stanza_confirm={host}/axiomdb"
     )
 
 

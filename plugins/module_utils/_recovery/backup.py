@@ -10,7 +10,7 @@ from typing import Any
 
 from . import postgres, repository
 from .catalog import Backup
-from .problem import Problem, Refusal, Unfinished
+from .problem import Problem, Refusal, Unfinished, playbook
 from .provision import annotations_for, repositories_without_backup
 from .run import CommandFailed, pgbackrest_when_free, require
 from .summary import age, human
@@ -30,7 +30,7 @@ def impossible(seen: Survey) -> Problem | None:
     return Problem(
         f"archive_mode is off on {host}" if not seen.archiver.on else f"archive_command is '{seen.archiver.command}' on {host}",
         "a server that archives each WAL segment with pgBackRest",
-        f"ansible-playbook playbooks/site.yml -l {host} -e postgresql_restart_allowed=true",
+        playbook("site", f"-l {host} -e postgresql_restart_allowed=true"),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from . import backup, postgres, repository, snapshots, state
 from .catalog import Backup
 from .postgres import Cluster, NotAnswering
-from .problem import Problem, Refusal, Unfinished
+from .problem import Problem, Refusal, Unfinished, playbook
 from .provision import first_hole, first_missing
 from .run import CommandFailed
 from .snapshots import Request, Snapshot
@@ -60,7 +60,7 @@ def look(stanza: str, cluster: Cluster, inventory_host: str) -> Survey:
     """The survey that a snapshot needs. Raises Refusal where there is nothing to take one of."""
     seen = survey(stanza, cluster, inventory_host)
     if seen is None:
-        raise Refusal(Problem("no cluster, or no pgBackRest with a repository", "both", "ansible-playbook playbooks/site.yml"))
+        raise Refusal(Problem("no cluster, or no pgBackRest with a repository", "both", playbook("site")))
     refuse_unknown_stanza(stanza)
     return seen
 
@@ -88,7 +88,7 @@ def _failing(seen: Survey) -> Problem | None:
 def _sets_problems(seen: Survey, name: str) -> list[Problem | None]:
     """Why a restore point alone would not be recoverable: no set to which it belongs, a hole after it, or a name twice in the WAL."""
     sets = newest_sets(seen)
-    command = f"ansible-playbook playbooks/snapshot.yml -l {seen.server.inventory_host} with snapshot_backup=true"
+    command = playbook("snapshot", f"-l {seen.server.inventory_host} with snapshot_backup=true")
     without = [f"no usable backup in repository {number}" for number, found in sets.items() if found is None]
     holes = {item.repository.number: first_hole(seen.server, seen.archiver, item) for item in seen.evidence}
     without += [f"no WAL segment {hole} in repository {number}" for number, hole in holes.items() if hole]

@@ -26,7 +26,7 @@ from .history import Tree, tree_of
 from .moments import Moment, of_snapshots, parse_heartbeats
 from .plan import Archives, Plan
 from .postgres import Cluster, NotAnswering
-from .problem import Problem, Refusal
+from .problem import Problem, Refusal, playbook
 from .reach import Here
 from .run import CommandFailed, pgbackrest, run
 from .snapshots import found_in
@@ -64,7 +64,7 @@ def look(stanza: str, cluster: Cluster) -> Sight:
     """
     numbers = tuple(repository.configured())
     if not numbers or not host.pgbackrest_version():
-        raise Refusal(Problem("no pgBackRest with a repository on this host", "both", "ansible-playbook playbooks/site.yml"))
+        raise Refusal(Problem("no pgBackRest with a repository on this host", "both", playbook("site")))
     answer = _answer(cluster)
     found = repository.look(stanza, numbers)
     size = int(answer["segment_size"]) if answer else segment_size(found)

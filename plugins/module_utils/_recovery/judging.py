@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from . import horizon, repository, space, state, verdict, verification
 from .picture import any_picture
 from .postgres import Cluster
-from .problem import Refusal
+from .problem import CONTROLLER, Refusal
 from .run import pgbackrest
 from .space import Sample
 from .summary import Picture
@@ -38,7 +38,7 @@ class Sight:
 
 def look(stanza: str, cluster: Cluster, host: str) -> Sight:
     """Look once. A server that does not answer is no obstacle."""
-    picture = any_picture(stanza, cluster, host, "ansible-playbook", time.time())
+    picture = any_picture(stanza, cluster, host, CONTROLLER, time.time())
     try:
         return Sight(picture, horizon.look(stanza, cluster).outlooks)
     except Refusal:

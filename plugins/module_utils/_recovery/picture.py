@@ -12,6 +12,7 @@ from pathlib import Path
 from . import host, passphrase, repository, state, systems
 from .jobs import FAILED, VERIFY, parse_records
 from .postgres import Cluster, NotAnswering, queue_of
+from .problem import CONTROLLER
 from .provision import Archiver, first_hole, repositories_behind
 from .summary import NETWORK_FILESYSTEMS, Picture, Place
 from .survey import Survey, queue_places, survey
@@ -84,7 +85,7 @@ def any_picture(stanza: str, cluster: Cluster, inventory_host: str, command: str
     try:
         return take_picture(stanza, cluster, inventory_host, command, now)
     except Exception as error:
-        return Picture(inventory_host, stanza, now, reason=f"the host cannot be looked at: {error or type(error).__name__}")
+        return Picture(inventory_host, stanza, now, command, reason=f"the host cannot be looked at: {error or type(error).__name__}")
 
 
 def place_of(options: Mapping[str, str]) -> Place:
@@ -109,4 +110,4 @@ def filesystem(path: str) -> str:
 
 def command_prefix(inventory_sources: Sequence[str]) -> str:
     """The beginning of a command to type: relative to the working directory of the run where that is shorter."""
-    return " ".join(["ansible-playbook", *(f"-i {source}" for source in inventory_sources)])
+    return " ".join(["ansible-playbook", *(f"-i {source}" for source in inventory_sources)]) if inventory_sources else CONTROLLER

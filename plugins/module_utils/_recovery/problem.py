@@ -6,6 +6,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CONTROLLER = "ansible-playbook -i inventory"  # how each command for the controller begins: no inventory is the default
+
+
+def playbook(name: str, *words: str) -> str:
+    """The command that runs one of our playbooks, to be typed on the controller."""
+    return " ".join([CONTROLLER, f"playbooks/{name}.yml", *words])
+
 
 @dataclass(frozen=True)
 class Problem:

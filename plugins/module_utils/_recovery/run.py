@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .problem import playbook
+
 LOCK_HELD, CRYPTO = 50, 95
 PIECE = 1 << 20  # bytes of output that are read at once
 CERTIFICATE = ("the store's certificate is not trusted", "correct ca_certificate in pgbackrest_repositories, or renew the certificate")
@@ -38,11 +40,11 @@ EXIT_CODES = {
     56: ("no primary server was found", "pg_lsclusters"),
     58: ("the timeline or version does not fit", "pgbackrest --stanza={stanza} info"),
     62: ("pgBackRest was told to stop on this host", "sudo -u postgres pgbackrest --stanza={stanza} start"),
-    68: ("archive_command does not call pgbackrest", "ansible-playbook playbooks/site.yml"),
+    68: ("archive_command does not call pgbackrest", playbook("site")),
     73: ("a path is missing", "pgbackrest --stanza={stanza} info"),
     75: ("there is no such backup set", "pgbackrest --stanza={stanza} info"),
     82: ("a WAL segment did not reach the archive in time", "tail /var/log/pgbackrest/{stanza}-archive-push-async.log"),
-    87: ("archiving is off", "ansible-playbook playbooks/site.yml -e postgresql_restart_allowed=true"),
+    87: ("archiving is off", playbook("site", "-e postgresql_restart_allowed=true")),
     95: ("the passphrase does not open the repository", "pgbackrest --stanza={stanza} info"),
     103: ("no repository can be used", "pgbackrest --stanza={stanza} info"),
     105: ("access was denied", "ls -l /etc/pgbackrest /var/lib/pgbackrest"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from .catalog import Repository
+from .problem import CONTROLLER
 from .provision import Archiver, repositories_without_backup
 from .snapshots import found_in
 from .writer import Server
@@ -52,7 +53,7 @@ class Picture:
     host: str
     stanza: str
     now: float
-    command: str = "ansible-playbook"
+    command: str = CONTROLLER
     system: str = ""
     server: Server | None = None
     server_version: str = ""

@@ -15,6 +15,7 @@ from typing import Any
 
 from .catalog import NOT_OPENED, Backup
 from .freshness import too_old
+from .problem import playbook
 from .reach import say
 from .summary import Picture, age, moment, reasons
 from .wal import Segment
@@ -79,7 +80,7 @@ def judge(picture: Picture, outlooks: Sequence[Outlook], limits: Limits, reading
     if picture.standby:
         return ()
     if not outlooks:
-        return (Fault("repositories", 0, "no repository is configured", "ansible-playbook playbooks/site.yml"),)
+        return (Fault("repositories", 0, "no repository is configured", playbook("site")),)
     faults = [*_archiving(picture)]
     for outlook in outlooks:
         faults += _repository(picture, outlook, limits)

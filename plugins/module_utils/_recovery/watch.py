@@ -15,6 +15,7 @@ from .alerts import Trouble
 from .jobs import Counted, Record, Settings, Stanza
 from .metrics import Deadlines
 from .picture import any_picture
+from .problem import CONTROLLER
 from .summary import Picture, age, reasons
 
 OUTBOX = 500  # messages that wait for a webhook that does not answer
@@ -80,7 +81,7 @@ def look(settings: Settings, stanza: Stanza) -> list[str]:
 
 def picture_of(settings: Settings, stanza: Stanza) -> Picture:
     """The host as it is; one at which nobody could look is a picture too, with the reason."""
-    return any_picture(stanza.name, work.cluster_of(stanza), settings.host, "ansible-playbook", time.time())
+    return any_picture(stanza.name, work.cluster_of(stanza), settings.host, CONTROLLER, time.time())
 
 
 @dataclass(frozen=True)

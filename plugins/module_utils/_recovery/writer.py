@@ -16,7 +16,7 @@ from itertools import zip_longest
 from .archive import Listing
 from .catalog import Backup, Database, Repository
 from .history import lines, parse_history
-from .problem import Problem
+from .problem import Problem, playbook
 from .wal import Lsn, Segment
 
 
@@ -129,9 +129,13 @@ def _foreign(server: Server, number: int, current: Database) -> Problem:
         f"{current.system_id} (PostgreSQL {current.version})",
         f"this server's system identifier {server.system_id} (PostgreSQL {server.version})",
         "choose another pgbackrest_stanza or another repository path; only if this server was made from that cluster by "
-        f"pg_upgrade, type: ansible-playbook playbooks/stanza.yml -l {server.inventory_host} -e stanza_state=upgraded "
-        f"-e stanza_confirm={server.inventory_host}/{server.stanza}",
+        f"pg_upgrade, type: {upgrade_command(server.inventory_host, server.stanza)}",
     )
+
+
+def upgrade_command(inventory_host: str, stanza: str) -> str:
+    """What takes a server that pg_upgrade made."""
+    return playbook("stanza", f"-l {inventory_host} -e stanza_state=upgraded -e stanza_confirm={inventory_host}/{stanza}")
 
 
 def _another(server: Server, repository: Repository, found: str, expected: str) -> Problem:
