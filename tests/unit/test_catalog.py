@@ -416,3 +416,5 @@ def test_a_set_is_lost_with_any_set_that_it_refers_to() -> None:
     for missing in (full, first, second):
         found = mark_lost(repository, frozenset({full, first, second} - {missing})).backups[0]
         assert (found.lost, found.error) == (True, True)
+    assert mark_lost(repository, frozenset({full, first, second}), frozenset({second})).usable_backups(7) == ()
+    assert not mark_lost(repository, frozenset({full, first, second}), frozenset({full, first})).backups[0].lost, "it has its own"

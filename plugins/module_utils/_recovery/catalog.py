@@ -49,7 +49,7 @@ class Archive:
 class Backup:
     """One backup set; `wal_stop` is the segment that makes it consistent. Times are Unix seconds, cut off; sizes bytes.
 
-    `references` are the sets in which some of its files lie; `lost` says that a directory which it needs is gone.
+    `references` are the sets in which some of its files lie; `lost` says that a directory which it needs or its manifest is gone.
     """
 
     label: str
@@ -165,11 +165,14 @@ def segment_size(repositories: Iterable[Repository]) -> int:
     return DEFAULT_SEGMENT_SIZE if not fits or DEFAULT_SEGMENT_SIZE in fits else min(fits)
 
 
-def mark_lost(repository: Repository, directories: frozenset[str]) -> Repository:
-    """The repository as it is when only these backup directories exist: what lies in others, or builds on them, is broken."""
+def mark_lost(repository: Repository, directories: frozenset[str], without_manifest: frozenset[str] = frozenset()) -> Repository:
+    """The repository as it is when only these backup directories exist: what lies in others, or builds on them, is broken.
+
+    So are backups `without_manifest`, by which a restore begins; what builds on one has its own.
+    """
 
     def is_whole(backup: Backup) -> bool:
-        return {backup.label, backup.label[:FULL_LABEL], *backup.references} <= directories
+        return {backup.label, backup.label[:FULL_LABEL], *backup.references} <= directories and backup.label not in without_manifest
 
     backups = (backup if is_whole(backup) else replace(backup, error=True, lost=True) for backup in repository.backups)
     return replace(repository, backups=tuple(backups))

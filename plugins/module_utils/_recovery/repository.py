@@ -12,12 +12,14 @@ from pathlib import Path
 from . import access, host
 from .archive import Holdings, Listing, arrivals, directories_since, last_directories, names, parse_listing, read_holdings
 from .catalog import Repository, mark_lost, parse_info, unreadable
+from .places import is_here, where
 from .run import EXIT_CODES, Completed, meaning, pgbackrest, pgbackrest_stream, pgbackrest_when_free, require
 from .wal import DEFAULT_SEGMENT_SIZE
 from .writer import Evidence
 
 MAIN_FILE = Path("/etc/pgbackrest/pgbackrest.conf")
 INCLUDES = Path("/etc/pgbackrest/conf.d")
+MANIFEST = "backup.manifest"
 PATIENCE = "3"  # seconds of io-timeout; pgBackRest tries ten times as long to reach a store that does not answer, ten minutes by default
 _OPTION = re.compile(r"^\s*repo([0-9]+)-([a-z0-9-]+)\s*=\s*(.*?)\s*$", re.MULTILINE)
 _SECTION = re.compile(r"^\[([^\]\n]+)\]\s*$", re.MULTILINE)
@@ -128,14 +130,33 @@ def _read(stanza: str, number: int, *command: str) -> str:
 
 
 def without_lost_backups(stanza: str, repository: Repository) -> Repository:
-    """The repository with each backup marked as broken whose directory, or that of the full backup below it, is gone.
+    """The repository with each backup marked as broken whose directory, that of one below it, or whose manifest is gone.
 
     `pgbackrest info` reads its catalogue alone and shows them as if they were there. Raises CommandFailed.
     """
     if not repository.backups:
         return repository
-    listing = _read(stanza, repository.number, "repo-ls", "--output=json", f"backup/{stanza}")
-    return mark_lost(repository, frozenset(names(listing)))
+    directories = frozenset(names(_read(stanza, repository.number, "repo-ls", "--output=json", f"backup/{stanza}")))
+    newest_first = sorted(repository.backups, key=lambda backup: backup.stopped, reverse=True)
+    labels = [backup.label for backup in newest_first if backup.label in directories]
+    return mark_lost(repository, directories, _without_manifest(stanza, repository.number, labels))
+
+
+def _without_manifest(stanza: str, number: int, labels: Sequence[str]) -> frozenset[str]:
+    """Those of the sets, the newest first, that have no manifest. In a store they are asked one by one until one has it.
+
+    To list every file of a store each minute would cost more than it tells: a verification looks at all of them.
+    """
+    options = configured().get(number, {})
+    if is_here(options):
+        return frozenset(label for label in labels if not Path(where(options), "backup", stanza, label, MANIFEST).exists())
+    lost: set[str] = set()
+    for label in labels:
+        found = _read(stanza, number, "repo-ls", "--output=json", f"--filter=^{re.escape(MANIFEST)}$", f"backup/{stanza}/{label}")
+        if MANIFEST in names(found):
+            break
+        lost.add(label)
+    return frozenset(lost)
 
 
 def annotate(stanza: str, number: int, label: str, annotations: Mapping[str, str]) -> None:
