@@ -28,11 +28,14 @@ class Host:
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.directory = directory
         self.scene = Scene()
+        self.now = GOOD.now
+        monkeypatch.setattr(status.time, "time", lambda: self.now)
         monkeypatch.setattr(horizon, "outlooks", lambda *_arguments: ([self.scene.outlook()], 1))
         monkeypatch.setattr(judging, "look", lambda *_arguments: judging.Sight(GOOD, (self.scene.outlook(),)))
         monkeypatch.setattr(judging.time, "sleep", lambda _seconds: None)
 
     def status(self, seen: Picture = GOOD) -> Status:
+        self.now = seen.now
         return status.take(SETTINGS, STANZA, seen)
 
 
@@ -112,3 +115,13 @@ def test_the_tool_ends_with_what_the_status_says(
     assert capsys.readouterr().out.splitlines()[-1].startswith("PROTECTED")
     assert cli.main(["status", "--json"]) == code
     assert json.loads(capsys.readouterr().out)["axiomdb"]["protected"] is True
+
+
+def test_a_job_that_ended_while_the_status_looked_is_not_overdue(host: Host) -> None:
+    settings = replace(SETTINGS, overdue_seconds={"full": 3600})
+    counted = {"full": {"schedule": "0 2 * * *", "since": GOOD.now - 86400}}
+    state.save(state.path("axiomdb", "troubles.json"), {"looked": GOOD.now - 60, "counted": counted})
+    host.now = GOOD.now + 10
+    assert "overdue full" in status.take(settings, STANZA, GOOD).document["troubles"]
+    work.remember("axiomdb", "full", work.Ended(jobs.DONE, "took it"), GOOD.now + 1, GOOD.now + 5)
+    assert "overdue full" not in status.take(settings, STANZA, GOOD).document["troubles"]

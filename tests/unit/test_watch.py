@@ -49,7 +49,7 @@ class Host:
         """One look; what arrived at the webhook meanwhile."""
         self.now += after
         before = len(self.sent)
-        watch.look(self.settings, STANZA)
+        watch.run(self.settings, self.settings.stanzas)
         return self.sent[before:]
 
     def deliver(self, _url: str, message: Mapping[str, str]) -> Answer:
@@ -192,6 +192,42 @@ def test_a_look_that_hangs_is_told_by_the_next_and_keeps_no_failed_job_secret(ho
     host.picture = WELL
     host.look()
     assert host.look()[0].startswith(f"{GREEN} vps1/axiomdb: over after ")
+
+
+def test_every_stanza_is_looked_at_and_measured_before_the_first_message_goes_out(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    stanzas = (STANZA, replace(STANZA, name="second", port=5433))
+    host.settings = replace(host.settings, stanzas=stanzas, metrics_file=str(host.directory / "axiomdb_recovery.prom"))
+    host.picture = SICK
+    measured: list[list[str]] = []
+
+    def deliver(url: str, message: Mapping[str, str]) -> Answer:
+        measured.append(sorted(file.name for file in host.directory.glob("*.prom")))
+        return host.deliver(url, message)
+
+    monkeypatch.setattr(webhook, "deliver", deliver)
+    first, second = host.look()
+    assert measured == [["axiomdb_recovery-axiomdb.prom", "axiomdb_recovery-second.prom"]] * 2
+    assert (first[:15], second[:14]) == (f"{RED} vps1/axiomdb:", f"{RED} vps1/second:")
+
+
+def test_a_webhook_that_takes_nothing_is_asked_once_for_all_stanzas(host: Host) -> None:
+    host.settings = replace(host.settings, stanzas=(STANZA, replace(STANZA, name="second", port=5433)))
+    host.picture = SICK
+    host.answers = [Answer("the webhook answers 503")]
+    assert host.look() == []
+    assert [text.split(":")[0] for text in host.look()] == [f"{RED} vps1/axiomdb", f"{RED} vps1/second"]
+
+
+def test_what_the_jobs_have_written_is_told_first_after_a_look_that_did_not_end(host: Host) -> None:
+    host.ran("heartbeat", FAILED, "no answer")
+    host.picture = Killed()
+    with pytest.raises(Killed):
+        host.look()
+    assert host.sent == [], "it waits for the look"
+    with pytest.raises(Killed):
+        host.look()
+    (told,) = host.sent
+    assert "the heartbeat job failed" in told
 
 
 class Killed(BaseException):

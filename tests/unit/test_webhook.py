@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -24,6 +26,7 @@ class Receiver(ThreadingHTTPServer):
         self.answers: list[int] = []
         self.asked: list[str] = []
         self.taken: list[str] = []
+        self.over = threading.Event()
 
     @property
     def url(self) -> str:
@@ -92,6 +95,29 @@ def test_a_message_that_is_refused_for_itself_is_not_tried_again(receiver: Recei
 def test_an_address_that_is_wrong_loses_no_message(receiver: Receiver, code: int) -> None:
     receiver.answers = [code] * 3
     assert webhook.deliver(receiver.url, {"text": "x"}).unwanted is False
+
+
+class Dripping(Handler):
+    """Answers a byte at a time, and never ends."""
+
+    def do_POST(self) -> None:
+        self.server.asked.append("POST")
+        with suppress(OSError):
+            for letter in "HTTP/1.1 200 OK\r\nX: " + "y" * 1000:
+                self.wfile.write(letter.encode())
+                self.wfile.flush()
+                self.server.over.wait(0.02)
+
+
+def test_an_answer_that_drips_is_none_in_time(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "TIMEOUT", 0.2)
+    receiver.RequestHandlerClass = Dripping
+    began = time.monotonic()
+    answer = webhook.deliver(receiver.url, {"text": "x"})
+    assert time.monotonic() - began < 5
+    receiver.over.set()
+    assert answer == Answer("the webhook cannot be reached: no whole answer within 0.2 s")
+    assert receiver.asked == ["POST"] * 3
 
 
 def test_no_reason_holds_the_address(receiver: Receiver) -> None:

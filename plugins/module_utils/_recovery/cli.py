@@ -130,11 +130,11 @@ def _plan(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Name
 
 def _watch(settings: Settings, stanzas: Sequence[Stanza], _options: argparse.Namespace) -> int:
     watch.forget(settings)
-    for stanza in stanzas:
-        for text in watch.look(settings, stanza):
-            _write(f"{stanza.name}: {text}")
     for text in scratch_removal.sweep():
         state.log("backup.log", text)
+    for name, texts in watch.run(settings, stanzas).items():
+        for text in texts:
+            _write(f"{name}: {text}")
     return GOOD
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -58,7 +59,8 @@ def take(settings: Settings, stanza: Stanza, picture: Picture) -> Status:
 def _look(settings: Settings, stanza: Stanza, picture: Picture) -> _Seen:
     outlooks, timeline = horizon.outlooks(stanza.name, work.cluster_of(stanza))
     records, pause = work.records(stanza.name), state.load(state.PAUSE)
-    troubles = watch.troubles_of(settings, picture, records, watch.recall(settings, stanza, picture.now))
+    # A job may have ended since the picture was taken: that is not the future.
+    troubles = watch.troubles_of(settings, picture, records, watch.recall(settings, stanza, max(picture.now, time.time())))
     faults = _faults(settings, stanza, picture, outlooks) if outlooks else []
     faults = [fault for fault in outline.open_faults(faults, troubles) if not (pause and fault.topic.startswith("age "))]
     local = datetime.fromtimestamp(picture.now)

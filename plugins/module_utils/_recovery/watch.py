@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -54,29 +54,46 @@ def _number(found: object) -> float:
     return float(found) if isinstance(found, int | float) else 0.0
 
 
-def look(settings: Settings, stanza: Stanza) -> list[str]:
-    """Find the troubles, tell what is new, write the metrics; the texts of the troubles of which somebody was told.
+def run(settings: Settings, stanzas: Sequence[Stanza]) -> dict[str, list[str]]:
+    """Look at every stanza, then tell the webhook what is new; the texts of the troubles of which somebody was told, by stanza.
 
-    What the jobs themselves have written is told first: a repository that hangs, and this look with it, silences nothing.
+    No look waits for a webhook: the metrics of all of them are written before the first message goes out.
     """
-    with state.in_order(stanza.name, "watch", PATIENCE):
-        memory = recall(settings, stanza, time.time())
-        records, pause = work.records(stanza.name), state.load(state.PAUSE)
-        current = written_troubles(settings, records, pause, memory)
-        memory, unkept, said = _step(settings, stanza, replace(memory, unended=memory.unended + 1), current, _Written(bool(pause)))
-        memory = _send(stanza, memory) if said else memory
-        picture = picture_of(settings, stanza)
-        current = seen_troubles(settings, picture, pause)
-        if unkept:
-            current["state"] = f"{state.DIRECTORY} does not keep what the jobs remember: {unkept}. Type: df -h {state.DIRECTORY}"
-        memory, _unkept, _said = _step(settings, stanza, replace(memory, unended=0), current, _Seen(picture, bool(pause)))
-        judging.watch_space(stanza.name, picture)
-        if settings.metrics_file:
-            deadlines = deadlines_of(settings, picture, records, pause, memory)
-            judged = judging.last(stanza.name)
-            _write_metrics(settings, stanza, metrics.render(stanza.name, picture, records, memory.troubles, deadlines, judged))
-        _send(stanza, memory)
-        return [trouble.text for trouble in memory.troubles.values() if trouble.told]
+    with ExitStack() as stack:
+        memories: dict[Stanza, Memory] = {}
+        for stanza in stanzas:
+            stack.enter_context(state.in_order(stanza.name, "watch", PATIENCE))
+            memories[stanza] = _look(settings, stanza)
+        began = time.monotonic()
+        for stanza, memory in memories.items():
+            if not _send(stanza, memory, began).reached:
+                break
+    return {stanza.name: [trouble.text for trouble in memory.troubles.values() if trouble.told] for stanza, memory in memories.items()}
+
+
+def _look(settings: Settings, stanza: Stanza) -> Memory:
+    """Find the troubles and write the metrics.
+
+    Where the look before did not end, what the jobs themselves have written is told first: a repository that hangs, and this look
+    with it, silences nothing.
+    """
+    records, pause = work.records(stanza.name), state.load(state.PAUSE)
+    memory = recall(settings, stanza, time.time())
+    hung = memory.unended > 0
+    current = written_troubles(settings, records, pause, memory)
+    memory, unkept = _step(settings, stanza, replace(memory, unended=memory.unended + 1), current, _Written(bool(pause)))
+    memory = _send(stanza, memory, time.monotonic()).memory if hung else memory
+    picture = picture_of(settings, stanza)
+    current = seen_troubles(settings, picture, pause)
+    if unkept:
+        current["state"] = f"{state.DIRECTORY} does not keep what the jobs remember: {unkept}. Type: df -h {state.DIRECTORY}"
+    memory, _unkept = _step(settings, stanza, replace(memory, unended=0), current, _Seen(picture, bool(pause)))
+    judging.watch_space(stanza.name, picture)
+    if settings.metrics_file:
+        deadlines = deadlines_of(settings, picture, records, pause, memory)
+        judged = judging.last(stanza.name)
+        _write_metrics(settings, stanza, metrics.render(stanza.name, picture, records, memory.troubles, deadlines, judged))
+    return memory
 
 
 def picture_of(settings: Settings, stanza: Stanza) -> Picture:
@@ -147,10 +164,8 @@ def deadlines_of(
     return Deadlines(jobs.deadlines(settings, records, memory.counted, memory.looked), backups)
 
 
-def _step(
-    settings: Settings, stanza: Stanza, memory: Memory, current: Mapping[str, str], scope: _Written | _Seen
-) -> tuple[Memory, str, list[str]]:
-    """One step of the alerts within a scope: the memory after it, why the disk did not keep it, and what is to be sent.
+def _step(settings: Settings, stanza: Stanza, memory: Memory, current: Mapping[str, str], scope: _Written | _Seen) -> tuple[Memory, str]:
+    """One step of the alerts within a scope: the memory after it, what is to be sent included, and why the disk did not keep it.
 
     What is to be sent is kept before it is sent: a killed look sends a message twice rather than never. Where nothing can be
     kept, nobody can know how long a trouble lasts and who was told: each look tells it.
@@ -177,16 +192,23 @@ def _step(
     lost = len(memory.outbox) + len(said) - len(after.outbox)
     if lost:
         state.log("alerts.log", f"{stanza.name}: {OUTBOX} messages wait for the webhook; the oldest {lost} will not be sent")
-    return after, unkept, said
+    return after, unkept
 
 
 def _keep(stanza: Stanza, memory: Memory) -> str:
     return state.keep(_file(stanza), asdict(memory))
 
 
-def _send(stanza: Stanza, memory: Memory) -> Memory:
+@dataclass(frozen=True)
+class _Sent:
+    """What is left to remember; `reached` is false where the webhook took no message, or the time is over."""
+
+    memory: Memory
+    reached: bool = True
+
+
+def _send(stanza: Stanza, memory: Memory, began: float) -> _Sent:
     """Post what waits, one after the other, and forget each that arrived. Without a webhook the log is all there is."""
-    began = time.monotonic()
     while memory.outbox:
         try:
             url = webhook.address()
@@ -196,13 +218,13 @@ def _send(stanza: Stanza, memory: Memory) -> Memory:
         if answer.reason:
             state.log("alerts.log", f"{stanza.name}: {answer.reason}; {len(memory.outbox)} messages wait")
         if answer.reason and not answer.unwanted:
-            break
+            return _Sent(memory, False)
         memory = replace(memory, outbox=memory.outbox[1:])
         with suppress(OSError):
             _keep(stanza, memory)
         if time.monotonic() - began > SENDING:
-            break
-    return memory
+            return _Sent(memory, False)
+    return _Sent(memory)
 
 
 def forget(settings: Settings) -> None:

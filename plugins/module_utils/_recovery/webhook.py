@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
@@ -16,16 +17,20 @@ from typing import Any
 from . import state
 
 TRIES = 3
-TIMEOUT = 10.0  # seconds for each try
+TIMEOUT = 10.0  # seconds for each try, from the first byte to the last
 UNWANTED = (400, 413, 422)  # the message itself is refused: it would be refused for ever, and keep those behind it waiting
 
 
 @dataclass(frozen=True)
 class Answer:
-    """How it ended with one message: an empty reason when it arrived. The address is never in the reason."""
+    """How it ended with one message: an empty reason when it arrived. The address is never in the reason.
+
+    An `unwanted` message is refused for itself; a `hopeless` one needs no second try now.
+    """
 
     reason: str = ""
     unwanted: bool = False
+    hopeless: bool = False
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -49,17 +54,30 @@ def deliver(url: str, message: Mapping[str, str]) -> Answer:
     for attempt in range(TRIES):
         if attempt:
             time.sleep(2.0**attempt)
-        try:
-            data, headers = json.dumps(message).encode(), {"Content-Type": "application/json"}
-            with urllib.request.build_opener(_NoRedirect).open(urllib.request.Request(url, data, headers), timeout=TIMEOUT):
-                return Answer()
-        except urllib.error.HTTPError as error:
-            error.close()
-            answer = Answer(f"the webhook answers {error.code}", error.code in UNWANTED)
-            if answer.unwanted:
-                return answer
-        except (OSError, HTTPException) as error:
-            answer = Answer(f"the webhook cannot be reached: {getattr(error, 'reason', None) or type(error).__name__}")
-        except ValueError:
-            return Answer("the webhook's address is not one")
+        answer = _within(TIMEOUT, lambda: _post(url, json.dumps(message).encode()))
+        if not answer.reason or answer.unwanted or answer.hopeless:
+            break
     return answer
+
+
+def _within(seconds: float, act: Callable[[], Answer]) -> Answer:
+    """The answer, if it is whole by then. A limit of a socket is one for each byte: whoever sends one a second never meets it."""
+    answers: list[Answer] = []
+    thread = threading.Thread(target=lambda: answers.append(act()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return answers[0] if answers else Answer(f"the webhook cannot be reached: no whole answer within {seconds:g} s")
+
+
+def _post(url: str, data: bytes) -> Answer:
+    try:
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT):
+            return Answer()
+    except urllib.error.HTTPError as error:
+        error.close()
+        return Answer(f"the webhook answers {error.code}", error.code in UNWANTED)
+    except (OSError, HTTPException) as error:
+        return Answer(f"the webhook cannot be reached: {getattr(error, 'reason', None) or type(error).__name__}")
+    except ValueError:
+        return Answer("the webhook's address is not one", hopeless=True)
