@@ -99,7 +99,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import judging, state, verdict, work
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import ending, judging, state, verdict, work
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.jobs import VERIFY, Settings, Stanza
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import refuse_unknown_stanza
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.verdict import Judgement
@@ -136,7 +136,7 @@ def look_in_turn(settings: Settings, stanza: Stanza, limits: verdict.Limits) -> 
         began = time.time()
         found = look(settings, stanza, limits)
         judging.remember(stanza.name, found)
-        work.remember(stanza.name, VERIFY, work.end_of(found), began, time.time())
+        ending.remember(stanza.name, VERIFY, work.end_of(found), began, time.time())
     return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _recovery import judging, repository, state, work
+from _recovery import ending, judging, repository, state, work
 from _recovery.catalog import parse_info
 from _recovery.jobs import VERIFY
 from _recovery.judging import Sight
@@ -194,7 +194,7 @@ def test_the_space_of_this_hosts_own_disks_is_watched(kept: Path, monkeypatch: p
     ],
 )
 def test_every_summary_says_the_first_thing_that_the_last_verification_found(kept: Path, faults: tuple[Fault, ...], said: str) -> None:
-    work.remember("axiomdb", VERIFY, work.end_of(Judgement(7.0, (), faults)), 7.0, 8.0)
+    ending.remember("axiomdb", VERIFY, work.end_of(Judgement(7.0, (), faults)), 7.0, 8.0)
     assert failed_verification("axiomdb") == said
 
 

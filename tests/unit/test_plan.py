@@ -12,7 +12,7 @@ from _recovery.catalog import Repository, unreadable
 from _recovery.moments import Moment
 from _recovery.plan import Archives
 from _recovery.problem import Problem
-from _recovery.summary import moment
+from _recovery.spoken import moment
 from _recovery.target import parse
 from _recovery.telling import document, lines
 from _recovery.wal import Lsn

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from _recovery import cli, horizon, jobs, judging, state, status, verdict, watch, work
+from _recovery import cli, ending, horizon, jobs, judging, state, status, verdict, watch
 from _recovery.jobs import Settings, Stanza
 from _recovery.status import Status
 from _recovery.summary import Picture, Place
@@ -55,7 +55,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 def test_everything_a_person_asks_for_is_in_it(host: Host) -> None:
     judging.remember("axiomdb", Judgement(GOOD.now - 3600, (Reading(1, 0, 2, 7),)))
-    work.remember("axiomdb", "full", work.Ended(jobs.DONE, "took it"), GOOD.now - 60, GOOD.now - 50)
+    ending.remember("axiomdb", "full", ending.Ended(jobs.DONE, "took it"), GOOD.now - 60, GOOD.now - 50)
     found = host.status()
     told = [line[:15].strip() for line in found.lines]
     for head in (
@@ -123,5 +123,5 @@ def test_a_job_that_ended_while_the_status_looked_is_not_overdue(host: Host) -> 
     state.save(state.path("axiomdb", "troubles.json"), {"looked": GOOD.now - 60, "counted": counted})
     host.now = GOOD.now + 10
     assert "overdue full" in status.take(settings, STANZA, GOOD).document["troubles"]
-    work.remember("axiomdb", "full", work.Ended(jobs.DONE, "took it"), GOOD.now + 1, GOOD.now + 5)
+    ending.remember("axiomdb", "full", ending.Ended(jobs.DONE, "took it"), GOOD.now + 1, GOOD.now + 5)
     assert "overdue full" not in status.take(settings, STANZA, GOOD).document["troubles"]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from _recovery.catalog import Backup, Database, Repository, unreadable
 from _recovery.provision import Archiver
-from _recovery.summary import LATE_SECONDS, STALLED_SECONDS, STOP, Picture, Place, age, human, judge, lines, moment, reasons
+from _recovery.spoken import age, human, moment
+from _recovery.summary import LATE_SECONDS, STALLED_SECONDS, STOP, Picture, Place, judge, lines, reasons
 from _recovery.wal import Lsn
 from _recovery.writer import Server
 from hypothesis import given

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _recovery import jobs, judging, state, verdict, watch, webhook, work
+from _recovery import ending, jobs, judging, state, verdict, watch, webhook, work
 from _recovery import picture as looking
+from _recovery.ending import Ended
 from _recovery.jobs import DONE, FAILED, SKIPPED, Settings, Stanza
 from _recovery.picture import failed_verification
 from _recovery.problem import Refusal
@@ -23,7 +24,6 @@ from _recovery.run import CommandFailed, Completed
 from _recovery.summary import Picture
 from _recovery.verdict import Fault, Judgement, Reading
 from _recovery.webhook import Answer
-from _recovery.work import Ended
 from pictures import NOW, picture, repository
 
 STANZA = Stanza("axiomdb", "17", "main", 5432)
@@ -66,7 +66,7 @@ class Host:
         return replace(self.picture, now=self.now)
 
     def ran(self, job: str, outcome: str = DONE, text: str = "did it", *, began: bool = True) -> None:
-        work.remember(STANZA.name, job, Ended(outcome, text, began=began), self.now, self.now)
+        ending.remember(STANZA.name, job, Ended(outcome, text, began=began), self.now, self.now)
 
     def log(self) -> str:
         file = self.directory / "log" / "alerts.log"
@@ -396,10 +396,10 @@ def test_the_disk_is_believed_again_when_it_takes_something(
         really = Path.open
         full_disk("lib")
         host.ran("heartbeat", FAILED, "disk full")
-        assert work.records("axiomdb")["heartbeat"].text == "disk full"
+        assert ending.records("axiomdb")["heartbeat"].text == "disk full"
         monkeypatch.setattr(Path, "open", really)
     host.ran("heartbeat")
-    assert work.records("axiomdb")["heartbeat"].outcome == DONE
+    assert ending.records("axiomdb")["heartbeat"].outcome == DONE
     assert list((host.directory / "run").iterdir()) == []
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from .summary import age
+from .spoken import age
 
 LONGEST = 3000  # characters of one message; what receives them refuses much longer ones
 TROUBLE, OVER = "\U0001f534", "\U0001f7e2"  # a red and a green disc, as the runbook's messages begin

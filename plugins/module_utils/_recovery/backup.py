@@ -13,7 +13,7 @@ from .catalog import Backup
 from .problem import Problem, Refusal, Unfinished, playbook
 from .provision import annotations_for, repositories_without_backup
 from .run import CommandFailed, pgbackrest_when_free, require
-from .summary import age, human
+from .spoken import age, human
 from .survey import Survey
 from .writer import took_over
 

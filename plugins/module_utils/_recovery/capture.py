@@ -17,7 +17,7 @@ from .problem import Problem, Refusal, Unfinished, playbook
 from .provision import first_hole, first_missing
 from .run import CommandFailed
 from .snapshots import Request, Snapshot
-from .summary import moment
+from .spoken import moment
 from .survey import Survey, refuse_other_writers, refuse_unknown_stanza, survey
 
 POINT = """

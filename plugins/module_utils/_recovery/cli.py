@@ -13,22 +13,29 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from . import confine, horizon, plan, repository, scratch_cli, scratch_removal, state, status, target, watch, work
+# A command loads what it needs when it runs: the heartbeat begins each minute, on the smallest host too.
+from . import state
 from .jobs import FAILED, HOURLY, Settings, Stanza, chosen, parse_settings
-from .problem import Problem, Refusal
-from .snapshots import EXAMPLE, Request, found_in
-from .work import Ended
+
+if TYPE_CHECKING:
+    from .ending import Ended
 
 USER = "postgres"
 GOOD, BAD, MISUSED = 0, 1, 2
+SCRATCH = "scratch"  # its own commands are known when it is the first word
+SCRATCH_HELP = "Copies beside the live server, recovered to a moment and paused there: make, query, list, remove"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0 for good, 1 for a failure or a trouble, 2 for a command that was not understood."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser(given).parse_args(given)
     try:
         if getattr(options, "scope", ""):
+            from . import confine
+
             confine.enter_scope(options.scope, options.memory << 20)
         _become_postgres()
         settings = parse_settings(state.SETTINGS.read_text(encoding="utf-8"))
@@ -59,15 +66,23 @@ def _become_postgres() -> None:
 
 
 def _backup(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    from . import work
+
     return _each(stanzas, options, lambda stanza: work.take_backups(settings, stanza, options.type, options.job))
 
 
 def _snapshot(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    from . import work
+    from .snapshots import Request
+
     request = Request(options.name, options.reason, with_backup=not options.without_backup)
     return _each(stanzas, options, lambda stanza: work.snapshot(settings, stanza, request))
 
 
 def _snapshots(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    from . import repository
+    from .snapshots import EXAMPLE, found_in
+
     known = {stanza.name: found_in(repository.look(stanza.name, list(repository.configured()))) for stanza in stanzas}
     if options.json:
         _write(json.dumps({name: [asdict(item) for item in found] for name, found in known.items()}, sort_keys=True))
@@ -82,11 +97,15 @@ def _snapshots(_settings: Settings, stanzas: Sequence[Stanza], options: argparse
 
 
 def _verify(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    from . import work
+
     return _each(stanzas, options, lambda stanza: work.verify(settings, stanza))
 
 
 def _heartbeat(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
-    return _each(stanzas, options, work.heartbeat)
+    from .heartbeat import heartbeat
+
+    return _each(stanzas, options, heartbeat)
 
 
 def _each(stanzas: Sequence[Stanza], options: argparse.Namespace, act: Callable[[Stanza], Ended]) -> int:
@@ -100,6 +119,8 @@ def _each(stanzas: Sequence[Stanza], options: argparse.Namespace, act: Callable[
 
 
 def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    from . import status, watch
+
     found = {stanza.name: status.take(settings, stanza, watch.picture_of(settings, stanza)) for stanza in stanzas}
     if options.json:
         _write(json.dumps({name: one.document for name, one in found.items()}, sort_keys=True))
@@ -110,6 +131,9 @@ def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Nam
 
 
 def _plan(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    from . import horizon, plan, target, work
+    from .problem import Problem, Refusal
+
     if len(stanzas) > 1:
         names = ", ".join(stanza.name for stanza in stanzas)
         sys.stderr.write(f"axiomdb-recovery: Found the stanzas {names}; expected one. Next: add --stanza={stanzas[0].name}\n")
@@ -129,6 +153,8 @@ def _plan(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Name
 
 
 def _watch(settings: Settings, stanzas: Sequence[Stanza], _options: argparse.Namespace) -> int:
+    from . import scratch_removal, watch
+
     watch.forget(settings)
     for text in scratch_removal.sweep():
         state.log("backup.log", text)
@@ -160,7 +186,7 @@ def _write(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="axiomdb-recovery", description="Backups of this host: what exists, take one, verify all.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -185,7 +211,12 @@ def _parser() -> argparse.ArgumentParser:
     add("verify", "Read every file of every repository, and say what is broken or missing", _verify)
     add("heartbeat", "Commit the heartbeat of this minute", _heartbeat)
     add("watch", "Look for trouble, tell the webhook, write the metrics", _watch)
-    scratch_cli.add(commands)
+    if given[:1] == [SCRATCH]:
+        from . import scratch_cli
+
+        scratch_cli.add(commands, SCRATCH, SCRATCH_HELP)
+    else:
+        commands.add_parser(SCRATCH, help=SCRATCH_HELP)
     pause = add("pause", "Let no job begin until resume", _pause)
     pause.add_argument("--reason", required=True, help="why, for whoever asks")
     add("resume", "Let jobs begin again", _resume)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .finding import ABSENT, HIDDEN, Finding
 from .problem import Problem, Refusal
-from .stepping_down import as_owner_of, first_owner
+from .stepping_down import as_owner_of, first_owner, ids
 
 HEADER = "Written by axiomdb.recovery as a whole; changes by hand are found by the next run and undone."
 MASKED = "(the content is secret)\n"
@@ -183,10 +183,6 @@ def trial_directory() -> str:
     os.chown(directory, *ids("root", "postgres"))
     os.chmod(directory, 0o750)
     return directory
-
-
-def ids(owner: str, group: str) -> tuple[int, int]:
-    return pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid
 
 
 def _user(number: int) -> str:

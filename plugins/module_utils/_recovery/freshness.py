@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .catalog import Backup
-from .summary import Picture, age
+from .spoken import age
+from .summary import Picture
 
 AHEAD = 300.0  # seconds by which a backup may have ended in the future: a clock that was set right meanwhile
 

@@ -21,7 +21,6 @@ from typing import Any
 from . import host, plan, postgres, reach, reach_time, repository, state
 from .archive import Holdings
 from .catalog import Repository, segment_size, unreadable
-from .files import ids
 from .history import Tree, tree_of
 from .moments import Moment, of_snapshots, parse_heartbeats
 from .plan import Archives, Plan
@@ -30,6 +29,7 @@ from .problem import Problem, Refusal, playbook
 from .reach import Here
 from .run import CommandFailed, pgbackrest, run
 from .snapshots import found_in
+from .stepping_down import ids
 from .target import Target
 from .wal import Lsn, Segment
 from .waldump import Dump, first_commit, parse

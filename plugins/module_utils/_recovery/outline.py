@@ -10,7 +10,8 @@ from datetime import datetime
 from . import schedule
 from .catalog import Backup, Repository
 from .jobs import VERIFY, Record, Settings
-from .summary import Picture, age, human, judge, moment
+from .spoken import age, human, moment
+from .summary import Picture, judge
 from .verdict import Fault
 
 KINDS = ("full", "diff", "incr")

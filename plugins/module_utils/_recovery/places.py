@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .catalog import Backup, Repository
 from .problem import Problem
-from .summary import moment
+from .spoken import moment
 
 LOCAL = ("posix", "cifs")
 DEFAULTS: Mapping[str, str] = {"type": "posix", "path": "/var/lib/pgbackrest", "cipher-type": "none"}

@@ -16,7 +16,7 @@ from . import reach, reach_time
 from .problem import Problem
 from .reach import Choice, Here
 from .snapshots import Snapshot
-from .summary import human
+from .spoken import human
 from .target import BACKUP, IMMEDIATE, LATEST, LSN, POINT, TIME, XID, Target
 from .wal import Lsn
 from .window import Outlook, Stretch, Window, gaps, name_of, runs_on

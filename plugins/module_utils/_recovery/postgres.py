@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import socket
 import time
@@ -19,11 +18,13 @@ from . import host
 from .archive import Listing
 from .problem import Problem, Refusal
 from .provision import Archiver
-from .run import CommandFailed, Completed, run
+from .run import CommandFailed, run
+from .sql import NotAnswering as NotAnswering
+from .sql import ask as ask
+from .sql import psql as psql
 from .wal import Lsn
 from .writer import Server
 
-SOCKET_DIRECTORY = "/var/run/postgresql"
 POSITION = "case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end"
 STATE = f"""
 select json_build_object(
@@ -54,10 +55,6 @@ select json_build_object(
 T = TypeVar("T")
 
 
-class NotAnswering(Exception):
-    """The server does not answer on its socket."""
-
-
 @dataclass(frozen=True)
 class Cluster:
     """A Debian cluster; `port` is where its socket is."""
@@ -81,21 +78,6 @@ class Cluster:
     @property
     def data_directory(self) -> str:
         return host.data_directory(self.version, self.name) or f"/var/lib/postgresql/{self.version}/{self.name}"
-
-
-def psql(port: int, *statements: str) -> Completed:
-    """Statements through the socket, each in a transaction of its own; rows without alignment."""
-    commands = [word for sql in statements for word in ("-c", sql)]
-    argv = ["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", SOCKET_DIRECTORY, "-p", str(port), "-d", "postgres", *commands]
-    return run(argv, user="postgres", env={"PGCONNECT_TIMEOUT": "10", "PGOPTIONS": "-c statement_timeout=60s -c client_min_messages=error"})
-
-
-def ask(port: int, sql: str, before: str = "") -> Any:
-    """The JSON that a query returns; a statement `before` it is committed first. Raises NotAnswering with psql's reason."""
-    done = psql(port, *([before] if before else []), sql)
-    if done.code != 0:
-        raise NotAnswering(done.detail)
-    return json.loads(done.stdout.strip().splitlines()[-1] if before else done.stdout)
 
 
 def state(port: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from .problem import Problem
 from .reach import AT_LSN, Choice, Here, behind, newest_set, say, stop_of, unknown_set, window_of
-from .summary import moment
+from .spoken import moment
 from .target import Target, exact, iso
 from .wal import Lsn
 from .window import SAFE, Fork, Outlook, Stretch, Window

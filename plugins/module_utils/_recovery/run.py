@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -115,6 +114,8 @@ def stream(argv: Sequence[str], user: str = "", stanza: str = "") -> Iterator[by
 
     Raises CommandFailed after the last piece when the command did not succeed: what came before it proves nothing then.
     """
+    import tempfile
+
     with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(list(argv), stdout=subprocess.PIPE, stderr=errors, **_as_user(user, None))

@@ -17,7 +17,7 @@ from . import settings
 from .control import Control
 from .problem import Problem
 from .settings import SettingValue
-from .summary import human
+from .spoken import human
 from .wal import Lsn
 
 LATEST, IMMEDIATE = "latest", "immediate"

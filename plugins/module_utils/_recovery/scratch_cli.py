@@ -21,7 +21,7 @@ from .run import CommandFailed
 from .scratch import IMMEDIATE, KINDS, LEAST_MEMORY, MEMORY, MIB, PORT, Goal, Wish
 from .scratch_copy import Copy
 from .scratch_goal import goal_of, of_archive
-from .summary import moment
+from .spoken import moment
 from .wal import Lsn
 
 GOOD, BAD = 0, 1
@@ -29,10 +29,9 @@ BY_HAND = ("repository", "set", "type", "target", "exclusive", "timeline", "lsn"
 Act = Callable[[Settings, Sequence[Stanza], argparse.Namespace], int]
 
 
-def add(commands: Any) -> None:
+def add(commands: Any, name: str, text: str) -> None:
     """Add the command and its own commands to a parser."""
-    text = "Copies beside the live server, recovered to a moment and paused there: make, query, list, remove"
-    parts = commands.add_parser("scratch", help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
+    parts = commands.add_parser(name, help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
     make = _part(parts, "make", "Restore a set beside the live server, recover it to a target, ask it, remove it", _make)
     make.add_argument("--stanza", action="append", default=[], help="the stanza, where the host has several")
     make.add_argument("planned", nargs="?", default="", metavar="TARGET", help="as `plan` takes it: the copy is what the plan says")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .summary import age, human, moment
+from .spoken import age, human, moment
 
 DAY = 86400.0
 KEPT, EACH, ENOUGH = 14 * DAY, DAY / 4, 2 * DAY  # seconds: how long samples are kept, how far they are apart, what a growth is seen in

@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .files import ids
 from .jobs import FORMAT
 from .problem import Problem, Refusal
-from .stepping_down import as_owner_of
-from .summary import moment
+from .spoken import moment
+from .stepping_down import as_owner_of, ids
 
 DIRECTORY = Path("/var/lib/axiomdb")
 MEMORY = Path("/run/axiomdb")  # a filesystem in memory; systemd makes it for the watch, and it lasts until the next boot

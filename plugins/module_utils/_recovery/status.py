@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from . import horizon, judging, outline, space, state, telling, verdict, watch, work
+from . import ending, horizon, judging, outline, space, state, telling, verdict, watch, work
 from .jobs import Settings, Stanza, parse_settings
 from .judging import Sight
 from .summary import Picture, judge, lines
@@ -58,7 +58,7 @@ def take(settings: Settings, stanza: Stanza, picture: Picture) -> Status:
 
 def _look(settings: Settings, stanza: Stanza, picture: Picture) -> _Seen:
     outlooks, timeline = horizon.outlooks(stanza.name, work.cluster_of(stanza))
-    records, pause = work.records(stanza.name), state.load(state.PAUSE)
+    records, pause = ending.records(stanza.name), state.load(state.PAUSE)
     # A job may have ended since the picture was taken: that is not the future.
     troubles = watch.troubles_of(settings, picture, records, watch.recall(settings, stanza, max(picture.now, time.time())))
     faults = _faults(settings, stanza, picture, outlooks) if outlooks else []
@@ -80,7 +80,7 @@ def _lines(settings: Settings, stanza: Stanza, seen: _Seen) -> list[str]:
     picture, paused = seen.picture, state.pause()
     *body, last = lines(replace(picture, windows=telling.lines(seen.outlooks, seen.timeline, picture.now)))
     text = [*body, *outline.backups(picture), *verdict.lines(seen.judged, picture.now)]
-    text += outline.jobs(work.records(stanza.name), seen.judged is not None, seen.upcoming, picture.now)
+    text += outline.jobs(ending.records(stanza.name), seen.judged is not None, seen.upcoming, picture.now)
     text += [f"  jobs         PAUSED since {paused['since']}: {paused['reason']}. {watch.RESUME}"] if paused else []
     text += seen.space
     text += outline.unprotected(picture, settings, webhook=os.path.exists(state.WEBHOOK))
@@ -97,7 +97,7 @@ def _document(stanza: Stanza, seen: _Seen) -> dict[str, Any]:
         "troubles": seen.troubles,
         "faults": [asdict(fault) for fault in seen.faults],
         "verdict": verdict.document(seen.judged) if seen.judged else None,
-        "jobs": {job: asdict(record) for job, record in work.records(stanza.name).items()},
+        "jobs": {job: asdict(record) for job, record in ending.records(stanza.name).items()},
         "next_jobs": seen.upcoming,
         "repositories": [asdict(item) for item in seen.picture.repositories],
         "windows": [telling.document(outlook) for outlook in seen.outlooks],

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 from collections.abc import Iterator
@@ -47,6 +48,11 @@ def first_owner(path: str) -> int:
         if uid != 0:
             return uid
     return 0
+
+
+def ids(owner: str, group: str) -> tuple[int, int]:
+    """The numbers of a user and a group. Raises KeyError."""
+    return pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid
 
 
 def _account(uid: int) -> tuple[str, list[int]]:

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from .catalog import Repository
 from .problem import CONTROLLER
 from .provision import Archiver, repositories_without_backup
 from .snapshots import found_in
+from .spoken import age, human, moment
 from .writer import Server
 
 STALLED_SECONDS = 900
@@ -251,26 +251,3 @@ def _snapshots(picture: Picture) -> list[str]:
     newest, older = known[-SNAPSHOTS_SHOWN:], len(known) - SNAPSHOTS_SHOWN
     text = [f"  snapshot     {item.target} of {item.time}{f': {item.reason}' if item.reason else ''}" for item in reversed(newest)]
     return text + ([f"               and {older} older. Type: sudo /opt/axiomdb/axiomdb-recovery snapshots"] if older > 0 else [])
-
-
-def moment(seconds: float) -> str:
-    """A time in UTC, as it can be typed in a target."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def age(seconds: float) -> str:
-    """A duration with its largest unit."""
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= length:
-            count = int(seconds // length)
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return f"{max(0, int(seconds))} s"
-
-
-def human(size: float) -> str:
-    """Bytes with a binary unit."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if size < 1024 or unit == "TiB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    raise AssertionError("unreachable")

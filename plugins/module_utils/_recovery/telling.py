@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .reach import say
-from .summary import age, moment
+from .spoken import age, moment
 from .target import exact
 from .window import Hole, Outlook, Span, Stretch, Window
 

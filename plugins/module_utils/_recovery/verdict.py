@@ -17,7 +17,8 @@ from .catalog import NOT_OPENED, Backup
 from .freshness import too_old
 from .problem import playbook
 from .reach import say
-from .summary import Picture, age, moment, reasons
+from .spoken import age, moment
+from .summary import Picture, reasons
 from .wal import Segment
 from .window import Broken, Hole, Outlook, Window
 

@@ -10,13 +10,14 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from . import alerts, freshness, jobs, judging, metrics, state, webhook, work
+from . import alerts, ending, freshness, jobs, judging, metrics, state, webhook, work
 from .alerts import Trouble
 from .jobs import Counted, Record, Settings, Stanza
 from .metrics import Deadlines
 from .picture import any_picture
 from .problem import CONTROLLER
-from .summary import Picture, age, reasons
+from .spoken import age
+from .summary import Picture, reasons
 
 OUTBOX = 500  # messages that wait for a webhook that does not answer
 UNENDED = 2  # looks that did not end; a single one may have met the end of the host itself
@@ -77,7 +78,7 @@ def _look(settings: Settings, stanza: Stanza) -> Memory:
     Where the look before did not end, what the jobs themselves have written is told first: a repository that hangs, and this look
     with it, silences nothing.
     """
-    records, pause = work.records(stanza.name), state.load(state.PAUSE)
+    records, pause = ending.records(stanza.name), state.load(state.PAUSE)
     memory = recall(settings, stanza, time.time())
     hung = memory.unended > 0
     current = written_troubles(settings, records, pause, memory)

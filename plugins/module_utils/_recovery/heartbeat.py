@@ -1,0 +1,38 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The heartbeat: it runs each minute on the smallest host, so it loads little."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from . import state
+from .ending import Ended, guarded, remember
+from .jobs import DONE, HEARTBEAT, SKIPPED, Stanza
+from .sql import ask
+
+BEAT = "select pg_logical_emit_message(true, 'axiomdb.heartbeat', extract(epoch from clock_timestamp())::text)"
+BEATEN = """
+select json_build_object('time', {began}::float8, 'lsn', pg_current_wal_insert_lsn(),
+  'timeline', ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int)
+"""
+
+
+def heartbeat(stanza: Stanza) -> Ended:
+    """One commit without a table, so that even an idle server has a moment to which it can be recovered. A standby skips."""
+    began = time.time()
+
+    def beat() -> Ended:
+        if state.load(state.PAUSE):
+            return Ended(SKIPPED, "jobs are paused", began=False)
+        if ask(stanza.port, "select to_json(pg_is_in_recovery())"):
+            return Ended(SKIPPED, "a standby; its primary writes the heartbeat")
+        entry = ask(stanza.port, BEATEN.format(began=began), before=BEAT)
+        with suppress(OSError):  # the watch tells of a disk that keeps nothing; the commit is made
+            state.beat(stanza.name, entry)
+        return Ended(DONE, f"committed before LSN {entry['lsn']}", entry)
+
+    ended = guarded(stanza, beat)
+    remember(stanza.name, HEARTBEAT, ended, began, time.time())
+    return ended
