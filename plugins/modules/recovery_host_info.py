@@ -35,6 +35,15 @@ options:
     description: The locale that a new cluster needs.
     type: str
     default: C.UTF-8
+  owners:
+    description: Owners of databases, by database. One that is not among O(roles), and that the server does not have, is refused.
+    type: dict
+    default: {}
+  roles:
+    description: Roles that will be made.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - axiomdb.recovery.recovery.info
 """
@@ -79,7 +88,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import run_module, this_system
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import host, systems
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import host, ownership, sql, systems
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
 
 
@@ -91,6 +100,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     cluster = describe_cluster(wanted["version"] or system.postgresql, wanted["cluster"])
     if cluster["exists"] and wanted["data_directory"] not in ("", cluster["data_directory"]):
         problems.append(other_directory(cluster, wanted["data_directory"]))
+    problems += owner_problems(cluster, wanted)
     if problems:
         raise Refusal(*problems)
     packages = systems.packages_for(wanted["components"], system, wanted["locale"])
@@ -106,6 +116,14 @@ def act(module: AnsibleModule) -> dict[str, Any]:
         "cluster": cluster,
         "locale_available": host.has_locale(wanted["locale"], host.locales()),
     }
+
+
+def owner_problems(cluster: dict[str, Any], wanted: dict[str, Any]) -> list[Problem]:
+    """Owners that nobody makes. What a server has that does not run is not known: it will say so itself."""
+    if not ownership.undeclared(wanted["owners"], wanted["roles"]) or (cluster["exists"] and not cluster["running"]):
+        return []
+    existing = sql.ask(cluster["port"], "select json_agg(rolname) from pg_roles") if cluster["running"] else []
+    return ownership.judge_owners(wanted["owners"], wanted["roles"], existing)
 
 
 def describe_cluster(version: str, name: str) -> dict[str, Any]:
@@ -139,6 +157,8 @@ def main() -> None:
             "cluster": {"type": "str", "default": "main"},
             "data_directory": {"type": "str", "default": ""},
             "locale": {"type": "str", "default": "C.UTF-8"},
+            "owners": {"type": "dict", "default": {}},
+            "roles": {"type": "list", "elements": "str", "default": []},
         },
         act,
     )

@@ -110,6 +110,14 @@ DECLARATIONS = (
         {"wal_archiving_timeout_seconds": "a minute"},
     ),
     Case(
+        "owner-without-a-role",
+        (
+            "Found the owner nobody_made_me of the database shop, a role that is neither declared nor there",
+            "Next: add {name: nobody_made_me} to postgresql_roles, or correct the owner in postgresql_databases",
+        ),
+        {"postgresql_databases": [{"name": "shop", "owner": "nobody_made_me"}]},
+    ),
+    Case(
         "trust-over-tcp",
         ("Found the method 'trust' in rule 1 of postgresql_hba (host)", "expected one of scram-sha-256,", "Next: correct postgresql_hba"),
         {"postgresql_hba": [{"type": "host", "address": "10.0.0.0/8", "method": "trust"}]},
