@@ -27,6 +27,11 @@ GOOD, BAD, MISUSED = 0, 1, 2
 SCRATCH = "scratch"  # its own commands are known when it is the first word
 SCRATCH_HELP = "Copies beside the live server, recovered to a moment and paused there: make, query, list, remove"
 
+RECOVERIES = {
+    "restore": "Recover the cluster in place: without --confirm, print the plan and what to type next",
+    "rollback": "Go back to the data that a recovery has kept, or list and remove what is kept",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0 for good, 1 for a failure or a trouble, 2 for a command that was not understood."""
@@ -37,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from . import confine
 
             confine.enter_scope(options.scope, options.memory << 20)
-        _become_postgres()
+        _become(USER if not getattr(options, "as_root", False) else "root")
         settings = parse_settings(state.SETTINGS.read_text(encoding="utf-8"))
         stanzas = chosen(settings, options.stanza)
     except (OSError, ValueError, PermissionError) as error:
@@ -51,9 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD
 
 
-def _become_postgres() -> None:
-    """Root becomes postgres for good: pgBackRest refuses root, and nothing here may belong to it. Others are refused."""
-    account = pwd.getpwnam(USER)
+def _become(user: str) -> None:
+    """Root becomes postgres for good: pgBackRest refuses root, and nothing here may belong to it. Others are refused.
+
+    What stops servers stays root, and steps down where others may write.
+    """
+    account = pwd.getpwnam(user)
+    if os.geteuid() == 0 and user == "root":
+        os.umask(0o027)
+        return
     if os.geteuid() == 0:
         os.initgroups(USER, account.pw_gid)
         os.setgid(account.pw_gid)
@@ -61,7 +72,8 @@ def _become_postgres() -> None:
         os.environ["HOME"] = account.pw_dir
     elif os.geteuid() != account.pw_uid:
         found = pwd.getpwuid(os.geteuid()).pw_name
-        raise PermissionError(f"Found the user {found}; expected root or postgres. Next: sudo /opt/axiomdb/axiomdb-recovery status")
+        wanted = "root" if user == "root" else "root or postgres"
+        raise PermissionError(f"Found the user {found}; expected {wanted}. Next: sudo /opt/axiomdb/axiomdb-recovery, and the same words")
     os.umask(0o027)
 
 
@@ -217,6 +229,13 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         scratch_cli.add(commands, SCRATCH, SCRATCH_HELP)
     else:
         commands.add_parser(SCRATCH, help=SCRATCH_HELP)
+    if set(given[:1]) & set(RECOVERIES):
+        from . import restore_cli
+
+        restore_cli.add(commands, RECOVERIES)
+    else:
+        for name, text in RECOVERIES.items():
+            commands.add_parser(name, help=text)
     pause = add("pause", "Let no job begin until resume", _pause)
     pause.add_argument("--reason", required=True, help="why, for whoever asks")
     add("resume", "Let jobs begin again", _resume)

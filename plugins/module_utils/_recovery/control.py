@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .wal import DEFAULT_SEGMENT_SIZE
+from .wal import DEFAULT_SEGMENT_SIZE, Lsn
 
 # A server in hot standby must have each of these at least as high as the server that wrote the WAL. By pg_controldata's own name.
 FLOORS = {
@@ -23,7 +23,10 @@ _LINE = re.compile(r"^([^:\n]+):[ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Control:
-    """`floors` are settings by PostgreSQL's name; `hints_logged` is true where a change of hint bits alone is in the WAL as a page."""
+    """`floors` are settings by PostgreSQL's name; `hints_logged` is true where a change of hint bits alone is in the WAL as a page.
+
+    Replay after a crash begins at `redo`.
+    """
 
     system_id: int
     state: str
@@ -31,6 +34,7 @@ class Control:
     segment_size: int = DEFAULT_SEGMENT_SIZE
     hints_logged: bool = False
     floors: Mapping[str, int] = field(default_factory=dict)
+    redo: Lsn | None = None
 
 
 def parse_control(text: str) -> Control:
@@ -44,6 +48,7 @@ def parse_control(text: str) -> Control:
             int(found["Bytes per WAL segment"]),
             int(found["Data page checksum version"]) > 0 or found["wal_log_hints setting"] == "on",
             {name: int(found[key]) for key, name in FLOORS.items()},
+            Lsn.parse(found["Latest checkpoint's REDO location"]),
         )
     except (KeyError, ValueError) as error:
         raise ValueError(f"Found a text without {error}; expected what pg_controldata prints.") from error

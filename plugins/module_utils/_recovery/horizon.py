@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import host, plan, postgres, reach, reach_time, repository, state
+from . import host, plan, postgres, reach, reach_time, repository, state, stopped
 from .archive import Holdings
 from .catalog import Repository, segment_size, unreadable
 from .history import Tree, tree_of
@@ -92,6 +92,8 @@ def _here(stanza: str, cluster: Cluster, answer: Mapping[str, Any] | None, now: 
     directory = cluster.data_directory
     present = Path(directory).is_dir()
     free = shutil.disk_usage(directory if present else "/").free
+    if answer is None and (left := stopped.left_behind(cluster)):
+        return Here(now, stanza, left.timeline, left.lsn, 0, free, 0, directory, running=False)
     if answer is None or answer["data_directory"] != directory:
         return Here(now, stanza, free_bytes=free, directory=directory if present else "")
     lsn = None if answer["in_recovery"] else Lsn.parse(answer["lsn"])
@@ -252,7 +254,7 @@ def _forwards(source: _Source, first: int, last: int, since: Lsn) -> list[Moment
 
 def _tail(source: _Source, last: int, dumps: list[Dump]) -> Tail:
     newest, here = source.segment(last), source.sight.here
-    live = here.lsn if here.lsn and newest.timeline == here.timeline and newest.start <= here.lsn <= newest.end else None
+    live = here.lsn if here.lsn and here.running and newest.timeline == here.timeline and newest.start <= here.lsn <= newest.end else None
     return tail_of(newest, dumps, None if live else _final(source, newest), live)
 
 

@@ -25,7 +25,8 @@ SMALLEST = 24  # bytes of a record
 class Here:
     """What this host knows. `now` is in Unix seconds, sizes in bytes; 0, None and empty mean that it knows nothing of it.
 
-    `lsn` is where its server writes on `timeline`. With `keep` the data in `directory` stays until the new is accepted.
+    `lsn` is where its server writes on `timeline`, or where its WAL ends when it is not `running`. With `keep` the data in
+    `directory` stays until the new is accepted.
     """
 
     now: float
@@ -37,6 +38,7 @@ class Here:
     data_bytes: int = 0
     directory: str = ""
     keep: bool = True
+    running: bool = True
 
 
 @dataclass(frozen=True)

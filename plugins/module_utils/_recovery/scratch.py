@@ -30,7 +30,7 @@ MARGIN = 256 * MIB  # beside the data: WAL between two restart points, and what 
 SOCKET_BYTES = 107  # of a Unix socket's path; source: unix(7)
 ALWAYS_THERE = ("postgres", "template0", "template1")
 _DIRECTORY = re.compile(r"/[A-Za-z0-9._/-]+")
-_RESET = ("db-include", "db-exclude", "link-map", "recovery-option", "tablespace-map")
+RESET = ("db-include", "db-exclude", "link-map", "recovery-option", "tablespace-map")
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ def judge_links(layout: Layout, links: Mapping[str, str]) -> list[Problem]:
 def restore_options(goal: Goal, choice: Choice, layout: Layout) -> list[str]:
     """The options of `pgbackrest restore`. What the configuration says of links, maps and databases holds for the live server alone."""
     options = [f"--repo={goal.repository}", f"--set={goal.label}", f"--pg1-path={layout.data}", "--archive-mode=off"]
-    options += ["--no-delta", "--no-link-all", *(f"--reset-{name}" for name in _RESET if not _given(name, choice))]
+    options += ["--no-delta", "--no-link-all", *(f"--reset-{name}" for name in RESET if not _given(name, choice))]
     options += [f"--tablespace-map-all={layout.tablespaces}", *(f"--db-include={name}" for name in choice.include)]
     if goal.kind == LATEST:
         return [*options, "--type=standby", f"--target-timeline={goal.timeline}"]
@@ -262,9 +262,9 @@ def signal_file(goal: Goal) -> str:
     return "standby.signal" if goal.kind == LATEST else "recovery.signal"
 
 
-def recovery_settings(goal: Goal, layout: Layout) -> dict[str, SettingValue]:
-    """How the server recovers: from this repository alone, up to the target, and then it pauses."""
-    command = f"pgbackrest --stanza={goal.stanza} --repo={goal.repository} --pg1-path={layout.data} --no-archive-async"
+def recovery_settings(goal: Goal, directory: str) -> dict[str, SettingValue]:
+    """How the server of this data directory recovers: from one repository alone, up to the target, and then it pauses."""
+    command = f"pgbackrest --stanza={goal.stanza} --repo={goal.repository} --pg1-path={directory} --no-archive-async"
     found: dict[str, SettingValue] = {
         "restore_command": f'{command} --log-level-console=off --log-level-file=off --log-level-stderr=warn archive-get %f "%p"',
         "recovery_target_timeline": "current" if goal.kind == IMMEDIATE else str(goal.timeline),
@@ -314,8 +314,8 @@ def server_settings(goal: Goal, wish: Wish, layout: Layout, version: int, contro
         "timezone": "UTC",
         "lc_messages": "C",
         **_by_version(version),
-        **_floors(controls),
-        **recovery_settings(goal, layout),
+        **floors_of(controls),
+        **recovery_settings(goal, layout.data),
     }
     return found
 
@@ -336,7 +336,7 @@ def _by_version(version: int) -> dict[str, SettingValue]:
     return found
 
 
-def _floors(controls: Sequence[Control]) -> dict[str, SettingValue]:
+def floors_of(controls: Sequence[Control]) -> dict[str, SettingValue]:
     """Each setting as high as in any of them: the live server may have raised one since the backup, and the WAL says so."""
     names = dict.fromkeys(name for control in controls for name in control.floors)
     found = {name: max(control.floors.get(name, 0) for control in controls) for name in names}

@@ -15,7 +15,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from . import recovering as judgement
 from . import scratch as decisions
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
-from .recovering import Log, Replayed, Seen
+from .recovering import Replayed
+from .recovery_watch import Watched
 from .run import LOCK_HELD, PATH, Completed, require, run
 from .scratch import Choice, Goal, Layout, Source, Wish
 from .scratch_registry import Entry
@@ -33,11 +34,6 @@ from .scratch_registry import Entry
 STILL = 300.0  # seconds without any movement after which a recovery stands still
 LOOK = 0.2  # seconds between two looks
 Tell = Callable[[str], None]
-_STATE = """
-select json_build_object('lsn', pg_last_wal_replay_lsn(), 'time', extract(epoch from pg_last_xact_replay_timestamp()),
-  'pause', pg_get_wal_replay_pause_state(), 'in_recovery', pg_is_in_recovery(),
-  'system_id', (select system_identifier::text from pg_control_system()))
-"""
 # What ALTER DATABASE or ALTER ROLE said in the source reaches no session of ours.
 _OPTIONS = "-c session_preload_libraries= -c local_preload_libraries= -c client_min_messages=error -c statement_timeout={timeout}"
 
@@ -79,7 +75,12 @@ class Copy:
 
 def query(layout: Layout, database: str, sql: str, timeout: float = 600.0) -> Completed:
     """One query to a copy through its own socket; `timeout` is in seconds."""
-    where = ["-h", layout.socket, "-p", str(decisions.PORT), "-d", database]
+    return query_at(layout.socket, decisions.PORT, database, sql, timeout)
+
+
+def query_at(socket: str, port: int, database: str, sql: str, timeout: float) -> Completed:
+    """One query as postgres through the socket of this directory; no setting of the source's users or databases holds."""
+    where = ["-h", socket, "-p", str(port), "-d", database]
     env = {"PGCONNECT_TIMEOUT": "10", "PGOPTIONS": _OPTIONS.format(timeout=f"{timeout:g}s")}
     return run(["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", *where, "-c", sql], user="postgres", env=env)
 
@@ -197,7 +198,7 @@ def _start(goal: Goal, wish: Wish, source: Source, entry: Entry, keep: bool) -> 
 
 def _wait(goal: Goal, source: Source, layout: Layout, server: subprocess.Popen[bytes], still: float) -> Replayed:
     """Wait until the copy stands at its target, and prove it. Raises Failed."""
-    watched = _Watched(layout, server)
+    watched = Watched(layout.log, layout.data, lambda: _ended(server), lambda sql: query(layout, "postgres", sql, 10.0))
     while True:
         seen = watched.look()
         verdict = judgement.judge(goal, seen, still)
@@ -217,45 +218,3 @@ def _ended(server: subprocess.Popen[bytes]) -> str:
     """How the server's process ended; empty while it lives."""
     code = server.poll()
     return "" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-class _Watched:
-    """A server that recovers, looked at again and again."""
-
-    def __init__(self, layout: Layout, server: subprocess.Popen[bytes]) -> None:
-        self.layout, self.server = layout, server
-        self.log, self.read = Log(), 0
-        self.movement: tuple[object, ...] = ()
-        self.moved = time.monotonic()
-
-    def look(self) -> Seen:
-        """The process is asked before its log is read: what it said last is never missed."""
-        ended = _ended(self.server)
-        self._read_log(all_of_it=bool(ended))
-        if ended:
-            return Seen(self.log, ended=ended)
-        seen = Seen(self.log, self._ask() if self.log.ready else None)
-        movement = judgement.movement(seen, self._control_changed())
-        if movement != self.movement:
-            self.movement, self.moved = movement, time.monotonic()
-        return Seen(seen.log, seen.replayed, still=time.monotonic() - self.moved)
-
-    def _read_log(self, all_of_it: bool) -> None:
-        with open(self.layout.log, "rb") as stream:
-            stream.seek(self.read)
-            text = stream.read()
-        whole = text if all_of_it else text[: text.rfind(b"\n") + 1]
-        self.read += len(whole)
-        self.log = judgement.read_log(self.log, whole.decode("utf-8", errors="replace"))
-
-    def _ask(self) -> Replayed | None:
-        done = query(self.layout, "postgres", _STATE, 10.0)
-        try:
-            return judgement.parse_replayed(json.loads(done.stdout), self.log) if done.code == 0 else None
-        except (ValueError, KeyError):
-            return None
-
-    def _control_changed(self) -> float:
-        with suppress(OSError):
-            return os.stat(f"{self.layout.data}/global/pg_control").st_mtime
-        return 0.0

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Puts directories of one user's aside and back. Root does it where only root may, and touches nothing that is not that user's.
+
+A configuration that this user writes says where they lie: what is renamed or removed is looked at by its directory's descriptor,
+so that no link put there meanwhile leads to somebody else's files.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .problem import Problem, Refusal
+from .stepping_down import as_owner_of
+
+
+@contextmanager
+def _parent(path: str) -> Iterator[tuple[int, str]]:
+    """The directory in which `path` lies, open, and its name there."""
+    directory, name = os.path.split(path)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor, name
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_others(descriptor: int, name: str, path: str, owner: int) -> None:
+    found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner:
+        raise Refusal(Problem(f"something else at {path}", "a directory of the server's own user", f"ls -ld {path}"))
+
+
+def rename(path: str, to: str, owner: int) -> None:
+    """Rename a directory of `owner` within its own directory, durably. Raises Refusal when it is another's, or the new name is taken."""
+    with _parent(path) as (descriptor, name):
+        _refuse_others(descriptor, name, path, owner)
+        new = os.path.basename(to)
+        if _is_there(descriptor, new):
+            raise Refusal(Problem(f"{to}, which is there already", "nothing there", f"ls -ld {to}"))
+        os.rename(name, new, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+        os.fsync(descriptor)
+
+
+def make(path: str, owner: int, group: int) -> None:
+    """Make an empty directory of `owner`, durably. Raises FileExistsError."""
+    with _parent(path) as (descriptor, name):
+        os.mkdir(name, 0o700, dir_fd=descriptor)
+        made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+        try:
+            os.fchown(made, owner, group)
+        finally:
+            os.close(made)
+        os.fsync(descriptor)
+
+
+def remove(path: str, owner: int) -> None:
+    """Remove a directory of `owner` with all that it holds; nothing to do when there is none. Links are removed, not followed."""
+    if not os.path.lexists(path):
+        return
+    with _parent(path) as (descriptor, name):
+        _refuse_others(descriptor, name, path, owner)
+        with as_owner_of(f"{path}/content"):
+            for entry in os.scandir(path):
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    os.unlink(entry.path)
+        os.rmdir(name, dir_fd=descriptor)
+        os.fsync(descriptor)
+
+
+def _is_there(descriptor: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return False
+        raise
+    return True

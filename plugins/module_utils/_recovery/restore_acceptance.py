@@ -1,0 +1,178 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Carries out the last phases of a recovery in place: the new timeline, its archive, the clients, the jobs."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from . import backup, files, held_server, postgres, repository, scratch_look, state
+from .files import File
+from .postgres import NotAnswering
+from .problem import Problem, Refusal
+from .restore_journal import place as place_of
+from .restore_phases import LOOK, SWITCH, TOLD_EACH, Tell, cluster_of, start, start_file
+from .restoring import Journal
+from .run import CommandFailed, run
+from .scratch import LATEST
+from .scratch_copy import Failed
+from .survey import survey, writable
+
+PROMOTED_WITHIN = 3600.0  # seconds; the checkpoint of a large memory takes its time
+RELEASED_WITHIN = 600.0  # seconds that the first segment may take to each repository
+SERVES_WITHIN = 600.0  # seconds
+_TIMELINE = "select to_json(('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int)"
+
+
+def promote(journal: Journal, tell: Tell) -> Journal:
+    """End the recovery: the server begins its own timeline, and nothing of it leaves this host. Raises Failed."""
+    place = place_of(journal.home.stanza)
+    watched = start(journal, archives=False)
+    # From a pause, resuming makes the checkpoint first; a standby is promoted, and its checkpoint asked for.
+    end = "select pg_promote(false)" if journal.goal.kind == LATEST else "select pg_wal_replay_resume()"
+    deadline, asked = time.monotonic() + PROMOTED_WITHIN, False
+    while time.monotonic() < deadline:
+        seen = watched.look()
+        if seen.ended:
+            raise Failed(
+                Problem(f"a server that died while it was promoted: {seen.log.fatal or seen.ended}", "its life", f"tail {place.log}")
+            )
+        if seen.replayed is not None and not seen.replayed.in_recovery:
+            break
+        if seen.replayed is not None and not asked and seen.replayed.pause == "paused":
+            held_server.query(place, "postgres", end)
+            asked = True
+        time.sleep(LOOK)
+    held_server.query(place, "postgres", "checkpoint", PROMOTED_WITHIN)
+    timeline = int(held_server.ask(place, _TIMELINE))
+    control = scratch_look.control_of(journal.home.version, journal.home.directory)
+    if timeline <= journal.goal.timeline or control.timeline != timeline or control.system_id != journal.home.system_id:
+        found = f"timeline {timeline}, in its control file {control.timeline}, of the system {control.system_id}"
+        raise Failed(Problem(found, f"one above {journal.goal.timeline} of the system {journal.home.system_id}", f"tail {place.log}"))
+    tell(f"began timeline {timeline}; its archive is held")
+    return replace(journal, timeline=timeline)
+
+
+def release(journal: Journal, tell: Tell) -> Journal:
+    """Let the server archive, and see its history and a segment in each repository. Raises Failed; nothing is taken back then."""
+    place, stanza = place_of(journal.home.stanza), journal.home.stanza
+    start(journal, archives=True)
+    _until_answers(journal)
+    held_server.query(place, "postgres", "select pg_reload_conf()")
+    if held_server.ask(place, "select to_json(current_setting('archive_mode') = 'off')"):
+        tell("archive_mode is off: no repository is told of the new timeline")
+        return journal
+    segment = str(held_server.ask(place, SWITCH))
+    deadline, told = time.monotonic() + RELEASED_WITHIN, time.monotonic()
+    while missing := _without(stanza, journal.timeline, segment):
+        if time.monotonic() > deadline:
+            what = f"the WAL segment {segment} not in repository {' and '.join(map(str, missing))} after {RELEASED_WITHIN:.0f} s"
+            log = f"tail /var/log/pgbackrest/{stanza}-archive-push-async.log"
+            raise Failed(Problem(what, "the new timeline in each repository; no client was let in", f"{log}, then type the same again"))
+        if time.monotonic() - told > TOLD_EACH:
+            told = time.monotonic()
+            tell(f"  waits for {segment} in repository {' and '.join(map(str, missing))}")
+        time.sleep(0.5)
+    tell(f"timeline {journal.timeline} is in each repository, up to {segment}")
+    return journal
+
+
+def _until_answers(journal: Journal) -> None:
+    """Wait until the held server, started anew perhaps, takes queries that write."""
+    place, deadline = place_of(journal.home.stanza), time.monotonic() + SERVES_WITHIN
+    while time.monotonic() < deadline:
+        with suppress(NotAnswering):
+            if not held_server.ask(place, "select to_json(pg_is_in_recovery())"):
+                return
+        if ended := held_server.state(place):
+            raise Failed(Problem(f"the held server dead ({ended})", "it to go on", f"tail {place.log}"))
+        time.sleep(LOOK)
+    raise Failed(Problem("no answer of the held server", "it to go on", f"tail {place.log}"))
+
+
+def _without(stanza: str, timeline: int, segment: str) -> list[int]:
+    """The repositories that lack the history or the segment. One that cannot be read lacks both."""
+    missing = []
+    for number in repository.configured():
+        try:
+            seen = repository.look(stanza, [number], [f"--repo={number}"])[0]
+            listing = repository.list_archive(stanza, seen, timeline) if seen.has_stanza else None
+        except CommandFailed:
+            listing = None
+        if listing is None or timeline not in listing.histories or (listing.newest_segment(timeline) or "") < segment:
+            missing.append(number)
+    return missing
+
+
+def serve(journal: Journal, tell: Tell) -> Journal:
+    """Stop the held server, give the data its own settings back, start the cluster's unit, and see that it is the same server."""
+    home, place = journal.home, place_of(journal.home.stanza)
+    held_server.stop(place)
+    _give_back(journal)
+    tell(f"starts {home.version}/{home.cluster} for its clients")
+    answer = start_cluster(journal)
+    if answer["in_recovery"] or int(answer["timeline"]) != journal.timeline or int(answer["system_id"]) != home.system_id:
+        found = f"a server on timeline {answer['timeline']} of the system {answer['system_id']}"
+        raise Failed(Problem(found, f"timeline {journal.timeline} of the system {home.system_id}", f"pg_lsclusters; tail {place.log}"))
+    return journal
+
+
+def _give_back(journal: Journal) -> None:
+    """What ALTER SYSTEM had said, and whether the cluster starts at boot."""
+    place, auto = place_of(journal.home.stanza), f"{journal.home.directory}/postgresql.auto.conf"
+    own = files.read(place.own_settings)
+    if own is not None:
+        files.write(File(auto, own, "postgres", "postgres", 0o600))
+    files.write(File(start_file(journal), f"{journal.home.start}\n", "postgres", "postgres"))
+
+
+def start_cluster(journal: Journal) -> dict[str, Any]:
+    """Start the cluster's own unit without waiting for it; what its server answers. Raises Failed when it does not."""
+    home = journal.home
+    run(["systemctl", "reset-failed", home.unit])
+    run(["systemctl", "start", "--no-block", home.unit])
+    deadline = time.monotonic() + SERVES_WITHIN
+    reason = ""
+    while time.monotonic() < deadline:
+        try:
+            return postgres.state(home.port)
+        except NotAnswering as error:
+            reason = str(error)
+        shown = run(["systemctl", "show", "--property=ActiveState", "--value", home.unit]).stdout.strip()
+        if shown == "failed":
+            break
+        time.sleep(LOOK)
+    log = f"tail /var/log/postgresql/postgresql-{home.version}-{home.cluster}.log"
+    raise Failed(Problem(f"no answer of {home.version}/{home.cluster} ({reason})", "its server", f"{log}, then type the same again"))
+
+
+def settle(journal: Journal, tell: Tell) -> Journal:
+    """Let the jobs begin again, and take a backup of the new timeline; a backup that fails is the jobs' trouble, and is told."""
+    home = journal.home
+    resume_jobs(journal)
+    seen = survey(home.stanza, cluster_of(journal), home.host)
+    problem = backup.impossible(seen) if seen is not None else None
+    if seen is not None and problem is None:
+        try:
+            able, problems = writable(seen)
+            _made, failed = backup.take_each(seen, able, "incr", tell)
+            for line in (*problems, *failed):
+                tell(f"NO BACKUP of the new timeline: {line}")
+        except Refusal as refusal:
+            tell(f"NO BACKUP of the new timeline: {refusal}")
+    elif problem is not None:
+        tell(f"NO BACKUP of the new timeline: {problem.sentence()}")
+    held_server.clear(place_of(home.stanza))
+    return journal
+
+
+def resume_jobs(journal: Journal) -> None:
+    """Take the pause back, unless somebody had paused the jobs before."""
+    if not journal.home.paused and state.load(state.PAUSE):
+        state.save(state.RESUMED, {"at": time.time()})
+        with suppress(FileNotFoundError):
+            os.unlink(state.PAUSE)

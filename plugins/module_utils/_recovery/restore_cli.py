@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The tool's `restore` and `rollback`: for the night without a control node."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import plan, restore_journal, restore_run, restoring, state
+from .jobs import Settings, Stanza
+from .postgres import Cluster, NotAnswering
+from .problem import Problem, Refusal
+from .restore_run import Consent
+from .restoring import Check, Order
+from .run import CommandFailed
+from .summary import moment
+
+GOOD, BAD = 0, 1
+Act = Callable[[Settings, Sequence[Stanza], argparse.Namespace], int]
+
+
+def add(commands: Any) -> None:
+    """Add both commands to a parser."""
+    restore = _command(
+        commands, "restore", "Recover the cluster in place: without --confirm, print the plan and what to type next", _restore
+    )
+    restore.add_argument("target", metavar="TARGET", help="latest, immediate, time:, name:, lsn:, xid:, backup:, before-time: and so on")
+    restore.add_argument("--reason", default="", help="why, for whoever reads the log later")
+    restore.add_argument("--confirm", default="", metavar="HOST/STANZA", help="carry it out; HOST as the inventory names it")
+    restore.add_argument("--plan", default="", metavar="DIGEST", help="the plan that was printed")
+    restore.add_argument("--keep", choices=("beside", "none"), default="beside", help="none: overwrite the old data, NO WAY BACK")
+    restore.add_argument(
+        "--action", choices=(restoring.PROMOTES, restoring.PAUSES), default=restoring.PROMOTES, help="pause: stop at the target"
+    )
+    restore.add_argument(
+        "--check", action="append", default=[], metavar="DATABASE:SQL=EXPECTED", help="must be true before anybody is let in"
+    )
+    restore.add_argument("--standbys", choices=("detach",), default="", help="let standbys and slots lose their primary")
+    _command(commands, "rollback", "Go back to the data that a recovery has kept", _rollback)
+
+
+def _command(commands: Any, name: str, text: str, act: Act) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command.add_argument("--stanza", action="append", default=[], help="the stanza, where the host has several")
+    command.add_argument("--json", action="store_true", help="answer with one JSON document")
+    command.set_defaults(act=_refusing(act), as_root=True)
+    return command
+
+
+def _refusing(act: Act) -> Act:
+    """The act, with its refusals on stderr."""
+
+    def acting(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+        try:
+            if len(stanzas) != 1:
+                names = ", ".join(stanza.name for stanza in stanzas)
+                raise Refusal(Problem(f"the stanzas {names}", "one of them", f"add --stanza={stanzas[0].name}"))
+            return act(settings, stanzas, options)
+        except (Refusal, CommandFailed, NotAnswering) as error:
+            sys.stderr.write(f"{error}\n")
+            return BAD
+
+    return acting
+
+
+def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    stanza = stanzas[0]
+    cluster = Cluster(stanza.version, stanza.cluster, stanza.port)
+    order = Order(options.target, options.reason, options.action, options.keep == "beside", tuple(_check(text) for text in options.check))
+    consent = Consent(options.confirm, options.plan, _typed(options, stanza), options.standbys == "detach")
+    known = restore_journal.load(stanza.name)
+    if not options.confirm and not (known is not None and known.is_open):
+        proposal = restore_run.propose(order, stanza.name, cluster, settings.host, consent)
+        if options.json:
+            _write(json.dumps({**plan.document(proposal.plan), "plan": restoring.digest(proposal.plan)}, sort_keys=True))
+        else:
+            _write("\n".join([*([] if order.keep else ["NO WAY BACK"]), *proposal.lines]))
+            sure = f"--confirm={proposal.home.confirmation} --plan={restoring.digest(proposal.plan)}"
+            _write(f"Nothing was done. To do it, type:\n  {_typed(options, stanza)} {sure}")
+        return BAD if proposal.problems else GOOD
+    journal = restore_run.begin(order, stanza.name, cluster, settings.host, consent)
+    until = restoring.PROVE if order.action == restoring.PAUSES else restoring.SETTLE
+    return _show(restore_run.carry_on(journal, _teller(), until), options)
+
+
+def _typed(options: argparse.Namespace, stanza: Stanza) -> str:
+    """The command again, without its consent."""
+    words = [f"{restoring.TOOL} restore '{options.target}' --stanza={stanza.name}"]
+    words += [f'--reason="{options.reason}"'] if options.reason else []
+    words += ["--keep=none"] if options.keep == "none" else []
+    words += ["--standbys=detach"] if options.standbys else []
+    words += [f"--action={options.action}"] if options.action != restoring.PROMOTES else []
+    return " ".join([*words, *(f'--check="{text}"' for text in options.check)])
+
+
+def _check(text: str) -> Check:
+    database, colon, rest = text.partition(":")
+    sql, equals, expected = rest.rpartition("=")
+    if not (colon and equals and database and sql.strip()):
+        raise Refusal(
+            Problem(f"the check '{text}'", "DATABASE:SQL=EXPECTED", "type one such as --check='app:select count(*) from orders=500'")
+        )
+    return Check(sql.strip(), sql, expected, database)
+
+
+def _rollback(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    return _show(restore_run.take_back(stanzas[0].name, _teller()), options)
+
+
+def _show(journal: restoring.Journal, options: argparse.Namespace) -> int:
+    if options.json:
+        _write(json.dumps(restoring.document(journal), sort_keys=True))
+    else:
+        _write("\n".join(restoring.lines(journal)))
+    return GOOD
+
+
+def _teller() -> Callable[[str], None]:
+    """Tells a person and the log of each step, with its time."""
+
+    def tell(line: str) -> None:
+        state.log(restore_journal.LOG, line)
+        sys.stderr.write(f"{moment(time.time())} {line}\n")
+        sys.stderr.flush()
+
+    return tell
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text + "\n")

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where recoveries stand written: one file for the one that is open or was the last, one for each of the others. They survive a boot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import restoring, state
+from .held import Place
+from .problem import Problem, Refusal
+from .restoring import Journal
+
+LOG = "restore.log"
+
+
+def place(stanza: str) -> Place:
+    """Where the held server of a stanza has its files."""
+    return Place(stanza, str(state.DIRECTORY / stanza / "restore"))
+
+
+def load(stanza: str) -> Journal | None:
+    """The newest recovery of a stanza, open or not; None when there was none. Raises Refusal when it cannot be read."""
+    file = _file(stanza)
+    if not file.exists():
+        return None
+    try:
+        return restoring.parse(state.load(file))
+    except (KeyError, TypeError, ValueError) as error:
+        problem = Problem(
+            f"{file}, which cannot be read ({error})", "the journal of a recovery", f"ls -l {file.parent} {file.parent}/restore"
+        )
+        raise Refusal(problem) from error
+
+
+def save(journal: Journal) -> Journal:
+    """Write it down before the next step. One that was accepted before goes into a file of its own. Raises OSError."""
+    stanza = journal.home.stanza
+    file = _file(stanza)
+    known = load(stanza)
+    if known is not None and known.name != journal.name:
+        state.save(_named(known), restoring.document(known))
+    state.save(file, restoring.document(journal))
+    return journal
+
+
+def kept(stanza: str) -> list[Journal]:
+    """The accepted recoveries whose old data is still there, the oldest first."""
+    directory = state.DIRECTORY / stanza
+    found = []
+    for file in (*sorted(directory.glob("restore-*.json")), _file(stanza)):
+        document = state.load(file)
+        if document:
+            journal = restoring.parse(document)
+            if journal.outcome == restoring.ACCEPTED and any(Path(place).exists() for place in journal.moves.values()):
+                found.append(journal)
+    return found
+
+
+def _file(stanza: str) -> Path:
+    return state.path(stanza, "restore.json")
+
+
+def _named(journal: Journal) -> Path:
+    return state.path(journal.home.stanza, f"restore-{journal.name}.json")

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Looks at the cluster before it is recovered in place. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import files, host, postgres, repository, state
+from .plan import Plan
+from .postgres import Cluster, NotAnswering
+from .problem import Problem, Refusal
+from .restore_preflight import Ground
+from .restoring import Home
+
+STANDARD = "/var/lib/postgresql"
+_FOLLOWERS = """
+select json_build_object(
+  'standbys', (select coalesce(json_agg(coalesce(nullif(application_name, ''), host(client_addr), pid::text) order by 1), '[]')
+               from pg_stat_replication where not coalesce(application_name like 'pg\\_basebackup%', false)),
+  'slots', (select coalesce(json_agg(slot_name order by slot_name), '[]') from pg_replication_slots where not temporary))
+"""
+
+
+def home_of(stanza: str, cluster: Cluster, inventory_host: str, found: Plan) -> Home:
+    """The cluster, and the system identifier that its set has. Raises Refusal when there is no such cluster."""
+    if not host.cluster_exists(cluster.version, cluster.name):
+        what = f"no cluster {cluster.version}/{cluster.name} on this host"
+        raise Refusal(Problem(what, "one to recover in place", "ansible-playbook -i inventory playbooks/site.yml"))
+    seen = repository.look(stanza, [found.repository], [f"--repo={found.repository}"])[0]
+    if seen.current is None:
+        raise Refusal(
+            Problem(f"no stanza {stanza} in repository {found.repository}", "one", f"sudo -u postgres pgbackrest --stanza={stanza} info")
+        )
+    directory = os.path.realpath(cluster.data_directory)
+    text = (files.read(f"{cluster.configuration}/start.conf") or "auto").splitlines()
+    words = [line.strip() for line in text if line.strip() and not line.startswith("#")]
+    return Home(
+        stanza,
+        cluster.version,
+        cluster.name,
+        cluster.port,
+        directory,
+        inventory_host,
+        seen.current.system_id,
+        words[0] if words else "auto",
+        tablespaces(directory),
+        bool(state.load(state.PAUSE)),
+    )
+
+
+def tablespaces(directory: str) -> tuple[str, ...]:
+    """The directories of this version in the tablespaces to which a data directory leads."""
+    top = Path(directory, "pg_tblspc")
+    links = sorted(top.iterdir()) if top.is_dir() else []
+    found = [
+        version for link in links if link.is_symlink() for version in sorted(link.resolve().glob("PG_*")) if ".kept-" not in version.name
+    ]
+    mine = {_catalog(directory)}
+    return tuple(str(version) for version in found if version.name.split("_")[1] in mine)
+
+
+def _catalog(directory: str) -> str:
+    try:
+        return Path(directory, "PG_VERSION").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def ground_of(home: Home, found: Plan) -> Ground:
+    """What stands in the way, as it is now."""
+    path = Path(home.directory)
+    followers = _followers(home)
+    seen = repository.look(home.stanza, [found.repository], [f"--repo={found.repository}"])[0]
+    label = next((one for one in seen.backups if one.label == found.backup), None)
+    version = next((one.version for one in seen.databases if label is not None and one.number == label.database), "")
+    return Ground(
+        path.is_dir(),
+        os.path.ismount(path),
+        path.parent.is_dir() and (path.is_dir() or path.parent == Path(STANDARD, home.version) or _is_postgres(path.parent)),
+        {entry.name: os.path.realpath(entry) for entry in path.iterdir() if entry.is_symlink()} if path.is_dir() else {},
+        {str(Path(place).parent): _is_postgres(Path(place).parent) for place in home.tablespaces},
+        version,
+        _foreign(home),
+        tuple(str(name) for name in followers.get("standbys", ())),
+        tuple(str(name) for name in followers.get("slots", ())),
+        _unverified(home, found),
+    )
+
+
+def _is_postgres(path: Path) -> bool:
+    return path.is_dir() and path.owner() == "postgres"
+
+
+def _followers(home: Home) -> Mapping[str, Any]:
+    try:
+        answer: dict[str, Any] = postgres.ask(home.port, _FOLLOWERS)
+        return answer
+    except NotAnswering:
+        return {}
+
+
+def _foreign(home: Home) -> str:
+    """A process on the data directory that does not belong to the cluster's unit."""
+    running = host.postmaster(home.directory)
+    if running is None:
+        return ""
+    try:
+        cgroup = Path(f"/proc/{running[0]}/cgroup").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    return "" if home.unit in cgroup else f"the process {running[0]}, which systemd did not start as {home.unit},"
+
+
+def _unverified(home: Home, found: Plan) -> str:
+    """Why the set is not known to be good; empty when the newest verification found nothing."""
+    record = state.load(state.DIRECTORY / home.stanza / "job-verify.json").get("record") or {}
+    if record.get("outcome") == "done":
+        return ""
+    return f"the set {found.backup}, which no verification has found good"

@@ -1,0 +1,281 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Carries out the phases of a recovery in place up to its proof. Each can be begun again after a kill: it looks at the disk first."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from . import aside, files, held, held_server, horizon, host, postgres, recovering, repository, restoring, scratch_look, state, target
+from .control import Control
+from .files import Directory, File
+from .held import Place
+from .postgres import Cluster, NotAnswering
+from .problem import Problem
+from .recovering import Replayed
+from .recovery_watch import Watched
+from .restore_journal import place as place_of
+from .restoring import Journal
+from .run import CommandFailed, run, stream
+from .scratch_copy import Failed
+from .scratch_removal import commands
+from .stepping_down import as_owner_of
+from .summary import human
+
+Tell = Callable[[str], None]
+Phase = Callable[[Journal, Tell], Journal]
+SAVED_WITHIN = 60.0  # seconds that the last segment may take; what is not archived by then is carried over
+STILL = 300.0  # seconds without any movement after which a recovery stands still
+TOLD_EACH = 10.0  # seconds
+LOOK = 0.2  # seconds between two looks
+# Something is written first: an empty segment is not closed.
+SWITCH = """
+select to_json(pg_walfile_name(pg_switch_wal())) from (select pg_logical_emit_message(true, 'axiomdb.recovery', 'switch')) as written
+"""
+DISABLED = "disabled\n"
+_PERCENT = re.compile(rb"\(.*?([0-9.]+)%\)")
+
+
+def cluster_of(journal: Journal) -> Cluster:
+    home = journal.home
+    return Cluster(home.version, home.cluster, home.port)
+
+
+def save(journal: Journal, tell: Tell) -> Journal:
+    """Close the segment that the server writes, and see it in the repository. A server that does not answer keeps its WAL beside."""
+    home, number = journal.home, journal.goal.repository
+    try:
+        segment = str(postgres.ask(home.port, SWITCH))
+    except NotAnswering:
+        tell("the server does not answer: WAL that only this host has is carried over")
+        return journal
+    deadline = time.monotonic() + SAVED_WITHIN
+    while time.monotonic() < deadline:
+        if _newest(journal, number, int(segment[:8], 16)) >= segment:
+            tell(f"the WAL segment {segment} is in repository {number}")
+            return journal
+        time.sleep(0.5)
+    tell(f"the WAL segment {segment} is not in repository {number} yet: it is carried over")
+    return journal
+
+
+def _newest(journal: Journal, number: int, timeline: int) -> str:
+    """The newest segment of a timeline in a repository; empty for none, or when it cannot be read."""
+    with suppress(CommandFailed):
+        seen = repository.look(journal.home.stanza, [number], [f"--repo={number}"])[0]
+        if seen.has_stanza:
+            return repository.list_archive(journal.home.stanza, seen, timeline).newest_segment(timeline) or ""
+    return ""
+
+
+def quiet(journal: Journal, tell: Tell) -> Journal:
+    """Pause the jobs, stop the server and keep it from starting; then look once more, at what it left behind."""
+    home = journal.home
+    if not home.paused:
+        state.save(state.PAUSE, {"since": time.time(), "reason": f"recovery {journal.name} to {journal.order.target}"})
+    files.write(File(start_file(journal), DISABLED, "postgres", "postgres"))
+    tell(f"stops the server of {home.version}/{home.cluster}")
+    run(["systemctl", "stop", home.unit])
+    running = host.postmaster(home.directory)
+    if running is not None:
+        raise Failed(Problem(f"the process {running[0]} on {home.directory}", "no server there", f"ps -fp {running[0]}"))
+    return _seen_again(journal) if Path(home.directory, "global/pg_control").exists() else journal
+
+
+def _seen_again(journal: Journal) -> Journal:
+    """What the plan is now that nobody writes any more: the end of `latest`, and the WAL that only this host has."""
+    sight = horizon.look(journal.home.stanza, cluster_of(journal))
+    found = horizon.foresee(target.parse(journal.order.target), sight)
+    if isinstance(found, Problem):
+        raise Failed(found)
+    if (found.repository, found.backup, found.timeline) != (journal.goal.repository, journal.goal.label, journal.goal.timeline):
+        changed = f"repository {found.repository}, set {found.backup}, timeline {found.timeline} after the server was stopped"
+        raise Failed(Problem(changed, f"the plan as it was printed, with set {journal.goal.label}", "print the plan again"))
+    goal = restoring.goal_of(journal.home.stanza, found)
+    return replace(journal, goal=goal, plan={**journal.plan, "only_here": found.only_here, "lsn": found.lsn})
+
+
+def keep(journal: Journal, tell: Tell) -> Journal:
+    """Put the old data aside by renaming it: no byte is copied. Without a way back only the WAL that nobody else has is put aside."""
+    had = tuple(place for place in journal.places if os.path.lexists(place) or os.path.lexists(f"{place}.kept-{journal.name}"))
+    journal = replace(journal, had=had)
+    if not journal.order.keep:
+        _carry(journal, Path(journal.home.directory, "pg_wal"), Path(place_of(journal.home.stanza).wal))
+        return journal
+    for place, kept in journal.moves.items():
+        if not os.path.lexists(kept):
+            aside.rename(place, kept, owner()[0])
+            tell(f"keeps {kept}")
+    return journal
+
+
+def _carry(journal: Journal, source: Path, goal: Path) -> None:
+    """Copy the segments that only this host has. A link would not do: the server overwrites its segments in place."""
+    names = [str(name) for name in journal.plan["only_here"]]
+    if not names or not source.is_dir():
+        return
+    files.make(Directory(str(goal), "postgres", "postgres", 0o700))
+    with as_owner_of(str(goal / "segment")):
+        for name in names:
+            temporary = goal / f".{name}.new"
+            if (source / name).exists():
+                shutil.copyfile(source / name, temporary)
+                temporary.chmod(0o600)
+                os.replace(temporary, goal / name)
+    files.sync(str(goal))
+
+
+def restore(journal: Journal, tell: Tell) -> Journal:
+    """Restore the set; go on where a killed restore stopped. Raises CommandFailed."""
+    home = journal.home
+    end_restores(journal)
+    delta = not journal.order.keep or _is_half_restored(home.directory)
+    if not delta:
+        remove_restored(journal)
+        aside.make(home.directory, *owner())
+    words = ["pgbackrest", f"--stanza={home.stanza}", "--log-level-console=detail", "--log-level-stderr=warn", "--log-level-file=off"]
+    tell(f"restores the set {journal.goal.label} from repository {journal.goal.repository}")
+    told, whole = time.monotonic(), int(journal.plan["restore_bytes"])
+    for piece in stream([*words, *restoring.options(journal, delta=delta), "restore"], "postgres", home.stanza):
+        found = _PERCENT.findall(piece)
+        if found and time.monotonic() - told > TOLD_EACH:
+            told = time.monotonic()
+            tell(f"  {float(found[-1]):.0f} % of {human(whole)}")
+    wal = Path(home.directory, "pg_wal")
+    _carry(
+        journal, Path(journal.moves.get(home.directory, place_of(home.stanza).directory), "pg_wal" if journal.order.keep else "wal"), wal
+    )
+    return journal
+
+
+def _is_half_restored(directory: str) -> bool:
+    """Whether `pgbackrest restore --delta` can go on there: its manifest is whole."""
+    return Path(directory, "backup.manifest").exists() or Path(directory, "PG_VERSION").exists()
+
+
+def remove_restored(journal: Journal) -> None:
+    """Remove what was restored: never the old data, which lies beside it or was nowhere."""
+    for place in journal.places:
+        if place in journal.had and not os.path.lexists(f"{place}.kept-{journal.name}"):
+            continue  # the old data itself
+        aside.remove(place, owner()[0])
+
+
+def owner() -> tuple[int, int]:
+    """The user and the group of data directories."""
+    return files.ids("postgres", "postgres")
+
+
+def end_restores(journal: Journal) -> None:
+    """End what a killed run has left at work in the data directory."""
+    home = journal.home
+    for number, patience in ((signal.SIGTERM, 20.0), (signal.SIGKILL, 20.0)):
+        deadline = time.monotonic() + patience
+        while (found := _restores(home.stanza, home.directory)) and time.monotonic() < deadline:
+            for pid in found:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            time.sleep(0.2)
+
+
+def _restores(stanza: str, directory: str) -> list[int]:
+    """Processes of `pgbackrest restore` that write to the cluster itself, and to no copy."""
+    found = []
+    for pid, words in commands():
+        paths = [word.partition("=")[2] for word in words if word.startswith("--pg1-path=")]
+        restores = os.path.basename(words[0]) == "pgbackrest" and any(word.split(":")[0] == "restore" for word in words)
+        if restores and f"--stanza={stanza}" in words and set(paths) <= {directory}:
+            found.append(pid)
+    return found
+
+
+def recover(journal: Journal, tell: Tell) -> Journal:
+    """Start the held server and wait until it stands at the target. Raises Failed."""
+    tell("recovers: no client, no job and no archive is reached")
+    watched = start(journal, archives=False)
+    began, told = time.monotonic(), time.monotonic()
+    while True:
+        seen = watched.look()
+        verdict = recovering.judge(journal.goal, seen, STILL)
+        if isinstance(verdict, Problem):
+            raise Failed(verdict)
+        if verdict == recovering.PAUSE:
+            held_server.query(place_of(journal.home.stanza), "postgres", "select pg_wal_replay_pause()")
+        if verdict == recovering.REACHED:
+            return journal
+        if time.monotonic() - told > TOLD_EACH:
+            told = time.monotonic()
+            where = f"at {seen.replayed.lsn}" if seen.replayed else f"restored {seen.log.restored or 'no segment'}"
+            tell(f"  {where} after {told - began:.0f} s; the end is {journal.plan['lsn'] or journal.plan['time'] or journal.order.target}")
+        time.sleep(LOOK)
+
+
+def start(journal: Journal, *, archives: bool) -> Watched:
+    """Configure and start the held server, unless it runs already."""
+    home, place = journal.home, place_of(journal.home.stanza)
+    with as_owner_of(f"{home.directory}/PG_VERSION"):
+        controls = _controls(journal)
+    configure(journal, place, controls, archives=archives)
+    return held_server.start(place, cluster_of(journal).binaries, home.directory)
+
+
+def configure(journal: Journal, place: Place, controls: list[Control], *, archives: bool) -> None:
+    """Write the held server's files, and put aside what ALTER SYSTEM had said in the restored data."""
+    home = journal.home
+    source = f"{cluster_of(journal).configuration}/postgresql.conf"
+    written = held.values(journal.goal, place, home.directory, int(home.version), controls, archives=archives)
+    held_server.prepare(place, held.files(place, source, written))
+    auto = f"{home.directory}/postgresql.auto.conf"
+    if not os.path.exists(place.own_settings):
+        files.write(File(place.own_settings, held.own_settings(files.read(auto) or ""), "postgres", "postgres", 0o600))
+    files.write(File(auto, "# Put aside until the recovery is accepted.\n", "postgres", "postgres", 0o600))
+
+
+def _controls(journal: Journal) -> list[Control]:
+    """Control files of the restored data and of the old one: the WAL may come from a server whose settings were higher."""
+    home = journal.home
+    found = [scratch_look.control_of(home.version, home.directory)]
+    old = journal.moves.get(home.directory, "")
+    if old and os.path.isdir(old):
+        with suppress(CommandFailed, ValueError):
+            found.append(scratch_look.control_of(home.version, old))
+    return found
+
+
+def prove(journal: Journal, tell: Tell) -> Journal:
+    """Compare position, timeline and system identifier with the plan, and ask the checks. Raises Failed with all that differs."""
+    place, seen = place_of(journal.home.stanza), standing(journal)
+    problems = recovering.judge_proof(journal.goal, journal.home.system_id, seen)
+    for check in journal.order.checks:
+        done = held_server.query(place, check.database, check.sql)
+        answer = done.stdout.strip() if done.code == 0 else done.detail
+        if done.code != 0 or answer != check.expected.strip():
+            problems.append(Problem(f"'{answer}' for the check {check.name}", f"'{check.expected.strip()}'", "choose another target"))
+        else:
+            tell(f"check {check.name}: {answer}")
+    if problems:
+        raise Failed(*problems)
+    tell(f"stands at {seen.lsn} on timeline {seen.timeline or journal.goal.timeline}, as planned")
+    return journal
+
+
+def standing(journal: Journal) -> Replayed:
+    """Where the held server stands; it is started when it does not run, and stops at the same place. Raises Failed."""
+    recover_again = recover(journal, lambda _line: None)
+    seen = start(recover_again, archives=False).look().replayed
+    if seen is None:
+        raise Failed(Problem("no answer of the held server", "its position", f"tail {place_of(journal.home.stanza).log}"))
+    return seen
+
+
+def start_file(journal: Journal) -> str:
+    """Debian's file that says whether a cluster may be started."""
+    return f"{cluster_of(journal).configuration}/start.conf"

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The way back before acceptance: the old data is renamed to where it was, and its server starts. No byte is copied, no trace left."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+
+from . import aside, files, held_server, restore_journal, restoring, state
+from .files import File
+from .problem import Problem, Refusal
+from .restore_acceptance import resume_jobs, start_cluster
+from .restore_journal import place as place_of
+from .restore_phases import Tell, end_restores, owner, remove_restored, start_file
+from .restoring import RETURNED, Journal
+from .scratch_copy import Failed
+
+
+def judge(journal: Journal) -> Problem | None:
+    """Why there is no way back that leaves no trace."""
+    if not journal.is_open:
+        return Problem(
+            f"no open recovery; the last one, {journal.name}, was {journal.outcome}", "one to go back from", f"{restoring.TOOL} status"
+        )
+    if journal.phase not in restoring.RETURNS_BY_ITSELF:
+        found = f"a recovery in the phase in which {restoring.PHASES[journal.phase]}: its timeline {journal.timeline} may be archived"
+        return Problem(found, "one of which no repository knows", f"{restoring.TOOL} restore {journal.order.target}, which ends it")
+    if not journal.order.keep and journal.phase not in (restoring.SAVE, restoring.QUIET, restoring.KEEP):
+        return Problem("nothing kept of the old data", "a way back", f"{restoring.TOOL} restore {journal.order.target}, which goes on")
+    return None
+
+
+def go_back(journal: Journal, tell: Tell) -> Journal:
+    """Put the old data back and start its server. Raises Refusal before anything is done, Failed when the old server does not answer."""
+    problem = judge(journal)
+    if problem:
+        raise Refusal(problem)
+    home = journal.home
+    end_restores(journal)
+    held_server.kill(place_of(home.stanza))
+    if journal.had and journal.order.keep:
+        remove_restored(journal)
+    for place, kept in journal.moves.items():
+        if os.path.lexists(kept):
+            aside.rename(kept, place, owner()[0])
+    held_server.clear(place_of(home.stanza))
+    files.write(File(start_file(journal), f"{home.start}\n", "postgres", "postgres"))
+    tell(f"the old data is back in {home.directory}")
+    problem_of_server = ""
+    if home.start != "disabled" and os.path.isdir(home.directory):
+        try:
+            start_cluster(journal)
+            tell("its server answers")
+        except Failed as failed:
+            problem_of_server = str(failed)
+    resume_jobs(journal)
+    over = replace(journal, outcome=RETURNED, phase="", trouble=problem_of_server or journal.trouble)
+    restore_journal.save(over)
+    line = {"operation": "restore", "host": home.host, "stanza": home.stanza, "target": journal.order.target, "outcome": RETURNED}
+    state.operation({**line, "text": journal.order.reason, "error": over.trouble, "seconds": round(time.time() - journal.began, 1)})
+    if problem_of_server:
+        raise Failed(Problem("the old data back, and a server that does not start on it", "its answer", problem_of_server))
+    return over

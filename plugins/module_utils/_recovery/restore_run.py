@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Plans, begins, goes on with and takes back a recovery in place. One at a time, and each step is written down before it is made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from . import horizon, plan, restore_acceptance, restore_journal, restore_look, restore_phases, restore_preflight, restoring, state, target
+from .plan import Plan
+from .postgres import Cluster, NotAnswering
+from .problem import Problem, Refusal
+from .restore_return import go_back
+from .restoring import Home, Journal, Order
+from .run import CommandFailed
+
+Tell = Callable[[str], None]
+ACTS: Mapping[str, Callable[[Journal, Tell], Journal]] = {
+    restoring.SAVE: restore_phases.save,
+    restoring.QUIET: restore_phases.quiet,
+    restoring.KEEP: restore_phases.keep,
+    restoring.RESTORE: restore_phases.restore,
+    restoring.RECOVER: restore_phases.recover,
+    restoring.PROVE: restore_phases.prove,
+    restoring.PROMOTE: restore_acceptance.promote,
+    restoring.RELEASE: restore_acceptance.release,
+    restoring.SERVE: restore_acceptance.serve,
+    restoring.SETTLE: restore_acceptance.settle,
+}
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What a person typed beside the order: the cluster, and the plan that was printed. `again` is the command that prints it."""
+
+    confirm: str = ""
+    printed: str = ""
+    again: str = ""
+    detach: bool = False
+    require_verified: bool = False
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What would happen. `problems` speak against it."""
+
+    home: Home
+    plan: Plan
+    problems: tuple[Problem, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """For a person, with what speaks against it."""
+        return [*plan.lines(self.plan), *(f"  PROBLEM      {problem.sentence()}" for problem in self.problems)]
+
+
+def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, consent: Consent) -> Proposal:
+    """Plan a recovery and judge it. Changes nothing. Raises Refusal where there is no plan at all."""
+    sight = horizon.look(stanza, cluster)
+    sight = replace(sight, here=replace(sight.here, keep=order.keep))
+    found = horizon.foresee(target.parse(order.target), sight)
+    if isinstance(found, Problem):
+        raise Refusal(found)
+    home = restore_look.home_of(stanza, cluster, inventory_host, found)
+    ground = restore_look.ground_of(home, found)
+    problems = restore_preflight.judge(order, home, found, ground, detach=consent.detach, require_verified=consent.require_verified)
+    return Proposal(home, found, tuple(problems))
+
+
+def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, consent: Consent) -> Journal:
+    """The journal of a recovery that may go on: the open one of this order, or a new one. Raises Refusal; nothing is touched then."""
+    known = restore_journal.load(stanza)
+    if known is not None and known.is_open:
+        problem = restoring.judge_open(known, order)
+        if problem:
+            raise Refusal(problem)
+        return known
+    proposal = propose(order, stanza, cluster, inventory_host, consent)
+    refused = restoring.judge_consent(proposal.home, proposal.plan, consent.confirm, consent.printed, consent.again)
+    problems = [*([refused] if refused else []), *proposal.problems]
+    if problems:
+        raise Refusal(*problems)
+    now = time.time()
+    name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+    goal = restoring.goal_of(stanza, proposal.plan)
+    found = plan.document(proposal.plan)
+    return restore_journal.save(Journal(name, order, proposal.home, goal, found, began=now))
+
+
+def carry_on(journal: Journal, tell: Tell, until: str = restoring.SETTLE) -> Journal:
+    """Carry out the phases up to one, each written down when it is over.
+
+    What fails before anything of the new timeline has left this host goes back by itself. Raises Refusal, Failed or CommandFailed.
+    """
+    names = list(restoring.PHASES)
+    with _alone(journal):
+        while journal.is_open and names.index(journal.phase) <= names.index(until):
+            phase = journal.phase
+            try:
+                journal = restore_journal.save(restoring.after(ACTS[phase](journal, tell), phase, time.time()))
+            except (Refusal, CommandFailed, NotAnswering, OSError) as error:
+                _give_up(restore_journal.save(replace(journal, trouble=str(error))), error, tell)
+                raise
+        if journal.outcome == restoring.ACCEPTED:
+            _remember(journal)
+    return journal
+
+
+def take_back(stanza: str, tell: Tell) -> Journal:
+    """Go back from an open recovery. Raises Refusal when there is none, or no way that leaves no trace."""
+    journal = restore_journal.load(stanza)
+    if journal is None:
+        raise Refusal(Problem("no recovery on this host", "one to go back from", f"{restoring.TOOL} status"))
+    with _alone(journal):
+        return go_back(journal, tell)
+
+
+def _give_up(journal: Journal, error: Exception, tell: Tell) -> None:
+    """Go back by itself where that leaves no trace; else say what is safe now."""
+    tell(f"FAILED in the phase in which {restoring.PHASES[journal.phase]}: {error}")
+    if journal.phase in restoring.RETURNS_BY_ITSELF and journal.order.keep:
+        tell("goes back to the old data")
+        go_back(journal, tell)
+    else:
+        tell(f"Nothing is lost. Type the same again to go on: {restoring.TOOL} restore {journal.order.target}")
+
+
+def _remember(journal: Journal) -> None:
+    home, seconds = journal.home, round(time.time() - journal.began, 1)
+    line = {"operation": "restore", "host": home.host, "stanza": home.stanza, "target": journal.order.target}
+    state.operation({**line, "outcome": journal.outcome, "text": journal.order.reason, "timeline": journal.timeline, "seconds": seconds})
+
+
+@contextmanager
+def _alone(journal: Journal) -> Iterator[None]:
+    """The stanza's turn: no job is at work, and none begins. Raises Refusal after an hour of waiting."""
+    with state.turn_within_an_hour(journal.home.stanza, f"recovery {journal.name}"):
+        yield

@@ -1,0 +1,218 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A recovery in place, decided: its order, its phases and the journal in which they stand. Nothing is touched here.
+
+Until `RELEASE` nothing of the new timeline has reached a repository, and no client could write: going back leaves no trace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from . import reach
+from .plan import Plan
+from .problem import Problem
+from .scratch import LATEST, RESET, Goal
+from .wal import Lsn
+
+SAVE, QUIET, KEEP, RESTORE, RECOVER = "save", "quiet", "keep", "restore", "recover"
+PROVE, PROMOTE, RELEASE, SERVE, SETTLE = "prove", "promote", "release", "serve", "settle"
+PHASES: Mapping[str, str] = {
+    SAVE: "the last WAL is saved",
+    QUIET: "jobs are paused, the server is stopped and stays so after a boot",
+    KEEP: "the old data is put aside",
+    RESTORE: "the set is restored",
+    RECOVER: "the server recovers to the target; nobody else reaches it",
+    PROVE: "what was recovered is proven",
+    PROMOTE: "the server begins its new timeline; its archive is held",
+    RELEASE: "archiving is released, and seen in each repository",
+    SERVE: "clients come back",
+    SETTLE: "jobs begin again, and a backup is taken",
+}
+RETURNS_BY_ITSELF = (SAVE, QUIET, KEEP, RESTORE, RECOVER, PROVE, PROMOTE)
+ACCEPTED, RETURNED = "accepted", "returned"
+PROMOTES, PAUSES = "promote", "pause"
+TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
+DIGITS = 8
+
+
+@dataclass(frozen=True)
+class Check:
+    """A query and what psql must print for it, rows without alignment; blanks around count for nothing."""
+
+    name: str
+    sql: str
+    expected: str
+    database: str = "postgres"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a person wants. Without `keep` the old data is overwritten, and there is no way back."""
+
+    target: str
+    reason: str
+    action: str = PROMOTES
+    keep: bool = True
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True)
+class Home:
+    """The cluster that is restored. `start` is what its start.conf says; `tablespaces` are the directories of its version in them.
+
+    `paused` says that jobs were paused by somebody before; they stay so.
+    """
+
+    stanza: str
+    version: str
+    cluster: str
+    port: int
+    directory: str
+    host: str
+    system_id: int
+    start: str = "auto"
+    tablespaces: tuple[str, ...] = ()
+    paused: bool = False
+
+    @property
+    def unit(self) -> str:
+        return f"postgresql@{self.version}-{self.cluster}.service"
+
+    @property
+    def confirmation(self) -> str:
+        return f"{self.host}/{self.stanza}"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A recovery that has begun. `phase` is the one to be carried out next; `outcome` is empty while it is open.
+
+    `plan` is as it was printed. `had` are the places where old data was; `timeline` is the one that the server began; `trouble` is
+    why it could not go on.
+    """
+
+    name: str
+    order: Order
+    home: Home
+    goal: Goal
+    plan: Mapping[str, Any]
+    phase: str = SAVE
+    outcome: str = ""
+    had: tuple[str, ...] = ()
+    timeline: int = 0
+    trouble: str = ""
+    began: float = 0.0
+    ended: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def moves(self) -> dict[str, str]:
+        """Where the old data is kept, by where it was; nothing when it is not."""
+        return {place: f"{place}.kept-{self.name}" for place in self.had} if self.order.keep else {}
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where the restored data comes to lie."""
+        return self.home.directory, *self.home.tablespaces
+
+    @property
+    def is_open(self) -> bool:
+        return not self.outcome
+
+
+def after(journal: Journal, phase: str, now: float) -> Journal:
+    """The journal with one more phase behind it."""
+    names = list(PHASES)
+    place = names.index(phase) + 1
+    done = {**journal.ended, phase: now}
+    if place < len(names):
+        return replace(journal, phase=names[place], ended=done, trouble="")
+    return replace(journal, phase="", outcome=ACCEPTED, ended=done, trouble="")
+
+
+def digest(found: Plan) -> str:
+    """What must not have changed since a plan was printed: repository, set, timeline, end, and what is erased."""
+    essence = (found.target, found.repository, found.backup, found.timeline, found.kind, found.erased)
+    # The end of `latest` moves with each commit, and whoever asks for it wants that.
+    ending = "" if found.kind == "standby" else found.lsn
+    return hashlib.sha256(json.dumps([*essence, ending]).encode()).hexdigest()[:DIGITS]
+
+
+def judge_consent(home: Home, found: Plan, confirm: str, printed: str, again: str) -> Problem | None:
+    """Why this plan must not be carried out now: confirmed for another cluster, or not the plan that was printed. `again` prints it."""
+    if confirm != home.confirmation:
+        return Problem(f"the confirmation '{confirm}'", f"'{home.confirmation}', the cluster that is restored", again)
+    if printed != digest(found):
+        shown = f"the plan {printed}" if printed else "no plan named"
+        return Problem(
+            shown,
+            f"{digest(found)}, which is what would happen now: repository {found.repository}, set {found.backup}",
+            f"{again}, read it",
+        )
+    return None
+
+
+def judge_open(journal: Journal, order: Order) -> Problem | None:
+    """Why a recovery cannot begin or go on while another is open. The same order goes on."""
+    if (journal.order.target, journal.order.keep) == (order.target, order.keep):
+        return None
+    found = f"an open recovery to {journal.order.target}, in the phase in which {PHASES[journal.phase]}"
+    return Problem(found, "its end", f"{TOOL} restore {journal.order.target} to go on with it, or {TOOL} rollback to go back")
+
+
+def goal_of(stanza: str, found: Plan) -> Goal:
+    """What the server that recovers is told, and what it has to show: for a name, the end of a set and `latest` an LSN."""
+    value = next((word.partition("=")[2] for word in found.options if word.startswith("--target=")), "")
+    latest = found.kind == reach.STANDBY
+    shown = latest or found.kind in (reach.IMMEDIATELY, reach.AT_NAME)
+    lsn = Lsn.parse(found.lsn) if found.lsn and shown else None
+    kind = LATEST if latest else found.kind
+    return Goal(
+        stanza, found.repository, found.backup, found.timeline, kind, value, found.exclusive, lsn, found.timeline if latest else None
+    )
+
+
+def options(journal: Journal, *, delta: bool) -> list[str]:
+    """The options of `pgbackrest restore`. What the configuration says of links, maps and databases is for copies by hand."""
+    words = [*journal.plan["options"], "--delta" if delta else "--no-delta", "--no-link-all"]
+    return [*words, *(f"--reset-{name}" for name in RESET)]
+
+
+def lines(journal: Journal) -> list[str]:
+    """The journal for a person."""
+    home, end = journal.home, {ACCEPTED: "accepted", RETURNED: "taken back"}.get(journal.outcome, "")
+    text = [f"  recovery     {journal.name} of {home.confirmation} to {journal.order.target}: {journal.order.reason}"]
+    if journal.is_open:
+        text += [f"  next         {PHASES[journal.phase]}", f"  go on        {TOOL} restore {journal.order.target}"]
+        text += [f"  go back      {TOOL} rollback"] if journal.order.keep else ["  go back      NO WAY BACK: nothing was kept"]
+    else:
+        text += [f"  outcome      {end}" + (f", on timeline {journal.timeline}" if journal.timeline else "")]
+    text += [f"  trouble      {journal.trouble}"] if journal.trouble else []
+    kept = journal.moves.items() if journal.outcome != RETURNED else ()
+    return [*text, *(f"  kept         {place}" for _was, place in kept)]
+
+
+def document(journal: Journal) -> dict[str, Any]:
+    """The journal as JSON has it."""
+    goal = {**asdict(journal.goal), "lsn": str(journal.goal.lsn) if journal.goal.lsn else None}
+    return {**asdict(journal), "goal": goal}
+
+
+def parse(found: Mapping[str, Any]) -> Journal:
+    """Read it back. Raises KeyError, TypeError or ValueError for anything else."""
+    given = {key: value for key, value in found.items() if key != "format"}
+    order = dict(given.pop("order"))
+    order["checks"] = tuple(Check(**item) for item in order["checks"])
+    home = dict(given.pop("home"))
+    home["tablespaces"] = tuple(home["tablespaces"])
+    given["had"] = tuple(given["had"])
+    goal = dict(given.pop("goal"))
+    goal["lsn"] = Lsn.parse(goal["lsn"]) if goal["lsn"] else None
+    journal = Journal(order=Order(**order), home=Home(**home), goal=Goal(**goal), **given)
+    if journal.is_open and journal.phase not in PHASES:
+        raise ValueError(f"Found the phase '{journal.phase}'; expected one of {', '.join(PHASES)}.")
+    return journal
