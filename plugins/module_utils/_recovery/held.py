@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from . import settings
 from .control import Control
-from .scratch import PORT, Goal, floors_of, recovery_settings
+from .scratch import PORT, floors_of
 from .settings import SettingValue
 
 HELD = 'echo "held until the recovery is accepted" >&2; exit 1'
@@ -65,10 +65,17 @@ def files(place: Place, source: str, values: Mapping[str, SettingValue]) -> dict
     }
 
 
+def to_the_end(stanza: str, directory: str) -> dict[str, SettingValue]:
+    """How data that had served before gets a timeline of its own, above each that a repository knows: its own WAL is replayed."""
+    command = f"pgbackrest --stanza={stanza} --pg1-path={directory} --no-archive-async"
+    quiet = "--log-level-console=off --log-level-file=off --log-level-stderr=warn"
+    return {"restore_command": f'{command} {quiet} archive-get %f "%p"', "recovery_target_timeline": "current"}
+
+
 def values(
-    goal: Goal, place: Place, directory: str, version: int, controls: Sequence[Control], *, archives: bool
+    recovery: Mapping[str, SettingValue], place: Place, directory: str, version: int, controls: Sequence[Control], *, archives: bool
 ) -> dict[str, SettingValue]:
-    """What stands behind the cluster's own settings; `archives` when segments may go where the cluster sends them."""
+    """What stands behind the cluster's own settings, `recovery` last; `archives` when segments may go where the cluster sends them."""
     found: dict[str, SettingValue] = {
         "data_directory": directory,
         "hba_file": f"{place.directory}/pg_hba.conf",
@@ -97,7 +104,7 @@ def values(
         **({"event_triggers": False, "sync_replication_slots": False} if version >= 17 else {}),
         **floors_of(controls),
         **dict.fromkeys(RECOVERY, ""),
-        **recovery_settings(goal, directory),
+        **recovery,
     }
     return found if archives else {**found, "archive_library": "", "archive_command": HELD}
 

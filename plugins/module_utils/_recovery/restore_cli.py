@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import plan, restore_journal, restore_run, restoring, state
+from . import plan, restore_journal, restore_run, restore_undo, restoring, state
 from .jobs import Settings, Stanza
 from .postgres import Cluster, NotAnswering
 from .problem import Problem, Refusal
@@ -41,7 +41,12 @@ def add(commands: Any) -> None:
         "--check", action="append", default=[], metavar="DATABASE:SQL=EXPECTED", help="must be true before anybody is let in"
     )
     restore.add_argument("--standbys", choices=("detach",), default="", help="let standbys and slots lose their primary")
-    _command(commands, "rollback", "Go back to the data that a recovery has kept", _rollback)
+    rollback = _command(commands, "rollback", "Go back to the data that a recovery has kept, or list and remove what is kept", _rollback)
+    rollback.add_argument("--reason", default="", help="why, for whoever reads the log later")
+    rollback.add_argument("--confirm", default="", metavar="HOST/STANZA", help="carry it out; HOST as the inventory names it")
+    rollback.add_argument("--of", default="", metavar="NAME", help="this recovery; the open or else the newest one by default")
+    rollback.add_argument("--list", action="store_true", help="the recoveries whose old data is kept")
+    rollback.add_argument("--release", default="", metavar="NAME", help="remove what is kept of this recovery; needs --confirm")
 
 
 def _command(commands: Any, name: str, text: str, act: Act) -> argparse.ArgumentParser:
@@ -108,8 +113,30 @@ def _check(text: str) -> Check:
     return Check(sql.strip(), sql, expected, database)
 
 
-def _rollback(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
-    return _show(restore_run.take_back(stanzas[0].name, _teller()), options)
+def _rollback(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
+    stanza = stanzas[0].name
+    confirmation = f"{settings.host}/{stanza}"
+    if options.list:
+        found = restore_journal.kept(stanza)
+        _write("\n".join(line for one in found for line in restoring.lines(one)) if found else "Nothing is kept.")
+        return GOOD
+    again = f"{restoring.TOOL} rollback --stanza={stanza}"
+    if options.release:
+        if options.confirm != confirmation:
+            problem = Problem(
+                f"the confirmation '{options.confirm}'", f"'{confirmation}'", f"{again} --release={options.release} --confirm=..."
+            )
+            raise Refusal(problem)
+        gone = restore_undo.remove(stanza, options.release)
+        state.operation({"operation": "release", "host": settings.host, "stanza": stanza, "text": options.reason, "removed": gone})
+        _write("\n".join(f"removed {place}" for place in gone))
+        return GOOD
+    journal = restore_run.way_back(stanza, options.of, options.reason)
+    if options.confirm != confirmation:
+        told = restore_undo.lines(journal) if journal.undoes else restoring.lines(journal)
+        _write("\n".join([*told, f"Nothing was done. To do it, type:\n  {again} --reason='...' --confirm={confirmation}"]))
+        return BAD if options.confirm else GOOD
+    return _show(restore_run.take_back(journal, _teller()), options)
 
 
 def _show(journal: restoring.Journal, options: argparse.Namespace) -> int:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import files, host, postgres, repository, state
+from . import host, postgres, repository, state
 from .plan import Plan
 from .postgres import Cluster, NotAnswering
 from .problem import Problem, Refusal
+from .restore_phases import home_now
 from .restore_preflight import Ground
 from .restoring import Home
 
@@ -36,9 +37,7 @@ def home_of(stanza: str, cluster: Cluster, inventory_host: str, found: Plan) -> 
             Problem(f"no stanza {stanza} in repository {found.repository}", "one", f"sudo -u postgres pgbackrest --stanza={stanza} info")
         )
     directory = os.path.realpath(cluster.data_directory)
-    text = (files.read(f"{cluster.configuration}/start.conf") or "auto").splitlines()
-    words = [line.strip() for line in text if line.strip() and not line.startswith("#")]
-    return Home(
+    home = Home(
         stanza,
         cluster.version,
         cluster.name,
@@ -46,10 +45,9 @@ def home_of(stanza: str, cluster: Cluster, inventory_host: str, found: Plan) -> 
         directory,
         inventory_host,
         seen.current.system_id,
-        words[0] if words else "auto",
-        tablespaces(directory),
-        bool(state.load(state.PAUSE)),
+        tablespaces=tablespaces(directory),
     )
+    return home_now(home)
 
 
 def tablespaces(directory: str) -> tuple[str, ...]:

@@ -14,7 +14,22 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from . import aside, files, held, held_server, horizon, host, postgres, recovering, repository, restoring, scratch_look, state, target
+from . import (
+    aside,
+    files,
+    held,
+    held_server,
+    horizon,
+    host,
+    postgres,
+    recovering,
+    repository,
+    restoring,
+    scratch,
+    scratch_look,
+    state,
+    target,
+)
 from .control import Control
 from .files import Directory, File
 from .held import Place
@@ -23,7 +38,7 @@ from .problem import Problem
 from .recovering import Replayed
 from .recovery_watch import Watched
 from .restore_journal import place as place_of
-from .restoring import Journal
+from .restoring import Home, Journal
 from .run import CommandFailed, run, stream
 from .scratch_copy import Failed
 from .scratch_removal import commands
@@ -84,10 +99,12 @@ def quiet(journal: Journal, tell: Tell) -> Journal:
     files.write(File(start_file(journal), DISABLED, "postgres", "postgres"))
     tell(f"stops the server of {home.version}/{home.cluster}")
     run(["systemctl", "stop", home.unit])
+    held_server.stop(place_of(home.stanza))
     running = host.postmaster(home.directory)
     if running is not None:
         raise Failed(Problem(f"the process {running[0]} on {home.directory}", "no server there", f"ps -fp {running[0]}"))
-    return _seen_again(journal) if Path(home.directory, "global/pg_control").exists() else journal
+    is_there = Path(home.directory, "global/pg_control").exists()
+    return _seen_again(journal) if is_there and not journal.undoes else journal
 
 
 def _seen_again(journal: Journal) -> Journal:
@@ -169,6 +186,13 @@ def remove_restored(journal: Journal) -> None:
         aside.remove(place, owner()[0])
 
 
+def home_now(home: Home) -> Home:
+    """The cluster of an earlier recovery, with what may have changed since."""
+    text = files.read(f"{Cluster(home.version, home.cluster, home.port).configuration}/start.conf") or "auto"
+    words = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return replace(home, start=words[0] if words else "auto", paused=bool(state.load(state.PAUSE)))
+
+
 def owner() -> tuple[int, int]:
     """The user and the group of data directories."""
     return files.ids("postgres", "postgres")
@@ -231,7 +255,8 @@ def configure(journal: Journal, place: Place, controls: list[Control], *, archiv
     """Write the held server's files, and put aside what ALTER SYSTEM had said in the restored data."""
     home = journal.home
     source = f"{cluster_of(journal).configuration}/postgresql.conf"
-    written = held.values(journal.goal, place, home.directory, int(home.version), controls, archives=archives)
+    recovery = held.to_the_end(home.stanza, home.directory) if journal.undoes else scratch.recovery_settings(journal.goal, home.directory)
+    written = held.values(recovery, place, home.directory, int(home.version), controls, archives=archives)
     held_server.prepare(place, held.files(place, source, written))
     auto = f"{home.directory}/postgresql.auto.conf"
     if not os.path.exists(place.own_settings):

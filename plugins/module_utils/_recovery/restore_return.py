@@ -8,7 +8,7 @@ import os
 import time
 from dataclasses import replace
 
-from . import aside, files, held_server, restore_journal, restoring, state
+from . import aside, files, held_server, restore_journal, restore_undo, restoring, state
 from .files import File
 from .problem import Problem, Refusal
 from .restore_acceptance import resume_jobs, start_cluster
@@ -19,17 +19,19 @@ from .scratch_copy import Failed
 
 
 def judge(journal: Journal) -> Problem | None:
-    """Why there is no way back that leaves no trace."""
-    if not journal.is_open:
-        return Problem(
-            f"no open recovery; the last one, {journal.name}, was {journal.outcome}", "one to go back from", f"{restoring.TOOL} status"
-        )
-    if journal.phase not in restoring.RETURNS_BY_ITSELF:
-        found = f"a recovery in the phase in which {restoring.PHASES[journal.phase]}: its timeline {journal.timeline} may be archived"
-        return Problem(found, "one of which no repository knows", f"{restoring.TOOL} restore {journal.order.target}, which ends it")
-    if not journal.order.keep and journal.phase not in (restoring.SAVE, restoring.QUIET, restoring.KEEP):
-        return Problem("nothing kept of the old data", "a way back", f"{restoring.TOOL} restore {journal.order.target}, which goes on")
-    return None
+    """Why there is no way back from an open recovery: nothing was kept."""
+    touched = journal.phase not in (restoring.SAVE, restoring.QUIET, restoring.KEEP)
+    if journal.order.keep or not touched:
+        return None
+    return Problem("nothing kept of the old data", "a way back", f"{restoring.TOOL} restore {journal.order.target}, which goes on")
+
+
+def _put_back(journal: Journal) -> None:
+    """Remove what was restored, and rename the old data to where it was."""
+    remove_restored(journal)
+    for place, kept in journal.moves.items():
+        if os.path.lexists(kept):
+            aside.rename(kept, place, owner()[0])
 
 
 def go_back(journal: Journal, tell: Tell) -> Journal:
@@ -40,11 +42,10 @@ def go_back(journal: Journal, tell: Tell) -> Journal:
     home = journal.home
     end_restores(journal)
     held_server.kill(place_of(home.stanza))
-    if journal.had and journal.order.keep:
-        remove_restored(journal)
-    for place, kept in journal.moves.items():
-        if os.path.lexists(kept):
-            aside.rename(kept, place, owner()[0])
+    if journal.undoes:
+        restore_undo.swap_back(journal)
+    elif journal.had and journal.order.keep:
+        _put_back(journal)
     held_server.clear(place_of(home.stanza))
     files.write(File(start_file(journal), f"{home.start}\n", "postgres", "postgres"))
     tell(f"the old data is back in {home.directory}")

@@ -9,13 +9,25 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from . import horizon, plan, restore_acceptance, restore_journal, restore_look, restore_phases, restore_preflight, restoring, state, target
+from . import (
+    horizon,
+    plan,
+    restore_acceptance,
+    restore_journal,
+    restore_look,
+    restore_phases,
+    restore_preflight,
+    restore_return,
+    restore_undo,
+    restoring,
+    state,
+    target,
+)
 from .plan import Plan
-from .postgres import Cluster, NotAnswering
+from .postgres import Cluster
 from .problem import Problem, Refusal
 from .restore_return import go_back
 from .restoring import Home, Journal, Order
-from .run import CommandFailed
 
 Tell = Callable[[str], None]
 ACTS: Mapping[str, Callable[[Journal, Tell], Journal]] = {
@@ -29,6 +41,16 @@ ACTS: Mapping[str, Callable[[Journal, Tell], Journal]] = {
     restoring.RELEASE: restore_acceptance.release,
     restoring.SERVE: restore_acceptance.serve,
     restoring.SETTLE: restore_acceptance.settle,
+}
+
+# A recovery that takes another back: the kept data serves again.
+UNDOING: Mapping[str, Callable[[Journal, Tell], Journal]] = {
+    **ACTS,
+    restoring.KEEP: restore_undo.swap,
+    restoring.RESTORE: restore_undo.skip,
+    restoring.RECOVER: restore_undo.skip,
+    restoring.PROVE: restore_undo.skip,
+    restoring.PROMOTE: restore_undo.begin_timeline,
 }
 
 
@@ -100,8 +122,9 @@ def carry_on(journal: Journal, tell: Tell, until: str = restoring.SETTLE) -> Jou
         while journal.is_open and names.index(journal.phase) <= names.index(until):
             phase = journal.phase
             try:
-                journal = restore_journal.save(restoring.after(ACTS[phase](journal, tell), phase, time.time()))
-            except (Refusal, CommandFailed, NotAnswering, OSError) as error:
+                acts = UNDOING if journal.undoes else ACTS
+                journal = restore_journal.save(restoring.after(acts[phase](journal, tell), phase, time.time()))
+            except Exception as error:  # whatever it is: a server that stays down is worse
                 _give_up(restore_journal.save(replace(journal, trouble=str(error))), error, tell)
                 raise
         if journal.outcome == restoring.ACCEPTED:
@@ -109,13 +132,26 @@ def carry_on(journal: Journal, tell: Tell, until: str = restoring.SETTLE) -> Jou
     return journal
 
 
-def take_back(stanza: str, tell: Tell) -> Journal:
-    """Go back from an open recovery. Raises Refusal when there is none, or no way that leaves no trace."""
-    journal = restore_journal.load(stanza)
-    if journal is None:
-        raise Refusal(Problem("no recovery on this host", "one to go back from", f"{restoring.TOOL} status"))
-    with _alone(journal):
-        return go_back(journal, tell)
+def way_back(stanza: str, name: str, reason: str) -> Journal:
+    """The open recovery, or a new one that takes an accepted one back. Changes nothing. Raises Refusal when there is no way back."""
+    known = restore_journal.load(stanza)
+    if known is None or not known.is_open:
+        return restore_undo.of(stanza, name, reason)
+    problem = restore_return.judge(known)
+    if problem:
+        raise Refusal(problem)
+    return known
+
+
+def take_back(journal: Journal, tell: Tell) -> Journal:
+    """Go back: without a trace where no repository knows of it, else by a recovery of its own. Raises Refusal or Failed."""
+    if journal.undoes:
+        return carry_on(restore_journal.save(journal), tell)
+    if journal.phase in restoring.RETURNS_BY_ITSELF:
+        with _alone(journal):
+            return go_back(journal, tell)
+    restore_journal.save(replace(journal, outcome=restoring.ACCEPTED, phase=""))
+    return carry_on(restore_journal.save(restore_undo.of(journal.home.stanza, journal.name, journal.order.reason)), tell)
 
 
 def _give_up(journal: Journal, error: Exception, tell: Tell) -> None:

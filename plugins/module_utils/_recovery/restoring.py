@@ -92,8 +92,8 @@ class Home:
 class Journal:
     """A recovery that has begun. `phase` is the one to be carried out next; `outcome` is empty while it is open.
 
-    `plan` is as it was printed. `had` are the places where old data was; `timeline` is the one that the server began; `trouble` is
-    why it could not go on.
+    `plan` is as it was printed. `undoes` names the accepted recovery that is taken back: its old data serves again then. `had` are the
+    places where data was before; `timeline` is the one that the server began; `trouble` is why it could not go on.
     """
 
     name: str
@@ -101,6 +101,7 @@ class Journal:
     home: Home
     goal: Goal
     plan: Mapping[str, Any]
+    undoes: str = ""
     phase: str = SAVE
     outcome: str = ""
     had: tuple[str, ...] = ()
@@ -113,6 +114,11 @@ class Journal:
     def moves(self) -> dict[str, str]:
         """Where the old data is kept, by where it was; nothing when it is not."""
         return {place: f"{place}.kept-{self.name}" for place in self.had} if self.order.keep else {}
+
+    @property
+    def returning(self) -> dict[str, str]:
+        """Where the data lies that serves again, by where it comes; nothing unless a recovery is taken back."""
+        return {place: f"{place}.kept-{self.undoes}" for place in self.had} if self.undoes else {}
 
     @property
     def places(self) -> tuple[str, ...]:
