@@ -89,8 +89,7 @@ def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Na
             _write(f"Nothing was done. To do it, type:\n  {_typed(options, stanza)} {sure}")
         return BAD if proposal.problems else GOOD
     journal = restore_run.begin(order, stanza.name, cluster, settings.host, consent)
-    until = restoring.PROVE if order.action == restoring.PAUSES else restoring.SETTLE
-    return _show(restore_run.carry_on(journal, _teller(), until), options)
+    return _show(restore_run.carry_on(journal, _teller(), restoring.last_phase(order)), options)
 
 
 def _typed(options: argparse.Namespace, stanza: Stanza) -> str:

@@ -130,6 +130,12 @@ class Journal:
         return not self.outcome
 
 
+def last_phase(order: Order, until: str = SETTLE) -> str:
+    """The last phase that is carried out now: a recovery that is to pause ends behind its proof."""
+    names = list(PHASES)
+    return names[min(names.index(until), names.index(PROVE))] if order.action == PAUSES else until
+
+
 def after(journal: Journal, phase: str, now: float) -> Journal:
     """The journal with one more phase behind it."""
     names = list(PHASES)

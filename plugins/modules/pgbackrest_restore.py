@@ -1,0 +1,323 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A recovery in place, phase by phase, and the way back from it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pgbackrest_restore
+short_description: Recovers a cluster in place with a plan, a proof and a way back
+version_added: 0.1.0
+description:
+  - Without O(confirm) it plans, judges and returns the command to type next. Nothing is touched.
+  - With it the old data is kept by renaming it, the set is restored, and the server recovers behind a door of its own until it is proven.
+    Only then it begins a timeline, archives and lets its clients in.
+  - What fails before that goes back to the old data by itself. A run that was killed is gone on with by the same call.
+  - After the acceptance V(returned) is a recovery of its own, by which the kept data serves again on a timeline above every other.
+options:
+  state:
+    description:
+      - V(restored) recovers to the target. V(returned) goes back to the data that a recovery has kept.
+      - V(released) removes what is kept of the recovery O(name).
+    type: str
+    choices: [restored, returned, released]
+    default: restored
+  target:
+    description: Where the recovery is to end, as M(axiomdb.recovery.pgbackrest_plan) takes it.
+    type: raw
+    default: ""
+  reason:
+    description: Why, for whoever reads the operations log later.
+    type: str
+    default: ""
+  confirm:
+    description: The cluster that is recovered, as C(inventory host/stanza). Without it nothing is done.
+    type: str
+    default: ""
+  plan:
+    description: The digest of the plan that was printed. Another plan than that one is not carried out.
+    type: str
+    default: ""
+  until:
+    description: The last phase of this call; the next call goes on behind it.
+    type: str
+    choices: [save, quiet, keep, restore, recover, prove, promote, release, serve, settle]
+    default: settle
+  action:
+    description: V(pause) ends behind the proof, with the server at its target and nobody let in.
+    type: str
+    choices: [promote, pause]
+    default: promote
+  keep:
+    description: V(none) overwrites the old data. There is no way back then.
+    type: str
+    choices: [beside, none]
+    default: beside
+  checks:
+    description: Queries and what psql has to print for them before the recovery is accepted.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What it is called when it fails.
+        type: str
+        required: true
+      sql:
+        description: One query.
+        type: str
+        required: true
+      expected:
+        description: What psql prints for it, rows without alignment.
+        type: str
+        required: true
+      database:
+        description: Where it is asked.
+        type: str
+        default: postgres
+  standbys:
+    description: V(detach) lets standbys and replication slots lose their primary; they are refused otherwise.
+    type: str
+    choices: ["", detach]
+    default: ""
+  require_verified:
+    description: Whether the newest verification must have found nothing.
+    type: bool
+    default: false
+  name:
+    description: The recovery that is taken back or whose kept data is removed; for V(returned) the open or else the newest one by default.
+    type: str
+    default: ""
+  stanza:
+    description: Name of the stanza.
+    type: str
+    required: true
+  inventory_host:
+    description: The name of this host in the inventory, for the confirmation and for the commands in messages.
+    type: str
+    default: ""
+  inventory_sources:
+    description: The inventories of this run, for the commands in messages.
+    type: list
+    elements: str
+    default: []
+extends_documentation_fragment:
+  - axiomdb.recovery.recovery
+  - axiomdb.recovery.recovery.cluster
+"""
+
+EXAMPLES = r"""
+- name: Say how a recovery to the moment before a migration would go
+  axiomdb.recovery.pgbackrest_restore:
+    stanza: axiomdb
+    target: name:pre-migration-v2.3
+    reason: orders lost their keys
+    inventory_host: vps1
+
+- name: Carry it out
+  axiomdb.recovery.pgbackrest_restore:
+    stanza: axiomdb
+    target: name:pre-migration-v2.3
+    reason: orders lost their keys
+    confirm: vps1/axiomdb
+    plan: 3f2a91c0
+    checks:
+      - name: orders of that day
+        database: axiomdb
+        sql: select count(*) from orders
+        expected: "500"
+    inventory_host: vps1
+
+- name: Go back to the data that it has kept
+  axiomdb.recovery.pgbackrest_restore:
+    state: returned
+    stanza: axiomdb
+    reason: it was the wrong moment
+    confirm: vps1/axiomdb
+    inventory_host: vps1
+"""
+
+RETURN = r"""
+begun:
+  description: Whether a recovery was carried out, or a part of it.
+  returned: success
+  type: bool
+  sample: true
+summary:
+  description: The plan or the journal for a person, line by line.
+  returned: success
+  type: list
+  elements: str
+  sample: ["  target       name:pre-migration-v2.3"]
+told:
+  description: What was done, step by step.
+  returned: success
+  type: list
+  elements: str
+  sample: ["stops the server of 17/main"]
+plan:
+  description: The plan as JSON has it, or nothing when a recovery went on.
+  returned: success
+  type: dict
+  sample: {"repository": 1, "backup": "20261122-020001F"}
+digest:
+  description: The digest of the plan, for O(plan).
+  returned: success
+  type: str
+  sample: 3f2a91c0
+journal:
+  description: Where the recovery stands; empty when none was begun.
+  returned: success
+  type: dict
+  sample: {"phase": "prove", "outcome": ""}
+"""
+
+import json
+import shlex
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import (
+    plan,
+    restore_journal,
+    restore_run,
+    restore_undo,
+    restoring,
+    state,
+)
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import target as grammar
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_run import Consent
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import Check, Journal, Order
+
+
+def act(module: AnsibleModule) -> dict[str, Any]:
+    """Plan, go on, go back or remove, as asked."""
+    acts = {"restored": _restored, "returned": _returned, "released": _released}
+    return acts[module.params["state"]](module)
+
+
+def _restored(module: AnsibleModule) -> dict[str, Any]:
+    wanted, told = module.params, []
+    order = order_of(wanted)
+    again = _command(wanted, "restore", restore_target=order.target)
+    consent = Consent(wanted["confirm"], wanted["plan"], again, wanted["standbys"] == "detach", wanted["require_verified"])
+    known = restore_journal.load(wanted["stanza"])
+    is_open = known is not None and known.is_open
+    if not is_open and (module.check_mode or not wanted["confirm"]):
+        proposal = restore_run.propose(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent)
+        digest = restoring.digest(proposal.plan)
+        sure = _command(wanted, "restore", restore_target=order.target, restore_confirm=proposal.home.confirmation, restore_plan=digest)
+        lines = [*([] if order.keep else ["  NO WAY BACK  the old data is overwritten"]), *proposal.lines]
+        lines += ["Nothing was done. To do it, type:", f"  {sure}"]
+        return {**_result(False, lines, told), "plan": plan.document(proposal.plan), "digest": digest}
+    if module.check_mode and known is not None:
+        return _result(False, restoring.lines(known), told, known)
+    journal = restore_run.begin(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent)
+    journal = restore_run.carry_on(journal, _teller(told), restoring.last_phase(order, wanted["until"]))
+    return _result(True, restoring.lines(journal), told, journal)
+
+
+def order_of(wanted: dict[str, Any]) -> Order:
+    """What was asked for, as the engine knows it."""
+    given = wanted["target"]
+    text = str(grammar.parse(given if isinstance(given, dict) else str(given)))
+    checks = tuple(Check(item["name"], item["sql"], item["expected"], item["database"]) for item in wanted["checks"])
+    return Order(text, wanted["reason"], wanted["action"], wanted["keep"] == "beside", checks)
+
+
+def _returned(module: AnsibleModule) -> dict[str, Any]:
+    wanted, told = module.params, []
+    journal = restore_run.way_back(wanted["stanza"], wanted["name"], wanted["reason"])
+    confirmation = f"{wanted['inventory_host']}/{wanted['stanza']}"
+    if module.check_mode or wanted["confirm"] != confirmation:
+        lines = restore_undo.lines(journal) if journal.undoes else restoring.lines(journal)
+        lines = [*lines, "Nothing was done. To do it, type:", f"  {_command(wanted, 'rollback', rollback_confirm=confirmation)}"]
+        if wanted["confirm"] and wanted["confirm"] != confirmation:
+            raise Refusal(_another(wanted, confirmation))
+        return _result(False, lines, told)
+    journal = restore_run.take_back(journal, _teller(told))
+    return _result(True, restoring.lines(journal), told, journal)
+
+
+def _released(module: AnsibleModule) -> dict[str, Any]:
+    wanted = module.params
+    confirmation = f"{wanted['inventory_host']}/{wanted['stanza']}"
+    kept = [line for one in restore_journal.kept(wanted["stanza"]) for line in restoring.lines(one)] or ["  kept         nothing"]
+    if not wanted["name"] or module.check_mode:
+        return _result(False, kept, [])
+    if wanted["confirm"] != confirmation:
+        raise Refusal(_another(wanted, confirmation))
+    gone = restore_undo.remove(wanted["stanza"], wanted["name"])
+    line = {"operation": "release", "host": wanted["inventory_host"], "stanza": wanted["stanza"]}
+    state.operation({**line, "text": wanted["reason"], "removed": gone})
+    return _result(True, [f"  removed      {place}" for place in gone], [])
+
+
+def _another(wanted: dict[str, Any], confirmation: str) -> Problem:
+    return Problem(f"the confirmation '{wanted['confirm']}'", f"'{confirmation}', the cluster that is meant", _command(wanted, "rollback"))
+
+
+def _command(wanted: dict[str, Any], playbook: str, **words: str) -> str:
+    """The command to type: this playbook for this host, with what was given and these words."""
+    given = {f"{playbook}_reason": wanted["reason"]} if wanted["reason"] else {}
+    if playbook == "restore":
+        given |= {"restore_keep": "none"} if wanted["keep"] == "none" else {}
+        given |= {"restore_action": wanted["action"]} if wanted["action"] != "promote" else {}
+        given |= {"restore_standbys": wanted["standbys"]} if wanted["standbys"] else {}
+    elif wanted["name"]:
+        given["rollback_name"] = wanted["name"]
+    plain = [f"-e {name}={value}" for name, value in words.items()]
+    plain += [f"-e {shlex.quote(json.dumps({name: value}, ensure_ascii=False))}" for name, value in given.items()]
+    prefix = command_prefix(wanted["inventory_sources"])
+    return " ".join([f"{prefix} playbooks/{playbook}.yml -l {wanted['inventory_host']}", *plain])
+
+
+def _teller(told: list[str]) -> Any:
+    def tell(line: str) -> None:
+        state.log(restore_journal.LOG, line)
+        told.append(line)
+
+    return tell
+
+
+def _result(changed: bool, lines: list[str], told: list[str], journal: Journal | None = None) -> dict[str, Any]:
+    found = restoring.document(journal) if journal else {}
+    return {"changed": changed, "begun": changed, "summary": lines, "told": told, "plan": {}, "digest": "", "journal": found}
+
+
+def main() -> None:
+    check = {
+        "name": {"type": "str", "required": True},
+        "sql": {"type": "str", "required": True},
+        "expected": {"type": "str", "required": True},
+        "database": {"type": "str", "default": "postgres"},
+    }
+    run_module(
+        {
+            **CLUSTER_OPTIONS,
+            "state": {"type": "str", "choices": ["restored", "returned", "released"], "default": "restored"},
+            "target": {"type": "raw", "default": ""},
+            "reason": {"type": "str", "default": ""},
+            "confirm": {"type": "str", "default": ""},
+            "plan": {"type": "str", "default": ""},
+            "until": {"type": "str", "choices": list(restoring.PHASES), "default": restoring.SETTLE},
+            "action": {"type": "str", "choices": [restoring.PROMOTES, restoring.PAUSES], "default": restoring.PROMOTES},
+            "keep": {"type": "str", "choices": ["beside", "none"], "default": "beside"},
+            "checks": {"type": "list", "elements": "dict", "options": check, "default": []},
+            "standbys": {"type": "str", "choices": ["", "detach"], "default": ""},
+            "require_verified": {"type": "bool", "default": False},
+            "name": {"type": "str", "default": ""},
+            "stanza": {"type": "str", "required": True},
+            "inventory_host": {"type": "str", "default": ""},
+            "inventory_sources": {"type": "list", "elements": "str", "default": []},
+        },
+        act,
+    )
+
+
+if __name__ == "__main__":
+    main()
