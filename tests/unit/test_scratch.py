@@ -19,6 +19,7 @@ pg_control version number:            1300
 Database system identifier:           7711944285235987502
 Database cluster state:               in archive recovery
 pg_control last modified:             Wed Nov 25 03:22:32 2026
+Latest checkpoint's REDO location:    0/3000060
 Latest checkpoint's REDO WAL file:    000000010000000000000001
 Latest checkpoint's TimeLineID:       3
 Latest checkpoint's oldestCommitTsXid:0
@@ -39,7 +40,7 @@ FLOORS = {
     "max_prepared_transactions": 7,
     "max_locks_per_transaction": 64,
 }
-CONTROL = Control(7711944285235987502, "in archive recovery", 3, 16 * MIB, True, FLOORS)
+CONTROL = Control(7711944285235987502, "in archive recovery", 3, 16 * MIB, True, FLOORS, Lsn.parse("0/3000060"))
 LAYOUT = Layout("20261125-031534-77", "/var/lib/axiomdb/scratch/20261125-031534-77")
 GOAL = Goal("axiomdb", 2, "20261122-105951F", 3, "name", "before", lsn=Lsn.parse("0/3000060"))
 SOURCE = Source("17", CONTROL.system_id, GIB, ("app", "postgres", "other"), CONTROL, {"app": GIB // 4, "other": GIB // 2, "postgres": 7})

@@ -1,0 +1,177 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A recovery in place is decided from its order, its plan and its journal; the journal says all of it again after a boot."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from _recovery import restoring
+from _recovery.plan import Plan
+from _recovery.restoring import Check, Home, Journal, Order
+from _recovery.scratch import Goal
+from _recovery.wal import Lsn
+
+DATA = "/var/lib/postgresql/17/main"
+SPACE = "/srv/space/PG_17_202406281"
+HOME = Home("axiomdb", "17", "main", 5432, DATA, "vps1", 7711944285235987502, tablespaces=(SPACE,))
+ORDER = Order("name:before", "orders lost their keys", checks=(Check("orders", "select 1", "1", "app"),))
+GOAL = Goal("axiomdb", 2, "20261122-105951F", 3, "name", "before", lsn=Lsn.parse("0/3000060"))
+JOURNAL = Journal("20261122-120000", ORDER, HOME, GOAL, {"options": ["--repo=2"], "only_here": []}, had=(DATA, SPACE), began=1.5)
+
+
+def planned(**changes: object) -> Plan:
+    words = ("--repo=2", "--set=20261122-105951F", "--type=name", "--target=before", "--target-timeline=3", "--target-action=pause")
+    fields = {
+        "target": "name:before",
+        "repository": 2,
+        "backup": "20261122-105951F",
+        "timeline": 3,
+        "kind": "name",
+        "value": "before",
+        "options": words,
+        "lsn": "0/3000060",
+        "time": "",
+        "exclusive": False,
+        "first_segment": "000000030000000000000002",
+        "last_segment": "000000030000000000000003",
+        "segments": 2,
+        "only_here": (),
+        "restore_bytes": 1,
+        "wal_bytes": 2,
+        "needed_bytes": 3,
+        "free_bytes": 4,
+        "seconds": None,
+        "seconds_from": "",
+        "kept": (DATA,),
+        "erased": (),
+        **changes,
+    }
+    return Plan(**{name: value for name, value in fields.items() if name in Plan.__dataclass_fields__})
+
+
+def test_a_journal_is_read_as_it_was_written() -> None:
+    for journal in (JOURNAL, replace(JOURNAL, goal=replace(GOAL, lsn=None)), replace(JOURNAL, phase="", outcome="accepted", timeline=4)):
+        assert restoring.parse(json.loads(json.dumps(restoring.document(journal)))) == journal
+
+
+@pytest.mark.parametrize("spoil", [{"phase": "dance"}, {"order": {}}, {"goal": None}, {"home": "vps1"}, {"further": 1}])
+def test_anything_else_is_no_journal(spoil: dict[str, object]) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        restoring.parse({**json.loads(json.dumps(restoring.document(JOURNAL))), **spoil})
+
+
+def test_one_phase_follows_the_other_and_the_last_one_accepts() -> None:
+    journal, seen = JOURNAL, []
+    while journal.is_open:
+        seen.append(journal.phase)
+        journal = restoring.after(journal, journal.phase, 2.0)
+    assert seen == list(restoring.PHASES)
+    assert journal.outcome == restoring.ACCEPTED
+    assert set(journal.ended) == set(restoring.PHASES)
+
+
+def test_what_goes_back_by_itself_ends_where_a_repository_is_told() -> None:
+    names = list(restoring.PHASES)
+    assert restoring.RETURNS_BY_ITSELF == tuple(names[: names.index(restoring.RELEASE)])
+
+
+def test_old_data_is_kept_beside_itself_tablespaces_too() -> None:
+    assert JOURNAL.moves == {DATA: f"{DATA}.kept-20261122-120000", SPACE: f"{SPACE}.kept-20261122-120000"}
+    assert replace(JOURNAL, order=replace(ORDER, keep=False)).moves == {}
+    assert replace(JOURNAL, had=()).moves == {}
+
+
+def test_taking_back_names_the_data_of_the_recovery_that_is_taken_back() -> None:
+    back = replace(JOURNAL, undoes="20261121-080000")
+    assert back.returning == {DATA: f"{DATA}.kept-20261121-080000", SPACE: f"{SPACE}.kept-20261121-080000"}
+    assert JOURNAL.returning == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({}, True),
+        ({"free_bytes": 5, "notes": ("other",), "segments": 7}, True),
+        ({"repository": 1}, False),
+        ({"backup": "20261122-115951F"}, False),
+        ({"timeline": 4}, False),
+        ({"lsn": "0/3000070"}, False),
+        ({"erased": (DATA,), "kept": ()}, False),
+    ],
+)
+def test_the_digest_changes_with_what_whoever_confirms_has_read(changes: dict[str, object], same: bool) -> None:
+    assert (restoring.digest(planned(**changes)) == restoring.digest(planned())) is same
+
+
+def test_the_end_of_latest_moves_with_each_commit() -> None:
+    latest = {"target": "latest", "kind": "standby"}
+    assert restoring.digest(planned(**latest)) == restoring.digest(planned(**latest, lsn="0/9000000"))
+
+
+def test_consent_is_for_this_cluster_and_for_this_plan() -> None:
+    good = restoring.digest(planned())
+    assert restoring.judge_consent(HOME, planned(), "vps1/axiomdb", good, "again") is None
+    other = restoring.judge_consent(HOME, planned(), "vps2/axiomdb", good, "again")
+    assert other is not None
+    assert other.sentence() == ("Found the confirmation 'vps2/axiomdb'; expected 'vps1/axiomdb', the cluster that is restored. Next: again")
+    changed = restoring.judge_consent(HOME, planned(backup="20261122-115951F"), "vps1/axiomdb", good, "again")
+    assert changed is not None
+    assert f"the plan {good}" in changed.found
+    assert "set 20261122-115951F" in changed.expected
+    unread = restoring.judge_consent(HOME, planned(), "vps1/axiomdb", "", "again")
+    assert unread is not None
+    assert unread.found == "no plan named"
+
+
+def test_an_open_recovery_goes_on_with_the_same_order_alone() -> None:
+    assert restoring.judge_open(JOURNAL, replace(ORDER, reason="another word")) is None
+    other = restoring.judge_open(JOURNAL, replace(ORDER, target="latest"))
+    assert other is not None
+    assert "an open recovery to name:before" in other.found
+    assert restoring.judge_open(JOURNAL, replace(ORDER, keep=False)) is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "lsn"),
+    [
+        ({}, "name", "0/3000060"),
+        ({"kind": "standby", "options": ("--type=standby",)}, "latest", "0/3000060"),
+        ({"kind": "immediate", "options": ("--type=immediate",)}, "immediate", "0/3000060"),
+        ({"kind": "time", "lsn": ""}, "time", None),
+        ({"kind": "xid", "lsn": ""}, "xid", None),
+    ],
+)
+def test_a_plan_becomes_what_the_server_is_told_and_has_to_show(changes: dict[str, object], kind: str, lsn: str | None) -> None:
+    goal = restoring.goal_of("axiomdb", planned(**changes))
+    assert (goal.kind, goal.label, goal.repository, goal.timeline) == (kind, "20261122-105951F", 2, 3)
+    assert (str(goal.lsn) if goal.lsn else None) == lsn
+    assert goal.expected_timeline == (3 if kind == "latest" else None)
+
+
+def test_a_recovery_that_is_to_pause_ends_behind_its_proof() -> None:
+    paused = replace(ORDER, action=restoring.PAUSES)
+    assert restoring.last_phase(paused) == restoring.PROVE
+    assert restoring.last_phase(paused, restoring.KEEP) == restoring.KEEP
+    assert restoring.last_phase(ORDER) == restoring.SETTLE
+
+
+def test_no_option_of_the_configuration_reaches_a_recovery_in_place() -> None:
+    words = restoring.options(JOURNAL, delta=False)
+    assert words[0] == "--repo=2"
+    assert "--no-delta" in words
+    assert {"--reset-tablespace-map", "--reset-db-include", "--reset-link-map", "--no-link-all"} <= set(words)
+    assert "--delta" in restoring.options(JOURNAL, delta=True)
+
+
+def test_a_person_reads_what_is_next_and_what_is_kept() -> None:
+    text = "\n".join(restoring.lines(replace(JOURNAL, phase=restoring.PROVE, trouble="a check failed")))
+    assert "next         what was recovered is proven" in text
+    assert "go back      sudo /opt/axiomdb/axiomdb-recovery rollback" in text
+    assert "trouble      a check failed" in text
+    assert "NO WAY BACK" in "\n".join(restoring.lines(replace(JOURNAL, order=replace(ORDER, keep=False))))
+    over = "\n".join(restoring.lines(replace(JOURNAL, phase="", outcome="accepted", timeline=4)))
+    assert "outcome      accepted, on timeline 4" in over
+    assert f"kept         {DATA}.kept-20261122-120000" in over
