@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from _recovery import restoring
+from _recovery import restoring, scratch_goal
 from _recovery.plan import Plan
 from _recovery.restoring import Check, Home, Journal, Order
 from _recovery.scratch import Goal
@@ -145,10 +145,11 @@ def test_an_open_recovery_goes_on_with_the_same_order_alone() -> None:
     ],
 )
 def test_a_plan_becomes_what_the_server_is_told_and_has_to_show(changes: dict[str, object], kind: str, lsn: str | None) -> None:
-    goal = restoring.goal_of("axiomdb", planned(**changes))
+    goal = scratch_goal.of_plan(planned(**changes), "axiomdb")
     assert (goal.kind, goal.label, goal.repository, goal.timeline) == (kind, "20261122-105951F", 2, 3)
     assert (str(goal.lsn) if goal.lsn else None) == lsn
     assert goal.expected_timeline == (3 if kind == "latest" else None)
+    assert scratch_goal.of_plan(planned(**changes, only_here=("000000030000000000000003",)), "axiomdb").expected_timeline is None
 
 
 def test_a_recovery_that_is_to_pause_ends_behind_its_proof() -> None:

@@ -147,5 +147,5 @@ def test_other_words_belong_to_both() -> None:
 
 def made(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    scratch_cli.add(parser.add_subparsers())
+    scratch_cli.add(parser.add_subparsers(), "scratch", "copies")
     return parser.parse_args(["scratch", "make", *words])

@@ -109,7 +109,7 @@ def test_the_tool_ends_with_what_the_status_says(
 ) -> None:
     host.scene = Scene(numbers)
     state.SETTINGS.write_text(jobs.render_settings(SETTINGS, "a test"), encoding="utf-8")
-    monkeypatch.setattr(cli, "_become_postgres", lambda: None)
+    monkeypatch.setattr(cli, "_become", lambda _user: None)
     monkeypatch.setattr(watch, "any_picture", lambda *_arguments: GOOD)
     assert cli.main(["status"]) == code
     assert capsys.readouterr().out.splitlines()[-1].startswith("PROTECTED")

@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import plan, restore_journal, restore_run, restore_undo, restoring, state
@@ -18,17 +18,15 @@ from .problem import Problem, Refusal
 from .restore_run import Consent
 from .restoring import Check, Order
 from .run import CommandFailed
-from .summary import moment
+from .spoken import moment
 
 GOOD, BAD = 0, 1
 Act = Callable[[Settings, Sequence[Stanza], argparse.Namespace], int]
 
 
-def add(commands: Any) -> None:
-    """Add both commands to a parser."""
-    restore = _command(
-        commands, "restore", "Recover the cluster in place: without --confirm, print the plan and what to type next", _restore
-    )
+def add(commands: Any, texts: Mapping[str, str]) -> None:
+    """Add both commands to a parser, with these texts."""
+    restore = _command(commands, "restore", texts["restore"], _restore)
     restore.add_argument("target", metavar="TARGET", help="latest, immediate, time:, name:, lsn:, xid:, backup:, before-time: and so on")
     restore.add_argument("--reason", default="", help="why, for whoever reads the log later")
     restore.add_argument("--confirm", default="", metavar="HOST/STANZA", help="carry it out; HOST as the inventory names it")
@@ -41,7 +39,7 @@ def add(commands: Any) -> None:
         "--check", action="append", default=[], metavar="DATABASE:SQL=EXPECTED", help="must be true before anybody is let in"
     )
     restore.add_argument("--standbys", choices=("detach",), default="", help="let standbys and slots lose their primary")
-    rollback = _command(commands, "rollback", "Go back to the data that a recovery has kept, or list and remove what is kept", _rollback)
+    rollback = _command(commands, "rollback", texts["rollback"], _rollback)
     rollback.add_argument("--reason", default="", help="why, for whoever reads the log later")
     rollback.add_argument("--confirm", default="", metavar="HOST/STANZA", help="carry it out; HOST as the inventory names it")
     rollback.add_argument("--of", default="", metavar="NAME", help="this recovery; the open or else the newest one by default")

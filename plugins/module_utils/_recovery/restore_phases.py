@@ -26,6 +26,7 @@ from . import (
     repository,
     restoring,
     scratch,
+    scratch_goal,
     scratch_look,
     state,
     target,
@@ -42,8 +43,8 @@ from .restoring import Home, Journal
 from .run import CommandFailed, run, stream
 from .scratch_copy import Failed
 from .scratch_removal import commands
-from .stepping_down import as_owner_of
-from .summary import human
+from .spoken import human
+from .stepping_down import as_owner_of, ids
 
 Tell = Callable[[str], None]
 Phase = Callable[[Journal, Tell], Journal]
@@ -116,7 +117,7 @@ def _seen_again(journal: Journal) -> Journal:
     if (found.repository, found.backup, found.timeline) != (journal.goal.repository, journal.goal.label, journal.goal.timeline):
         changed = f"repository {found.repository}, set {found.backup}, timeline {found.timeline} after the server was stopped"
         raise Failed(Problem(changed, f"the plan as it was printed, with set {journal.goal.label}", "print the plan again"))
-    goal = restoring.goal_of(journal.home.stanza, found)
+    goal = scratch_goal.of_plan(found, journal.home.stanza)
     return replace(journal, goal=goal, plan={**journal.plan, "only_here": found.only_here, "lsn": found.lsn})
 
 
@@ -195,7 +196,7 @@ def home_now(home: Home) -> Home:
 
 def owner() -> tuple[int, int]:
     """The user and the group of data directories."""
-    return files.ids("postgres", "postgres")
+    return ids("postgres", "postgres")
 
 
 def end_restores(journal: Journal) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from .plan import Plan
 from .problem import Problem
 from .restoring import PAUSES, PROMOTES, Home, Order
-from .summary import human
+from .spoken import human
 
 LEAST_LEFT = 64 << 20  # bytes that must stay free beside the restored data
 

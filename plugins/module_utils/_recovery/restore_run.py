@@ -20,6 +20,7 @@ from . import (
     restore_return,
     restore_undo,
     restoring,
+    scratch_goal,
     state,
     target,
 )
@@ -107,7 +108,7 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, cons
         raise Refusal(*problems)
     now = time.time()
     name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
-    goal = restoring.goal_of(stanza, proposal.plan)
+    goal = scratch_goal.of_plan(proposal.plan, stanza)
     found = plan.document(proposal.plan)
     return restore_journal.save(Journal(name, order, proposal.home, goal, found, began=now))
 

@@ -13,10 +13,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from . import reach
 from .plan import Plan
 from .problem import Problem
-from .scratch import LATEST, RESET, Goal
+from .scratch import RESET, Goal
 from .wal import Lsn
 
 SAVE, QUIET, KEEP, RESTORE, RECOVER = "save", "quiet", "keep", "restore", "recover"
@@ -174,18 +173,6 @@ def judge_open(journal: Journal, order: Order) -> Problem | None:
         return None
     found = f"an open recovery to {journal.order.target}, in the phase in which {PHASES[journal.phase]}"
     return Problem(found, "its end", f"{TOOL} restore {journal.order.target} to go on with it, or {TOOL} rollback to go back")
-
-
-def goal_of(stanza: str, found: Plan) -> Goal:
-    """What the server that recovers is told, and what it has to show: for a name, the end of a set and `latest` an LSN."""
-    value = next((word.partition("=")[2] for word in found.options if word.startswith("--target=")), "")
-    latest = found.kind == reach.STANDBY
-    shown = latest or found.kind in (reach.IMMEDIATELY, reach.AT_NAME)
-    lsn = Lsn.parse(found.lsn) if found.lsn and shown else None
-    kind = LATEST if latest else found.kind
-    return Goal(
-        stanza, found.repository, found.backup, found.timeline, kind, value, found.exclusive, lsn, found.timeline if latest else None
-    )
 
 
 def options(journal: Journal, *, delta: bool) -> list[str]:

@@ -23,8 +23,11 @@ def of_archive(best: Plan, alone: Plan | Problem) -> Plan:
 
 def goal_of(best: Plan, stanza: str) -> Goal | Problem:
     """The goal of a plan; a copy has the WAL of a repository alone, so what only the host has must be archived first."""
-    if best.only_here:
-        return _not_archived(best)
+    return _not_archived(best) if best.only_here else of_plan(best, stanza)
+
+
+def of_plan(best: Plan, stanza: str) -> Goal:
+    """What the server that recovers is told, and what it has to show. What it reads on this host says no timeline in its log."""
     return Goal(
         stanza,
         best.repository,
@@ -34,7 +37,7 @@ def goal_of(best: Plan, stanza: str) -> Goal | Problem:
         best.value,
         best.exclusive,
         Lsn.parse(best.lsn) if best.lsn else None,
-        int(best.last_segment[:8], 16) if best.kind == STANDBY else None,
+        int(best.last_segment[:8], 16) if best.kind == STANDBY and not best.only_here else None,
         # An LSN may lie within a record: replay ends behind that one.
         exact=best.kind != AT_LSN,
         until=datetime.fromisoformat(best.time).timestamp() if best.time else None,
