@@ -176,3 +176,13 @@ def test_a_person_reads_what_is_next_and_what_is_kept() -> None:
     over = "\n".join(restoring.lines(replace(JOURNAL, phase="", outcome="accepted", timeline=4)))
     assert "outcome      accepted, on timeline 4" in over
     assert f"kept         {DATA}.kept-20261122-120000" in over
+
+
+def test_a_status_tells_of_an_open_recovery_and_of_what_is_kept() -> None:
+    assert restoring.open_or_kept(None, [], 9.0) == []
+    assert "  next         the last WAL is saved" in restoring.open_or_kept(JOURNAL, [], 9.0)
+    over = replace(JOURNAL, phase="", outcome="accepted", ended={"settle": 5.0})
+    text = restoring.open_or_kept(over, [over], 3605.0)
+    assert text[0].startswith(f"  kept         {DATA}.kept-20261122-120000 for ")
+    assert text[0].endswith("rollback --release=20261122-120000")
+    assert len(text) == 2

@@ -36,7 +36,7 @@ def load(stanza: str) -> Journal | None:
 def save(journal: Journal) -> Journal:
     """Write it down before the next step. One that was accepted before goes into a file of its own. Raises OSError."""
     stanza = journal.home.stanza
-    file = _file(stanza)
+    file = state.path(stanza, _file(stanza).name)
     known = load(stanza)
     if known is not None and known.name != journal.name:
         state.save(_named(known), restoring.document(known))
@@ -58,7 +58,7 @@ def kept(stanza: str) -> list[Journal]:
 
 
 def _file(stanza: str) -> Path:
-    return state.path(stanza, "restore.json")
+    return state.DIRECTORY / stanza / "restore.json"
 
 
 def _named(journal: Journal) -> Path:

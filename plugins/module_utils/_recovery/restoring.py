@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .plan import Plan
 from .problem import Problem
 from .scratch import RESET, Goal
+from .spoken import age
 from .wal import Lsn
 
 SAVE, QUIET, KEEP, RESTORE, RECOVER = "save", "quiet", "keep", "restore", "recover"
@@ -193,6 +194,21 @@ def lines(journal: Journal) -> list[str]:
     text += [f"  trouble      {journal.trouble}"] if journal.trouble else []
     kept = journal.moves.items() if journal.outcome != RETURNED else ()
     return [*text, *(f"  kept         {place}" for _was, place in kept)]
+
+
+def is_open(journal: Journal | None) -> bool:
+    """Whether a recovery has begun and is not over."""
+    return journal is not None and journal.is_open
+
+
+def open_or_kept(journal: Journal | None, kept: Sequence[Journal], now: float) -> list[str]:
+    """What a status says: a recovery that is open, first of all; and old data that is kept until somebody removes it."""
+    text = lines(journal) if journal is not None and journal.is_open else []
+    for one in kept:
+        past = age(max(0.0, now - max(one.ended.values(), default=one.began)))
+        for place in one.moves.values():
+            text.append(f"  kept         {place} for {past}; not needed any more? {TOOL} rollback --release={one.name}")
+    return text
 
 
 def document(journal: Journal) -> dict[str, Any]:
