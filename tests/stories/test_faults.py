@@ -57,7 +57,7 @@ def test_a_segment_from_before_the_first_backup_is_harmless(system: str, faults:
             f": the WAL segment {{middle}} is missing: no moment from there until the end of set |can be recovered. {STATUS}",
         ),
         ("needed", ["hole 1", "set 1"], f": the WAL segment {{needed}}, which it needs, is missing. {FULL}"),
-        ("bundle", ["verify 1"], f"the backup {{full}} is invalid (checksum invalid: 1): bundle/1. {FULL}"),
+        ("bundle", ["verify 1"], f"the backup {{full}} is invalid (checksum invalid: 1): |. {FULL}"),
         ("wal", ["verify 1"], f"1 of |WAL segments in the archive |are not valid (|: 1): {{middle}}. {FULL}"),
         ("manifest", ["verify 1"], f"the backup {{full}} is |{FULL}"),
         ("info", ["repository 1", "verify 1"], "No usable backup.info file. Type: sudo -u postgres pgbackrest "),
