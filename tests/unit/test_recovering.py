@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from _recovery import recovering
 from _recovery.problem import Problem
 from _recovery.recovering import PAUSE, REACHED, WAITING, Log, Replayed, Seen, judge, read_log
@@ -76,6 +77,16 @@ def test_a_dead_server_is_a_failure_with_its_last_words() -> None:
     assert "restore all databases" in refused(GOAL, Seen(log(BEGUN, PANIC), ended="exit code 1"))
     assert "a copy that died (signal 9): its log does not say why" in refused(GOAL, Seen(log(BEGUN), ended="signal 9"))
     assert "signal 9" in refused(GOAL, Seen(log(BEGUN, STOPPED), HERE, ended="signal 9"))
+
+
+@pytest.mark.parametrize(
+    "how", ["starting up", "shutting down", "in recovery mode", "not yet accepting connections", "not accepting connections"]
+)
+def test_what_a_visitor_was_told_is_not_why_a_server_died(how: str) -> None:
+    visitor = f"2026-11-22 08:21:21.055 UTC [103] FATAL:  the database system is {how}\n"
+    seen = Seen(log(BEGUN, TOO_EARLY, visitor), ended="exit code 1")
+    assert "recovery ended before configured recovery target was reached" in refused(GOAL, seen)
+    assert seen.log == log(BEGUN, TOO_EARLY)
 
 
 def test_a_copy_that_ended_its_recovery_is_a_failure() -> None:
