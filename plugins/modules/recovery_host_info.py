@@ -67,10 +67,12 @@ packages:
   type: dict
   sample: {wanted: [pgbackrest], missing: []}
 cluster:
-  description: Whether the cluster C(exists) and C(running); version, name, port, data directory.
+  description:
+    - Whether the cluster C(exists) and C(running); version, name, port, data directory.
+    - C(newborn) says that its server archives nothing, that nobody is connected to it, and that nobody has made anything in it.
   returned: success
   type: dict
-  sample: {exists: true, running: true, version: "17", name: main, port: 5432, data_directory: /var/lib/postgresql/17/main}
+  sample: {exists: true, running: true, newborn: false, version: "17", name: main, port: 5432, data_directory: /var/lib/postgresql/17/main}
 locale_available:
   description: Whether the host has the wanted locale.
   returned: success
@@ -88,7 +90,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import run_module, this_system
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import host, ownership, sql, systems
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import host, newborn, ownership, sql, systems
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
 
 
@@ -134,6 +136,7 @@ def describe_cluster(version: str, name: str) -> dict[str, Any]:
     return {
         "exists": exists,
         "running": server is not None,
+        "newborn": server is not None and newborn.look(server[1]),
         "version": version,
         "name": name,
         "port": server[1] if server else None,

@@ -16,16 +16,16 @@ class NotAnswering(Exception):
     """The server does not answer on its socket."""
 
 
-def psql(port: int, *statements: str) -> Completed:
+def psql(port: int, *statements: str, database: str = "postgres") -> Completed:
     """Statements through the socket, each in a transaction of its own; rows without alignment."""
     commands = [word for sql in statements for word in ("-c", sql)]
-    argv = ["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", SOCKET_DIRECTORY, "-p", str(port), "-d", "postgres", *commands]
+    argv = ["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", SOCKET_DIRECTORY, "-p", str(port), "-d", database, *commands]
     return run(argv, user="postgres", env={"PGCONNECT_TIMEOUT": "10", "PGOPTIONS": "-c statement_timeout=60s -c client_min_messages=error"})
 
 
-def ask(port: int, sql: str, before: str = "") -> Any:
+def ask(port: int, sql: str, before: str = "", database: str = "postgres") -> Any:
     """The JSON that a query returns; a statement `before` it is committed first. Raises NotAnswering with psql's reason."""
-    done = psql(port, *([before] if before else []), sql)
+    done = psql(port, *([before] if before else []), sql, database=database)
     if done.code != 0:
         raise NotAnswering(done.detail)
     return json.loads(done.stdout.strip().splitlines()[-1] if before else done.stdout)
