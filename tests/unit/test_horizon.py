@@ -49,7 +49,7 @@ class World:
         }
         self.scenes: dict[int, Scene | Repository] = {1: Scene(moments=())}
         self.histories: Mapping[int, str] = {}
-        self.fails: Exception | None = None
+        self.fails: list[Exception] = []
         self.dumps: dict[str, str] = {}
         self.archived: set[str] = set()
         self.fetched: list[str] = []
@@ -64,8 +64,8 @@ class World:
         return tuple(one.outlook(number).repository if isinstance(one := self.scenes[number], Scene) else one for number in numbers)
 
     def list_everything(self, _stanza: str, found: Repository, size: int) -> Holdings:
-        if self.fails:
-            raise self.fails
+        for error in self.fails:
+            raise error
         scene = self.scenes[found.number]
         assert isinstance(scene, Scene)
         holdings = Holdings(size).with_segments(1, scene.numbers).with_segments(2, scene.child)
@@ -164,7 +164,7 @@ def test_a_host_that_lost_its_data_names_no_directory(world: World) -> None:
 
 @pytest.mark.parametrize("error", [CommandFailed(Completed("repo-ls", 40, "", ""), "x", "y"), ValueError("Found x")])
 def test_an_archive_that_cannot_be_listed_is_unreadable_and_no_empty_one(world: World, error: Exception) -> None:
-    world.fails = error
+    world.fails = [error]
     (outlook,) = look().outlooks
     assert (outlook.repository.readable, dict(outlook.windows)) == (False, {})
 

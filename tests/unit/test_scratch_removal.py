@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,15 @@ def test_a_copy_that_is_being_made_is_left_alone_and_a_killed_makers_is_not(home
         assert len(scratch_removal.sweep()) == 1
     assert not Path(one.directory).exists() and scratch_registry.entries() == []
     assert scratch_removal.sweep() == []
+
+
+def test_an_entry_that_was_never_whole_goes_when_its_maker_is_dead(home: Path) -> None:
+    home.mkdir(exist_ok=True)
+    alive, dead = home / f".20261122-120000-{os.getpid()}.new", home / ".20261122-120000-99999999-2.new"
+    for file in (alive, dead):
+        file.write_text("half", encoding="utf-8")
+    scratch_removal.sweep()
+    assert list(home.iterdir()) == [alive]
 
 
 def test_a_kept_copy_stays_until_it_is_removed_by_name(home: Path, tmp_path: Path) -> None:

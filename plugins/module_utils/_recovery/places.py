@@ -142,7 +142,7 @@ def judge_overlaps(repositories: Mapping[int, Options], real: Mapping[int, str],
                     f"repository {number} at {path}, inside {shown}",
                     "it outside: a restore empties that directory, and a backup would be of backups",
                 )
-            elif _is_within(directory, path):
+            elif _is_within(path=directory, directory=path):
                 found, expected = f"{shown} inside repository {number} at {path}", "them apart: a backup would be of backups"
             else:
                 continue

@@ -14,14 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import host
+from . import host, sql
 from .archive import Listing
 from .problem import Problem, Refusal
 from .provision import Archiver
 from .run import CommandFailed, run
-from .sql import NotAnswering as NotAnswering
-from .sql import ask as ask
-from .sql import psql as psql
 from .wal import Lsn
 from .writer import Server
 
@@ -51,7 +48,7 @@ select json_build_object(
   'locale', (select datcollate from pg_database where datname = 'template1'))
 """
 
-
+NotAnswering, ask, psql = sql.NotAnswering, sql.ask, sql.psql
 T = TypeVar("T")
 
 

@@ -104,6 +104,17 @@ def keep(entry: Entry) -> Entry:
     return kept
 
 
+def forget_unfinished() -> None:
+    """Remove entries that were never whole: their makers were killed while they wrote them. Nothing else of such a copy exists."""
+    for file in HOME.glob(".*.new") if HOME.is_dir() else ():
+        maker = file.name.split("-")[2:3]
+        if maker and Path(f"/proc/{maker[0].removesuffix('.new')}").exists():
+            continue
+        with suppress(OSError), file.open("r+", encoding="utf-8") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.unlink()
+
+
 def _write(entry: Entry) -> IO[str]:
     temporary = HOME / f".{entry.name}.new"
     stream = os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "r+", encoding="utf-8")

@@ -121,6 +121,7 @@ def _empty(directory: Path, layout: Layout) -> None:
 def sweep() -> list[str]:
     """Remove what nobody holds and nobody keeps; a sentence for each."""
     told = []
+    scratch_registry.forget_unfinished()
     for entry in scratch_registry.entries():
         if entry.kept or (entry.mount and not host.mounted(entry.mount)):
             continue
