@@ -121,5 +121,7 @@ def measure(directory: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    place = Path(sys.argv[2])
-    sys.stdout.write(json.dumps(measure(place)) + "\n" if sys.argv[1] == "measure" else str(write(place) or "written\n"))
+    if sys.argv[1] == "write":
+        write(Path(sys.argv[2]))
+    else:
+        sys.stdout.write(json.dumps(measure(Path(sys.argv[2]))) + "\n")
