@@ -108,6 +108,22 @@ def test_asking_in_vain_is_no_movement() -> None:
     assert recovering.movement(once, 1.0) != recovering.movement(once, 2.0)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "the database system is starting up",
+        "the database system is not yet accepting connections",
+        "the database system is not accepting connections",
+        "the database system is shutting down",
+        "the database system is in recovery mode",
+        "terminating connection due to administrator command",
+    ],
+)
+def test_what_a_dying_server_tells_a_visitor_is_not_why_it_dies(told: str) -> None:
+    visitor = f"2026-11-22 08:21:21.060 UTC [103] FATAL:  {told}\n"
+    assert "WAL contains references to invalid pages" in refused(GOAL, Seen(log(BEGUN, PANIC, visitor), ended="exit code 1"))
+
+
 def test_latest_is_paused_when_it_has_reached_its_position() -> None:
     behind = replace(HERE, lsn=Lsn(AT.position - 1), pause="not paused")
     assert judge(LATEST, Seen(log(BEGUN), behind), 300.0) == WAITING

@@ -22,7 +22,9 @@ WAITING, REACHED, PAUSE = "waiting", "reached", "pause"
 ENDED_AT = 2  # times that the server asked in vain for the same WAL
 _READY = "database system is ready to accept read-only connections"
 _DEAD = re.compile(r"\] (?:FATAL|PANIC): +(.*)")
-_VISITOR = re.compile(r"the database system is (starting up|shutting down|in recovery mode|not (yet )?accepting connections)")
+_VISITOR = re.compile(
+    r"the database system is (starting up|shutting down|in recovery mode|not (yet )?accepting connections)|FATAL: +terminating connection"
+)
 _RESTORED = re.compile(r'restored log file "([0-9A-F]{24})" from archive')
 _AWAITED = re.compile(r"waiting for WAL to become available at ([0-9A-F]+/[0-9A-F]+)")
 _STOPPED = re.compile(r"LOG: +(recovery stopping .*)")
