@@ -206,19 +206,22 @@ def _restored(module: AnsibleModule) -> dict[str, Any]:
     again = _command(wanted, "restore", restore_target=order.target)
     consent = Consent(wanted["confirm"], wanted["plan"], again, wanted["standbys"] == "detach", wanted["require_verified"])
     known = restore_journal.load(wanted["stanza"])
-    is_open = known is not None and known.is_open
-    if not is_open and (module.check_mode or not wanted["confirm"]):
-        proposal = restore_run.propose(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent)
-        digest = restoring.digest(proposal.plan)
-        sure = _command(wanted, "restore", restore_target=order.target, restore_confirm=proposal.home.confirmation, restore_plan=digest)
-        lines = [*([] if order.keep else ["  NO WAY BACK  the old data is overwritten"]), *proposal.lines]
-        lines += ["Nothing was done. To do it, type:", f"  {sure}"]
-        return {**_result(False, lines, told), "plan": plan.document(proposal.plan), "digest": digest}
-    if module.check_mode and known is not None:
-        return _result(False, restoring.lines(known), told, known)
+    if module.check_mode or not wanted["confirm"]:
+        if known is not None and known.is_open:
+            return _result(False, [*restoring.lines(known), "Nothing was done."], told, known)
+        return _planned(wanted, order, consent)
     journal = restore_run.begin(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent)
     journal = restore_run.carry_on(journal, _teller(told), restoring.last_phase(order, wanted["until"]))
     return _result(True, restoring.lines(journal), told, journal)
+
+
+def _planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str, Any]:
+    proposal = restore_run.propose(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent)
+    digest = restoring.digest(proposal.plan)
+    sure = _command(wanted, "restore", restore_target=order.target, restore_confirm=proposal.home.confirmation, restore_plan=digest)
+    lines = [*([] if order.keep else ["  NO WAY BACK  the old data is overwritten"]), *proposal.lines]
+    lines += ["Nothing was done. To do it, type:", f"  {sure}"]
+    return {**_result(False, lines, []), "plan": plan.document(proposal.plan), "digest": digest}
 
 
 def order_of(wanted: dict[str, Any]) -> Order:

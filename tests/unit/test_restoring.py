@@ -126,12 +126,23 @@ def test_consent_is_for_this_cluster_and_for_this_plan() -> None:
     assert unread.found == "no plan named"
 
 
-def test_an_open_recovery_goes_on_with_the_same_order_alone() -> None:
-    assert restoring.judge_open(JOURNAL, replace(ORDER, reason="another word")) is None
-    other = restoring.judge_open(JOURNAL, replace(ORDER, target="latest"))
+def test_an_open_recovery_goes_on_with_the_same_order_alone_and_confirmed_again() -> None:
+    assert restoring.judge_open(JOURNAL, replace(ORDER, reason="another word"), "vps1/axiomdb") is None
+    other = restoring.judge_open(JOURNAL, replace(ORDER, target="latest"), "vps1/axiomdb")
     assert other is not None
     assert "an open recovery to name:before" in other.found
-    assert restoring.judge_open(JOURNAL, replace(ORDER, keep=False)) is not None
+    assert "restore name:before --stanza=axiomdb --confirm=vps1/axiomdb to go on with it" in other.next_step
+    assert restoring.judge_open(JOURNAL, replace(ORDER, keep=False), "vps1/axiomdb") is not None
+    for confirm in ("", "vps2/axiomdb"):
+        unsure = restoring.judge_open(JOURNAL, ORDER, confirm)
+        assert unsure is not None
+        assert unsure.expected == "'vps1/axiomdb', the cluster that is restored"
+
+
+def test_what_takes_a_recovery_back_is_gone_on_with_by_rollback() -> None:
+    back = replace(JOURNAL, undoes="20261121-080000", order=replace(ORDER, target="rollback:20261121-080000"))
+    assert " rollback --stanza=axiomdb --confirm=vps1/axiomdb" in restoring.go_on(back)
+    assert "go back" not in "\n".join(restoring.lines(back))
 
 
 @pytest.mark.parametrize(
@@ -170,7 +181,7 @@ def test_no_option_of_the_configuration_reaches_a_recovery_in_place() -> None:
 def test_a_person_reads_what_is_next_and_what_is_kept() -> None:
     text = "\n".join(restoring.lines(replace(JOURNAL, phase=restoring.PROVE, trouble="a check failed")))
     assert "next         what was recovered is proven" in text
-    assert "go back      sudo /opt/axiomdb/axiomdb-recovery rollback" in text
+    assert "go back      sudo /opt/axiomdb/axiomdb-recovery rollback --stanza=axiomdb --confirm=vps1/axiomdb" in text
     assert "trouble      a check failed" in text
     assert "NO WAY BACK" in "\n".join(restoring.lines(replace(JOURNAL, order=replace(ORDER, keep=False))))
     over = "\n".join(restoring.lines(replace(JOURNAL, phase="", outcome="accepted", timeline=4)))
@@ -186,3 +197,35 @@ def test_a_status_tells_of_an_open_recovery_and_of_what_is_kept() -> None:
     assert text[0].startswith(f"  kept         {DATA}.kept-20261122-120000 for ")
     assert text[0].endswith("rollback --release=20261122-120000")
     assert len(text) == 2
+
+
+PAUSED = replace(JOURNAL, phase=restoring.PROMOTE, order=replace(ORDER, action=restoring.PAUSES))
+
+
+def test_only_what_was_to_pause_is_paused() -> None:
+    assert restoring.is_paused(PAUSED)
+    assert not restoring.is_paused(replace(JOURNAL, phase=restoring.PROMOTE))
+    assert not restoring.is_paused(replace(PAUSED, phase=restoring.PROVE))
+
+
+@pytest.mark.parametrize(
+    ("changes", "end", "words"),
+    [
+        ({"lsn": "0/3000061"}, None, ""),
+        ({"lsn": "", "time": "later"}, 200.0, ""),
+        ({"lsn": "0/300005F"}, None, "a target ahead of it; name:before lies behind"),
+        ({"lsn": ""}, 99.0, "a target ahead of it; name:before lies behind"),
+        ({"timeline": 4}, None, "a target there; name:before is in repository 2 on timeline 4"),
+        ({"repository": 1}, None, "a target there; name:before is in repository 1 on timeline 3"),
+    ],
+)
+def test_a_paused_recovery_goes_forward_only(changes: dict[str, object], end: float | None, words: str) -> None:
+    problem = restoring.judge_move(PAUSED, planned(**changes), Lsn.parse("0/3000060"), 100.0, end)
+    assert (problem.expected if problem else "") == words
+
+
+def test_a_target_that_is_moved_restores_nothing_again() -> None:
+    goal = replace(GOAL, target="later")
+    on = restoring.moved(PAUSED, replace(ORDER, target="name:later"), goal, {"options": [], "only_here": ["x"]})
+    assert (on.phase, on.goal, on.order.target, on.plan["only_here"]) == (restoring.RECOVER, goal, "name:later", [])
+    assert on.moves == PAUSED.moves

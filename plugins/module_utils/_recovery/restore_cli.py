@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import plan, restore_journal, restore_run, restore_undo, restoring, state
+from . import plan, restore_journal, restore_run, restore_undo, restoring, state, target
 from .jobs import Settings, Stanza
 from .postgres import Cluster, NotAnswering
 from .problem import Problem, Refusal
@@ -74,10 +74,14 @@ def _refusing(act: Act) -> Act:
 def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
     stanza = stanzas[0]
     cluster = Cluster(stanza.version, stanza.cluster, stanza.port)
-    order = Order(options.target, options.reason, options.action, options.keep == "beside", tuple(_check(text) for text in options.check))
+    checks, keep = tuple(_check(text) for text in options.check), options.keep == "beside"
+    order = Order(str(target.parse(options.target)), options.reason, options.action, keep, checks)
     consent = Consent(options.confirm, options.plan, _typed(options, stanza), options.standbys == "detach")
     known = restore_journal.load(stanza.name)
-    if not options.confirm and not (known is not None and known.is_open):
+    if not options.confirm and known is not None and known.is_open:
+        _write("\n".join([*restoring.lines(known), "Nothing was done."]))
+        return BAD
+    if not options.confirm:
         proposal = restore_run.propose(order, stanza.name, cluster, settings.host, consent)
         if options.json:
             _write(json.dumps({**plan.document(proposal.plan), "plan": restoring.digest(proposal.plan)}, sort_keys=True))

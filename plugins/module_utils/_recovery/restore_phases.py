@@ -225,6 +225,7 @@ def _restores(stanza: str, directory: str) -> list[int]:
 def recover(journal: Journal, tell: Tell) -> Journal:
     """Start the held server and wait until it stands at the target. Raises Failed."""
     tell("recovers: no client, no job and no archive is reached")
+    _signal(journal)
     watched = start(journal, archives=False)
     began, told = time.monotonic(), time.monotonic()
     while True:
@@ -241,6 +242,17 @@ def recover(journal: Journal, tell: Tell) -> Journal:
             where = f"at {seen.replayed.lsn}" if seen.replayed else f"restored {seen.log.restored or 'no segment'}"
             tell(f"  {where} after {told - began:.0f} s; the end is {journal.plan['lsn'] or journal.plan['time'] or journal.order.target}")
         time.sleep(LOOK)
+
+
+def _signal(journal: Journal) -> None:
+    """Leave the file by which the server recovers as this goal wants it; a target that was moved may want the other one."""
+    directory, wanted = journal.home.directory, scratch.signal_file(journal.goal)
+    with as_owner_of(f"{directory}/{wanted}"):
+        for name in ("standby.signal", "recovery.signal"):
+            if name == wanted:
+                Path(directory, name).touch(mode=0o600)
+            else:
+                Path(directory, name).unlink(missing_ok=True)
 
 
 def start(journal: Journal, *, archives: bool) -> Watched:

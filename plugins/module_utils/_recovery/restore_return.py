@@ -39,6 +39,8 @@ def go_back(journal: Journal, tell: Tell) -> Journal:
     problem = judge(journal)
     if problem:
         raise Refusal(problem)
+    # Killed in the middle, this is gone on with: what lies in the data directory then is nothing to recover.
+    journal = restore_journal.save(replace(journal, goes_back=True))
     home = journal.home
     end_restores(journal)
     held_server.kill(place_of(home.stanza))

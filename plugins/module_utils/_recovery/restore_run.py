@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from . import (
+    held_server,
     horizon,
     plan,
     restore_acceptance,
@@ -96,8 +97,12 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, co
 def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, consent: Consent) -> Journal:
     """The journal of a recovery that may go on: the open one of this order, or a new one. Raises Refusal; nothing is touched then."""
     known = restore_journal.load(stanza)
+    if known is not None and restoring.is_paused(known) and known.order.target != order.target:
+        return _move(known, order, cluster, consent)
     if known is not None and known.is_open:
-        problem = restoring.judge_open(known, order)
+        if restoring.is_paused(known):
+            known = replace(known, order=replace(known.order, action=order.action))
+        problem = restoring.judge_open(known, order, consent.confirm)
         if problem:
             raise Refusal(problem)
         return known
@@ -113,13 +118,32 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, cons
     return restore_journal.save(Journal(name, order, proposal.home, goal, found, began=now))
 
 
+def _move(journal: Journal, order: Order, cluster: Cluster, consent: Consent) -> Journal:
+    """A paused recovery with a target further on. Raises Refusal; nothing is touched then."""
+    stanza = journal.home.stanza
+    asked = target.parse(order.target)
+    found = horizon.foresee(asked, horizon.archived(horizon.look(stanza, cluster)))
+    if isinstance(found, Problem):
+        raise Refusal(found)
+    unsure = restoring.judge_consent(journal.home, found, consent.confirm, consent.printed or restoring.digest(found), consent.again)
+    seen = restore_phases.standing(journal)
+    end = asked.time.timestamp() if asked.time else None
+    problem = unsure or restoring.judge_move(journal, found, seen.lsn, seen.time, end)
+    if problem:
+        raise Refusal(problem)
+    held_server.stop(restore_journal.place(stanza))
+    return restore_journal.save(restoring.moved(journal, order, scratch_goal.of_plan(found, stanza), plan.document(found)))
+
+
 def carry_on(journal: Journal, tell: Tell, until: str = restoring.SETTLE) -> Journal:
     """Carry out the phases up to one, each written down when it is over.
 
     What fails before anything of the new timeline has left this host goes back by itself. Raises Refusal, Failed or CommandFailed.
     """
     names = list(restoring.PHASES)
-    with _alone(journal):
+    with _alone(journal, tell):
+        if journal.goes_back:
+            return go_back(journal, tell)
         while journal.is_open and names.index(journal.phase) <= names.index(until):
             phase = journal.phase
             try:
@@ -146,10 +170,10 @@ def way_back(stanza: str, name: str, reason: str) -> Journal:
 
 def take_back(journal: Journal, tell: Tell) -> Journal:
     """Go back: without a trace where no repository knows of it, else by a recovery of its own. Raises Refusal or Failed."""
-    if journal.undoes:
+    if journal.undoes and not journal.goes_back:
         return carry_on(restore_journal.save(journal), tell)
-    if journal.phase in restoring.RETURNS_BY_ITSELF:
-        with _alone(journal):
+    if journal.goes_back or journal.phase in restoring.RETURNS_BY_ITSELF:
+        with _alone(journal, tell):
             return go_back(journal, tell)
     restore_journal.save(replace(journal, outcome=restoring.ACCEPTED, phase=""))
     return carry_on(restore_journal.save(restore_undo.of(journal.home.stanza, journal.name, journal.order.reason)), tell)
@@ -162,7 +186,7 @@ def _give_up(journal: Journal, error: Exception, tell: Tell) -> None:
         tell("goes back to the old data")
         go_back(journal, tell)
     else:
-        tell(f"Nothing is lost. Type the same again to go on: {restoring.TOOL} restore {journal.order.target}")
+        tell(f"Nothing is lost. When that is mended, go on: {restoring.go_on(journal)}")
 
 
 def _remember(journal: Journal) -> None:
@@ -172,7 +196,7 @@ def _remember(journal: Journal) -> None:
 
 
 @contextmanager
-def _alone(journal: Journal) -> Iterator[None]:
+def _alone(journal: Journal, tell: Tell) -> Iterator[None]:
     """The stanza's turn: no job is at work, and none begins. Raises Refusal after an hour of waiting."""
-    with state.turn_within_an_hour(journal.home.stanza, f"recovery {journal.name}"):
+    with state.turn_within_an_hour(journal.home.stanza, f"recovery {journal.name}", tell):
         yield

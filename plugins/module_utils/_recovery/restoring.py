@@ -92,8 +92,9 @@ class Home:
 class Journal:
     """A recovery that has begun. `phase` is the one to be carried out next; `outcome` is empty while it is open.
 
-    `plan` is as it was printed. `undoes` names the accepted recovery that is taken back: its old data serves again then. `had` are the
-    places where data was before; `timeline` is the one that the server began; `trouble` is why it could not go on.
+    `plan` is as it was printed. `undoes` names the accepted recovery that is taken back: its old data serves again then. One that
+    `goes_back` goes on to do so, whatever is typed. `had` are the places where data was before; `timeline` is the one that the
+    server began; `trouble` is why it could not go on.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Journal:
     goal: Goal
     plan: Mapping[str, Any]
     undoes: str = ""
+    goes_back: bool = False
     phase: str = SAVE
     outcome: str = ""
     had: tuple[str, ...] = ()
@@ -168,12 +170,53 @@ def judge_consent(home: Home, found: Plan, confirm: str, printed: str, again: st
     return None
 
 
-def judge_open(journal: Journal, order: Order) -> Problem | None:
-    """Why a recovery cannot begin or go on while another is open. The same order goes on."""
-    if (journal.order.target, journal.order.keep) == (order.target, order.keep):
-        return None
-    found = f"an open recovery to {journal.order.target}, in the phase in which {PHASES[journal.phase]}"
-    return Problem(found, "its end", f"{TOOL} restore {journal.order.target} to go on with it, or {TOOL} rollback to go back")
+def judge_open(journal: Journal, order: Order, confirm: str) -> Problem | None:
+    """Why a recovery cannot begin or go on while another is open. The same order goes on, for whoever confirms the cluster again."""
+    home = journal.home
+    if (journal.order.target, journal.order.keep) != (order.target, order.keep):
+        found = f"an open recovery to {journal.order.target}, in the phase in which {PHASES[journal.phase]}"
+        return Problem(found, "its end", f"{go_on(journal)} to go on with it, or {go_back(journal)} to go back")
+    if confirm != home.confirmation:
+        return Problem(f"the confirmation '{confirm}'", f"'{home.confirmation}', the cluster that is restored", go_on(journal))
+    return None
+
+
+def is_paused(journal: Journal) -> bool:
+    """Whether a recovery stands at its target, proven, and waits for whoever asked it to."""
+    return journal.is_open and journal.phase == PROMOTE and journal.order.action == PAUSES and not journal.undoes
+
+
+def judge_move(journal: Journal, found: Plan, lsn: Lsn | None, time: float | None, end: float | None) -> Problem | None:
+    """Why a paused recovery cannot go on to another target: it goes forward only, in the same set's repository and on the same timeline.
+
+    It stands at `lsn`, its last commit is of `time`; `end` is the time of the new target. Unix seconds; None for what is not known.
+    """
+    stands = f"the recovery at {lsn}, from repository {journal.goal.repository} on timeline {journal.goal.timeline}"
+    back = f"{go_back(journal)}, and then restore {found.target}"
+    if (found.repository, found.timeline) != (journal.goal.repository, journal.goal.timeline):
+        expected = f"a target there; {found.target} is in repository {found.repository} on timeline {found.timeline}"
+        return Problem(stands, expected, back)
+    behind_lsn = found.lsn and lsn is not None and Lsn.parse(found.lsn) < lsn
+    if behind_lsn or (end is not None and time is not None and end < time):
+        return Problem(stands, f"a target ahead of it; {found.target} lies behind", back)
+    return None
+
+
+def moved(journal: Journal, order: Order, goal: Goal, found: Mapping[str, Any]) -> Journal:
+    """The journal with another target ahead: nothing is restored again."""
+    return replace(journal, order=order, goal=goal, plan={**found, "only_here": journal.plan["only_here"]}, phase=RECOVER)
+
+
+def go_on(journal: Journal) -> str:
+    """The command that goes on with an open recovery."""
+    what = "rollback" if journal.undoes else f"restore {journal.order.target}"
+    keep = "" if journal.order.keep else " --keep=none"
+    return f"{TOOL} {what} --stanza={journal.home.stanza}{keep} --confirm={journal.home.confirmation}"
+
+
+def go_back(journal: Journal) -> str:
+    """The command that goes back from a recovery."""
+    return f"{TOOL} rollback --stanza={journal.home.stanza} --confirm={journal.home.confirmation}"
 
 
 def options(journal: Journal, *, delta: bool) -> list[str]:
@@ -187,8 +230,9 @@ def lines(journal: Journal) -> list[str]:
     home, end = journal.home, {ACCEPTED: "accepted", RETURNED: "taken back"}.get(journal.outcome, "")
     text = [f"  recovery     {journal.name} of {home.confirmation} to {journal.order.target}: {journal.order.reason}"]
     if journal.is_open:
-        text += [f"  next         {PHASES[journal.phase]}", f"  go on        {TOOL} restore {journal.order.target}"]
-        text += [f"  go back      {TOOL} rollback"] if journal.order.keep else ["  go back      NO WAY BACK: nothing was kept"]
+        following = "the old data serves again" if journal.goes_back else PHASES[journal.phase]
+        text += [f"  next         {following}", f"  go on        {go_on(journal)}"]
+        text += [] if journal.undoes else [f"  go back      {go_back(journal) if journal.order.keep else 'NO WAY BACK: nothing was kept'}"]
     else:
         text += [f"  outcome      {end}" + (f", on timeline {journal.timeline}" if journal.timeline else "")]
     text += [f"  trouble      {journal.trouble}"] if journal.trouble else []

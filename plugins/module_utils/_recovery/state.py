@@ -216,11 +216,11 @@ def refuse_pause() -> None:
 
 
 @contextmanager
-def turn_within_an_hour(stanza: str, who: str) -> Iterator[Waited]:
-    """The same for a person who waits. Raises Refusal with the holder's name after an hour."""
+def turn_within_an_hour(stanza: str, who: str, tell: Any = str) -> Iterator[Waited]:
+    """The same for a person who waits; `tell` hears for whom. Raises Refusal with the holder's name after an hour."""
     with ExitStack() as stack:
         try:
-            waited = stack.enter_context(turn(stanza, who, str, HOUR))
+            waited = stack.enter_context(turn(stanza, who, tell, HOUR))
         except TimeoutError as error:
             raise Refusal(Problem(f"{error} at work for an hour", "its end", f"tail {LOGS}/backup.log")) from error
         yield waited
