@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Recoveries that are killed in each of their phases, and what serves then, what runs, and what one more command makes of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from fleet import DATABASE, STANZA
+from lab import Host, Run, execute
+from restores import consent
+from scheduling import TOOL, cron_commands
+
+ROWS = "select string_agg(note, ' ' order by number) from kept"
+OLD, TARGET = "before after", "before"
+NAME = "name:kept"
+# The phases, and whether one more run goes on (else `rollback` goes back). Of the last three a repository knows.
+PHASES = {
+    "save": False,
+    "quiet": False,
+    "keep": False,
+    "restore": True,
+    "recover": False,
+    "prove": True,
+    "promote": False,
+    "release": True,
+    "serve": True,
+    "settle": True,
+}
+# Starts the recovery, looks at its journal without a pause, and kills as soon as the phase is the next one to be carried out.
+_KILL = """
+import json, os, subprocess, sys
+order = json.load(sys.stdin)
+tool = subprocess.Popen(order['command'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+names = list(order['phases'])
+def phase():
+    try:
+        with open(order['journal'], encoding='utf-8') as stream:
+            found = json.load(stream)
+        return found['phase'] if found['began'] > order['since'] else ''
+    except (OSError, ValueError):
+        return ''
+while tool.poll() is None:
+    seen = phase()
+    if seen and names.index(seen) >= names.index(order['phase']):
+        for word in order['victims'] or []:
+            subprocess.run(['pkill', '-9', '-f', word])
+        if not order['victims']:
+            os.killpg(tool.pid, 9)
+        break
+tool.wait()
+print(phase())
+"""
+_SERVES = 'psql -X -qAt -d {database} -c "{rows}" 2>/dev/null'
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What was found after a kill: the phase in the journal, the rows that clients get (empty when nobody lets them in), the jobs'
+    answers; then the command that followed, the rows after it, and after the way back where there was one."""
+
+    phase: str
+    served: str
+    jobs: tuple[str, ...]
+    after: Run
+    rows: str
+    back: str
+
+
+def prepare(host: Host) -> Host:
+    """A row, a named moment, another row."""
+    host.run("systemctl stop axiomdb-recovery-watch.timer cron")
+    host.sql("create table kept (number serial primary key, note text); insert into kept (note) values ('before')", db=DATABASE)
+    host.run([TOOL, "snapshot", "kept", "--reason", "a story"])
+    host.sql("insert into kept (note) values ('after')", db=DATABASE)
+    return host
+
+
+def kill(host: Host, phase: str, victims: list[str] | None = None) -> str:
+    """Begin the recovery and kill it, or these processes of it, when the phase is next; the phase that the journal then has."""
+    since = float(host.run(["date", "+%s.%N"]).stdout)
+    journal = f"/var/lib/axiomdb/{STANZA}/restore.json"
+    order = {"command": consent(host, NAME), "phase": phase, "phases": PHASES, "journal": journal, "since": since, "victims": victims}
+    return host.run(["python3", "-c", _KILL], stdin=json.dumps(order)).stdout.strip()
+
+
+def reboot(host: Host) -> None:
+    """As a power cut would: nothing is shut down."""
+    execute(["docker", "kill", host.name]).checked()
+    host.start()
+
+
+def served(host: Host) -> str:
+    """The rows that a client gets through the cluster's own socket; empty when nobody lets him in."""
+    return host.run(_SERVES.format(database=DATABASE, rows=ROWS), user="postgres", check=False).stdout.strip()
+
+
+def follow(host: Host, phase: str, on: bool) -> Killed:
+    """Look at what a kill has left, and type one more command: the same again, or rollback."""
+    found, rows = phase, served(host)
+    commands = [] if phase in ("", "save", "quiet") else [command for command in cron_commands(host) if "heartbeat" not in command]
+    jobs = tuple(host.run(command, user="postgres", check=False).stdout for command in commands)
+    sure = f"--confirm={host.name}/{STANZA}"
+    run = host.run([TOOL, "restore", NAME, sure] if on else [TOOL, "rollback", sure], check=False)
+    after, back = served(host), ""
+    if on:
+        host.run([TOOL, "rollback", "--reason", "the story goes on", sure])
+        back = served(host)
+    return Killed(found, rows, jobs, run, after, back)

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A recovery that is killed serves nothing unproven and runs no job; one more command ends with the target's rows or the old ones."""
+
+from __future__ import annotations
+
+import pytest
+from killing import OLD, PHASES, TARGET, Killed, follow, kill, prepare, reboot
+from lab import Host, Lab
+
+pytestmark = pytest.mark.xdist_group("kills")
+BEFORE_THE_STOP, BEHIND_THE_PROOF = ("save", "quiet"), ("serve", "settle")
+
+
+@pytest.fixture(scope="module")
+def victim(sandbox: Lab, system: str) -> Host:
+    host = sandbox.up(f"killed-{system}", system)
+    sandbox.ansible(host, "playbooks/site.yml")
+    return prepare(host)
+
+
+def judge(phase: str, found: Killed, on: bool) -> None:
+    assert found.after.rc == 0, found.after.output
+    assert found.rows == (TARGET if on else OLD), found.after.output
+    assert found.back == (OLD if on else "")
+    if found.phase not in BEFORE_THE_STOP:
+        assert found.served in (("", TARGET) if found.phase in BEHIND_THE_PROOF else ("",))
+        assert [text for text in found.jobs if "jobs are paused" not in text] == []
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_killed_run_is_gone_on_with_or_taken_back(system: str, phase: str, victim: Host) -> None:
+    seen = kill(victim, phase)
+    judge(phase, follow(victim, seen, PHASES[phase]), PHASES[phase])
+
+
+@pytest.mark.tier("torture")
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_host_that_loses_its_power_serves_nothing_unproven(system: str, phase: str, victim: Host) -> None:
+    seen = kill(victim, phase)
+    reboot(victim)
+    judge(phase, follow(victim, seen, PHASES[phase]), PHASES[phase])
+
+
+def test_a_restore_whose_pgbackrest_is_killed_goes_back_by_itself(system: str, victim: Host) -> None:
+    kill(victim, "restore", ["pgbackrest.*restore"])
+    found = follow(victim, "", False)
+    assert found.served == OLD, "it went back without a word from anybody"
+
+
+def test_a_server_that_is_killed_in_recovery_goes_back_by_itself(system: str, victim: Host) -> None:
+    kill(victim, "prove", ["config_file=/var/lib/axiomdb"])
+    assert follow(victim, "", False).rows == OLD
