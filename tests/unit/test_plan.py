@@ -343,6 +343,18 @@ GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup
             "lsn:0/A000500 or latest",
         ),
         (
+            replace(READ, here=replace(HERE, lsn=Lsn.parse("0/A000028"))),
+            "lsn:0/A000501",
+            "the LSN 0/A000501, which is in the future: the server writes at 0/A000028; expected an LSN that was written. Next: type "
+            "lsn:0/9000300 or latest",
+        ),
+        (
+            replace(HOLES, moments=[one for one in BEATS if one.time < clock("11:00:00")]),
+            f"time:{DAY}10:45:00Z",
+            f"the time {DAY}10:45:00Z, which lies in a hole of repository 1: {GAP}; expected a time before the hole, or from the next "
+            f"backup on. Next: type time:{DAY}10:29:59Z or backup:{NEW.label}",
+        ),
+        (
             HOLES,
             "lsn:0/5000050",
             f"the LSN 0/5000050, which lies in a hole of repository 1: {GAP}; expected an LSN before the hole, or from the next backup on. "

@@ -186,7 +186,10 @@ def _no_lsn(target: Target, lsn: Lsn, outlook: Outlook, window: Window, here: He
         return Problem(found, expected, f"type {nearest_lsn(newest)}, or lsn:{lsn},timeline:{other.timeline} for the abandoned one")
     if here.lsn is not None and lsn > here.lsn and window.timeline == here.timeline:
         found = f"{what}, which is in the future: the server writes at {here.lsn}"
-        return Problem(found, "an LSN that was written", f"type lsn:{here.lsn} or latest")
+        last = newest.tail.last if newest.tail else None
+        # Where nothing was written since a switch, no record follows the server's position.
+        written = f"lsn:{here.lsn}" if last is None or here.lsn <= last else nearest_lsn(newest)
+        return Problem(found, "an LSN that was written", f"type {written} or latest")
     lost = behind(window, newest)
     if lost:
         found = f"{what}, beyond a hole of repository {number}: {say(lost[0])}, and no backup was taken after it"

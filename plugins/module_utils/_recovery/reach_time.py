@@ -121,7 +121,9 @@ def _in_hole(what: str, outlook: Outlook, window: Window, stretch: Stretch, afte
     where = say(hole) if hole else "WAL is missing"
     unknown = "" if stretch.latest is not None else ", and it is unknown when the last commit before it was"
     found = f"{what}, which lies in a hole of repository {outlook.repository.number}: {where}{unknown}"
-    following = f"time:{moment(after.sets[0].stopped + SAFE)}"
+    first = after.sets[0].stopped + SAFE
+    committed = any(span.end is not None and span.first <= first < span.end for span in after.spans)
+    following = f"time:{moment(first)}" if committed else f"backup:{after.sets[0].label}"
     return Problem(found, "a time before the hole, or from the next backup on", f"type {_nearest(stretch)} or {following}")
 
 
