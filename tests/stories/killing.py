@@ -44,11 +44,11 @@ def phase():
 while tool.poll() is None:
     seen = phase()
     if seen and names.index(seen) >= names.index(order['phase']):
-        for word in order['victims'] or []:
-            subprocess.run(['pkill', '-9', '-f', word])
         if not order['victims']:
             os.killpg(tool.pid, 9)
-        break
+            break
+        if any(subprocess.run(['pkill', '-9', '-f', word]).returncode == 0 for word in order['victims']):
+            break
 tool.wait()
 print(phase())
 """
