@@ -48,7 +48,9 @@ def test_nothing_is_entered_without(without: str, entered: list[list[str]], monk
 
 def test_a_child_ends_with_its_maker() -> None:
     sleeper = [*confine.calm("QUIT"), sys.executable, "-c", "print(1, flush=True); import time; time.sleep(5); print(2)"]
-    maker = f"import os, subprocess; p = subprocess.Popen({sleeper!r}); print(p.pid, flush=True); p.wait()"
+    # A shell lets what it starts in the background ignore the signal; a server never does.
+    heeds = "import signal; signal.signal(signal.SIGQUIT, signal.SIG_DFL)"
+    maker = f"{heeds}; import os, subprocess; p = subprocess.Popen({sleeper!r}); print(p.pid, flush=True); p.wait()"
     with subprocess.Popen([sys.executable, "-c", maker], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         said = {process.stdout.readline().strip(), process.stdout.readline().strip()}
