@@ -123,8 +123,6 @@ def _seen_again(journal: Journal) -> Journal:
 
 def keep(journal: Journal, tell: Tell) -> Journal:
     """Put the old data aside by renaming it: no byte is copied. Without a way back only the WAL that nobody else has is put aside."""
-    had = tuple(place for place in journal.places if os.path.lexists(place) or os.path.lexists(f"{place}.kept-{journal.name}"))
-    journal = replace(journal, had=had)
     if not journal.order.keep:
         _carry(journal, Path(journal.home.directory, "pg_wal"), Path(place_of(journal.home.stanza).wal))
         return journal
@@ -192,6 +190,11 @@ def home_now(home: Home) -> Home:
     text = files.read(f"{Cluster(home.version, home.cluster, home.port).configuration}/start.conf") or "auto"
     words = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     return replace(home, start=words[0] if words else "auto", paused=bool(state.load(state.PAUSE)))
+
+
+def there(home: Home) -> tuple[str, ...]:
+    """The places where data lies now. Written down before any of it is renamed: whoever goes back knows what to look for."""
+    return tuple(place for place in (home.directory, *home.tablespaces) if os.path.lexists(place))
 
 
 def owner() -> tuple[int, int]:

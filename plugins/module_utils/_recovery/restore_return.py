@@ -46,8 +46,13 @@ def go_back(journal: Journal, tell: Tell) -> Journal:
     held_server.kill(place_of(home.stanza))
     if journal.undoes:
         restore_undo.swap_back(journal)
-    elif journal.had and journal.order.keep:
+    elif journal.order.keep:
         _put_back(journal)
+    lost = [place for place in journal.had if not os.path.lexists(place)]
+    if lost:
+        raise Failed(
+            Problem(f"nothing at {', '.join(lost)}", "the old data, which was kept", f"ls -d {' '.join(f'{place}*' for place in lost)}")
+        )
     held_server.clear(place_of(home.stanza))
     files.write(File(start_file(journal), f"{home.start}\n", "postgres", "postgres"))
     tell(f"the old data is back in {home.directory}")

@@ -115,7 +115,8 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, cons
     name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
     goal = scratch_goal.of_plan(proposal.plan, stanza)
     found = plan.document(proposal.plan)
-    return restore_journal.save(Journal(name, order, proposal.home, goal, found, began=now))
+    had = restore_phases.there(proposal.home)
+    return restore_journal.save(Journal(name, order, proposal.home, goal, found, had=had, began=now))
 
 
 def _move(journal: Journal, order: Order, cluster: Cluster, consent: Consent) -> Journal:
