@@ -54,7 +54,13 @@ def judge(order: Order, home: Home, found: Plan, ground: Ground, *, detach: bool
 def _judge_order(order: Order, found: Plan) -> list[Problem]:
     problems = []
     if not order.reason.strip():
-        problems.append(Problem("no reason", "why this is done, for whoever reads the log later", "add restore_reason='...'"))
+        problems.append(
+            Problem(
+                "no reason",
+                "why this is done, for whoever reads the log later",
+                "say it: restore_reason='...', or --reason='...' on the host",
+            )
+        )
     if order.action not in (PROMOTES, PAUSES):
         problems.append(Problem(f"the action '{order.action}'", f"{PROMOTES} or {PAUSES}", "correct restore_action"))
     if found.free_bytes is not None and order.keep and found.free_bytes < found.needed_bytes + LEAST_LEFT:
