@@ -11,7 +11,7 @@ from _recovery import restore_preflight
 from _recovery.restore_preflight import Ground
 from test_restoring import HOME, ORDER, planned
 
-GOOD = Ground(True, version="17")
+GOOD = Ground(version="17")
 ROOM = {"free_bytes": 10 << 30, "needed_bytes": 1 << 30}
 
 
@@ -53,7 +53,7 @@ def test_standbys_may_be_detached() -> None:
 
 
 def test_a_verified_set_is_asked_for_only_where_it_is_wanted() -> None:
-    ground = replace(GOOD, verified="the set x, which no verification has found good")
+    ground = replace(GOOD, unverified="the set x, which no verification has found good")
     assert judged(ground) == []
     assert "no verification has found good" in judged(ground, verified=True)[0]
 

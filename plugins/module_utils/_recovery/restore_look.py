@@ -76,7 +76,6 @@ def ground_of(home: Home, found: Plan) -> Ground:
     label = next((one for one in seen.backups if one.label == found.backup), None)
     version = next((one.version for one in seen.databases if label is not None and one.number == label.database), "")
     return Ground(
-        path.is_dir(),
         os.path.ismount(path),
         path.parent.is_dir() and (path.is_dir() or path.parent == Path(STANDARD, home.version) or _is_postgres(path.parent)),
         {entry.name: os.path.realpath(entry) for entry in path.iterdir() if entry.is_symlink()} if path.is_dir() else {},

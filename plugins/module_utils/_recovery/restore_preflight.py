@@ -20,10 +20,9 @@ class Ground:
     """What was seen at the cluster. `links` lead out of the data directory, by name; tablespaces are none of them.
 
     `standbys` and `slots` are those of the running server. `foreign` is a process on the data directory that is not the
-    cluster's own. `room` is by filesystem: bytes free, and bytes that the set puts there.
+    cluster's own. `unverified` is why the set is not known to be good.
     """
 
-    exists: bool
     is_mount: bool = False
     parent_writable: bool = True
     links: Mapping[str, str] = field(default_factory=dict)
@@ -32,7 +31,7 @@ class Ground:
     foreign: str = ""
     standbys: tuple[str, ...] = ()
     slots: tuple[str, ...] = ()
-    verified: str = ""
+    unverified: str = ""
 
 
 def judge(order: Order, home: Home, found: Plan, ground: Ground, *, detach: bool, require_verified: bool) -> list[Problem]:
@@ -46,8 +45,8 @@ def judge(order: Order, home: Home, found: Plan, ground: Ground, *, detach: bool
                 f"axiomdb-recovery scratch make --repository {found.repository} --set {found.backup}",
             )
         )
-    if require_verified and ground.verified:
-        problems.append(Problem(ground.verified, f"a verified set {found.backup}", "sudo /opt/axiomdb/axiomdb-recovery verify"))
+    if require_verified and ground.unverified:
+        problems.append(Problem(ground.unverified, f"a verified set {found.backup}", "sudo /opt/axiomdb/axiomdb-recovery verify"))
     return problems
 
 
