@@ -89,6 +89,7 @@ def play(host: Host, checks: int = FEW) -> Faults:
     _lock_out(host, story)
     _stop_archiving(host, story)
     _come_back(host, story)
+    _lose_history(host, story)
     _settle(host, story)
     return story
 
@@ -194,6 +195,16 @@ def _come_back(host: Host, story: Faults) -> None:
         intruder.archive()
         story.found["returned"] = judge(host)
     intruder.remove()
+
+
+def _lose_history(host: Host, story: Faults) -> None:
+    """The first repository has WAL of the second timeline, but not its history file, until what the verdict says is typed."""
+    with _kept(host, FIRST):
+        host.run(f"rm {FIRST}/archive/{STANZA}/*/00000002.history")
+        story.found["history"] = found = judge(host)
+        for fault in found.document["faults"]:
+            host.run(fault["command"])
+        story.found["history, and then pushed"] = judge(host)
 
 
 def _settle(host: Host, story: Faults) -> None:

@@ -76,6 +76,12 @@ def test_a_segment_from_before_the_first_backup_is_harmless(system: str, faults:
             ["writer 1", "writer 2"],
             f"{WRITER}the WAL segment 00000001|of timeline 1, which this server has left|{STOP}",
         ),
+        (
+            "history",
+            ["history 1"],
+            "repository 1: 00000002.history is missing: nothing of timeline 2 can be recovered. Type: sudo -u postgres pgbackrest "
+            "--stanza=axiomdb --no-archive-async archive-push /var/lib/postgresql/|/main/pg_wal/00000002.history",
+        ),
         ("behind", ["behind 2"], "repository 2 is behind repository 1: its newest WAL segment is |. Type: sudo -u postgres pgbackrest "),
         ("dropped", ["behind 2"], f"repository 2 lacks the WAL segment |, which PostgreSQL believes archived. {FULL}"),
         ("dropped, and then archived", ["hole 2"], f"are missing: what was committed after set |{FULL}"),
@@ -92,6 +98,12 @@ def test_each_fault_is_found_and_named(system: str, faults: dict[str, Faults], f
         assert part in found.told, found.told
     assert found.status.rc == 1
     assert f'axiomdb_recovery_verdict_faults{{stanza="axiomdb"}} {len(found.document["faults"])}\n' in found.metrics
+
+
+def test_what_is_typed_for_a_lost_history_file_brings_it_back(system: str, faults: dict[str, Faults]) -> None:
+    found = faults[system].found["history, and then pushed"]
+    assert found.verify.rc == 0, found.verify.output
+    assert "history is missing" in found.told
 
 
 def test_pgbackrest_verify_itself_ends_with_0(system: str, faults: dict[str, Faults]) -> None:

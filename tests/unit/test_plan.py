@@ -227,7 +227,8 @@ def test_a_timeline_without_its_history_is_refused_but_for_the_end_of_a_set() ->
         assert replace(lost, here=replace(lost.here, timeline=0)).refused(target) == f"{said}Next: type backup:{late.label}"
     assert lost.planned(f"backup:{late.label}").backup == lost.planned("immediate").backup == late.label
     told = lines([lost.outlook()], 2, NOW)
-    assert "  BROKEN       repository 1: 00000002.history is missing; of timeline 2 only the ends of its sets can be recovered" in told
+    left = f"of timeline 2 only the end of set {late.label} can be recovered"
+    assert f"  BROKEN       repository 1: 00000002.history is missing: {left}" in told
 
 
 def test_a_repository_that_cannot_be_read_is_told_and_none_at_all_is_refused() -> None:

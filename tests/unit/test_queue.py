@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from _recovery import picture, postgres
-from _recovery.postgres import Cluster, NotAnswering, queue_of
+from _recovery.postgres import Cluster, NotAnswering, history_files, queue_of
 from _recovery.provision import Archiver
 
 
@@ -33,6 +33,14 @@ def look(places: tuple[str, str, str]) -> Archiver:
 
 def test_what_waits_is_counted_with_the_age_of_the_oldest(places: tuple[str, str, str]) -> None:
     assert look(places) == Archiver(waiting=2, oldest_waiting=1000.0, spool_errors=("82\nfull",))
+
+
+def test_the_histories_in_pg_wal_are_found_whether_a_server_answers_or_not(places: tuple[str, str, str]) -> None:
+    assert history_files(places[0]) == history_files(f"{places[0]}/absent") == {}
+    pg_wal = Path(places[0], "pg_wal")
+    for name in ("00000002.history", "0000000A.history", "00000003.history.tmp", "xlogtemp.history", "000000010000000000000002"):
+        (pg_wal / name).touch()
+    assert history_files(places[0]) == {2: str(pg_wal / "00000002.history"), 10: str(pg_wal / "0000000A.history")}
 
 
 def test_a_stop_is_seen(places: tuple[str, str, str]) -> None:
@@ -61,3 +69,6 @@ def test_a_picture_without_a_server_has_what_waits(places: tuple[str, str, str],
     monkeypatch.setattr(postgres.Cluster, "data_directory", places[0])
     seen = picture.take_picture("axiomdb", Cluster("17", "main"), "vps1", "ansible-playbook", 3000.0)
     assert (seen.server, seen.archiver.waiting, seen.archiver.oldest_waiting) == (None, 2, 1000.0)
+    history = Path(places[0], "pg_wal", "00000002.history")
+    history.touch()
+    assert picture.take_picture("axiomdb", Cluster("17", "main"), "vps1", "ansible-playbook", 3000.0).histories == {2: str(history)}

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from _recovery import verdict
 from _recovery.archive import Holdings
-from _recovery.catalog import NOT_OPENED, unreadable
-from _recovery.history import Tree
+from _recovery.catalog import NOT_OPENED, Backup, unreadable
+from _recovery.history import Tree, tree_of
 from _recovery.provision import Archiver
 from _recovery.summary import Picture
 from _recovery.verdict import FULL, STATUS, Fault, Judgement, Limits, Reading
 from _recovery.wal import Lsn
-from _recovery.window import Outlook, look_out
+from _recovery.window import Outlook, Seen, look_out
 from _recovery.writer import Server
-from archives import NEW, NOW, OLD, Scene
+from archives import BEATS, HISTORY, NEW, NOW, OLD, Scene
 
 LIMITS = Limits(25 * 3600)
 SERVER = Server("vps1", "vps1", "0" * 32, "axiomdb", 7, "17", 1, Lsn.parse("0/A000100"), 1 << 24)
@@ -80,6 +80,49 @@ def test_an_older_backup_without_its_segment_needs_no_new_one() -> None:
 
 def test_a_segment_from_before_the_first_backup_is_not_accused() -> None:
     assert sentences(Scene((1, 3, 4, 5, 6, 7, 8, 9)).outlook()) == []
+
+
+LOST = Scene(child=(8, 9), histories=False)
+ON_TWO = {"server": replace(SERVER, timeline=2), "archiver": replace(ARCHIVER, last_segment="000000020000000000000009")}
+FILES = {2: "/var/lib/postgresql/17/main/pg_wal/00000002.history"}
+PUSH = f"sudo -u postgres pgbackrest --stanza=axiomdb --no-archive-async archive-push {FILES[2]}"
+
+
+def later(label: str) -> Backup:
+    """A set of timeline 2."""
+    return replace(NEW, label=label, lsn_start="0/9000028", lsn_stop="0/9000138", wal_stop="000000020000000000000009")
+
+
+def test_a_timeline_without_its_history_is_named_with_what_is_left_of_it_and_the_file_is_pushed_where_it_is() -> None:
+    nothing = "repository 1: 00000002.history is missing: nothing of timeline 2 can be recovered"
+    assert sentences(LOST.outlook(), histories=FILES, **ON_TWO) == [f"{nothing}. Type: {PUSH}"]
+    assert sentences(LOST.outlook(), **ON_TWO) == [f"{nothing}. Type: {FULL}"]
+    assert sentences(LOST.outlook(), server=None) == [f"{nothing}. Type: {FULL}"]
+    one, two = later("20261122-113000F"), later("20261122-114000F")
+    for sets, said in (((one,), f"the end of set {one.label}"), ((one, two), "the ends of its 2 sets")):
+        (found,) = sentences(replace(LOST, backups=(OLD, NEW, *sets)).outlook(), histories=FILES, **ON_TWO)
+        assert found == f"repository 1: 00000002.history is missing: of timeline 2 only {said} can be recovered. Type: {PUSH}"
+    assert sentences(replace(LOST, histories=True).outlook(), histories=FILES, **ON_TWO) == []
+
+
+def test_a_history_that_is_lost_behind_a_later_one_costs_only_what_that_one_left() -> None:
+    def said(held: Holdings) -> list[str]:
+        tree = tree_of({3: HISTORY + "2\t0/9000100\tx\n"}, held.timelines)
+        outlook = look_out(Scene().outlook().repository, held, tree, Seen(BEATS))
+        last = replace(ARCHIVER, last_segment="000000030000000000000009")
+        return sentences(outlook, server=replace(SERVER, timeline=3), archiver=last)
+
+    whole = Holdings(1 << 24, {1: ((3, 7),), 2: ((8, 9),), 3: ((9, 9),)}, frozenset({3}))
+    left = "of timeline 2 only what timeline 3 took over can be recovered"
+    assert said(whole) == [f"repository 1: 00000002.history is missing: {left}. Type: {STATUS}"]
+    # What the repository has nothing of is not missed: here the segments of timeline 2 are, and they are another fault.
+    (hole,) = said(Holdings(1 << 24, {1: ((3, 7),), 3: ((9, 9),)}, frozenset({3})))
+    assert "000000020000000000000008 is missing" in hole
+
+
+def test_a_first_timeline_has_no_history_and_a_standby_none_of_its_own() -> None:
+    assert sentences(Scene().outlook(), histories=FILES) == []
+    assert sentences(LOST.outlook(), standby=True, **ON_TWO) == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import host, passphrase, repository, state, systems
 from .jobs import FAILED, VERIFY, parse_records
-from .postgres import Cluster, NotAnswering, queue_of
+from .postgres import Cluster, NotAnswering, history_files, queue_of
 from .problem import CONTROLLER
 from .provision import Archiver, first_hole, repositories_behind
 from .summary import NETWORK_FILESYSTEMS, Picture, Place
@@ -29,7 +29,8 @@ def take_picture(stanza: str, cluster: Cluster, inventory_host: str, command: st
     except NotAnswering as error:
         seen, reason = None, f"the server of {cluster.version}/{cluster.name} does not answer ({error})"
     if seen is None:
-        return Picture(name, stanza, now, command, title, reason=reason, archiver=waiting(stanza, cluster))
+        archiver, histories = waiting(stanza, cluster), history_files(cluster.data_directory)
+        return Picture(name, stanza, now, command, title, reason=reason, archiver=archiver, histories=histories)
     return Picture(
         name,
         stanza,
@@ -52,6 +53,7 @@ def take_picture(stanza: str, cluster: Cluster, inventory_host: str, command: st
         writers=other_writers(seen),
         late={item.repository.number: late for item in seen.evidence if (late := latecomer(seen.server, item))},
         holes={item.repository.number: hole for item in seen.evidence if (hole := first_hole(seen.server, seen.archiver, item))},
+        histories=history_files(cluster.data_directory),
     )
 
 

@@ -112,7 +112,7 @@ def _without_history(found: Choice | Problem, number: int, here: Here) -> Proble
     if isinstance(found, Problem) or found.kind == reach.IMMEDIATELY or not found.window.lost:
         return None
     name = f"{found.window.timeline:08X}.history"
-    push = f"sudo -u postgres pgbackrest --stanza={here.stanza} --no-archive-async archive-push {here.directory}/pg_wal/{name}"
+    push = reach.pushing(here.stanza, f"{here.directory}/pg_wal/{name}")
     at_home = here.directory and here.timeline >= found.window.timeline
     expected = "it there: without it PostgreSQL recovers along no timeline but the first"
     return Problem(f"no {name} in repository {number}", expected, push if at_home else f"type backup:{found.backup.label}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -50,6 +51,7 @@ select json_build_object(
 
 NotAnswering, ask, psql = sql.NotAnswering, sql.ask, sql.psql
 T = TypeVar("T")
+_HISTORY = re.compile(r"[0-9A-F]{8}\.history")
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,12 @@ def queue_of(data_directory: str, stanza: str, spool: str, locks: str) -> Archiv
     stopped = any(Path(locks, f"{name}.stop").exists() for name in ("all", stanza))
     said = tuple(text.strip() for text in texts if text is not None)
     return Archiver(waiting=len(waiting), oldest_waiting=min(waiting, default=None), spool_errors=said, stopped=stopped)
+
+
+def history_files(data_directory: str) -> dict[int, str]:
+    """The history files in pg_wal by timeline: those that a server has written, and those along which it has recovered."""
+    files = Path(data_directory, "pg_wal").glob("*.history")
+    return {int(file.stem, 16): str(file) for file in sorted(files) if _HISTORY.fullmatch(file.name)}
 
 
 def _unless_gone(look: Callable[[], T]) -> T | None:

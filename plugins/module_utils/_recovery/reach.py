@@ -85,6 +85,22 @@ def stop_of(backup: Backup) -> Lsn:
     return Lsn.parse(backup.lsn_stop or "")
 
 
+def left_without_history(outlook: Outlook, window: Window) -> str:
+    """What a repository can still recover of a timeline whose history file it lacks: ends of sets, and what a later timeline took over."""
+    timeline = window.timeline
+    own = [one for stretch in window.stretches for one in stretch.sets if one.timeline == timeline]
+    heirs = [one.timeline for one in outlook.windows.values() if any(step.timeline == timeline for step in one.path[:-1])]
+    left = [f"the end of set {own[0].label}" if len(own) == 1 else f"the ends of its {len(own)} sets"] if own else []
+    left += [f"what timeline {max(heirs)} took over"] if heirs else []
+    told = f"of timeline {timeline} only {' and '.join(left)}" if left else f"nothing of timeline {timeline}"
+    return f"{timeline:08X}.history is missing: {told} can be recovered"
+
+
+def pushing(stanza: str, file: str) -> str:
+    """The command that brings a file of pg_wal into every repository."""
+    return f"sudo -u postgres pgbackrest --stanza={stanza} --no-archive-async archive-push {file}"
+
+
 def of_latest(target: Target, outlook: Outlook, here: Here) -> Choice | Problem:
     """The end of the last stretch, as a standby: recovery would end by itself at a segment that is missing, and promote."""
     window = window_of(target, outlook, here)

@@ -47,7 +47,7 @@ class Picture:
     that are missing after a repository's newest backup; `several` says that the host has further stanzas. `windows` are the
     lines that say what can be recovered, where somebody asked for that. `archive_timeout` is in seconds; `verification` says why
     the last one failed. `writers` say by repository why another server writes to it; `late` are segments of a server that this one
-    has left behind, and when the last one arrived.
+    has left behind, and when the last one arrived. `histories` are the history files in pg_wal, by timeline.
     """
 
     host: str
@@ -73,6 +73,7 @@ class Picture:
     verification: str = ""
     writers: Mapping[int, str] = field(default_factory=dict)
     late: Mapping[int, tuple[str, float]] = field(default_factory=dict)
+    histories: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def backup_command(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from .reach import say
+from .reach import left_without_history, say
 from .spoken import age, moment
 from .target import exact
 from .window import Hole, Outlook, Span, Stretch, Window
@@ -64,8 +64,7 @@ def _trouble(head: str, outlook: Outlook, window: Window | None) -> list[str]:
     text = [f"  HOLE         {head}: {say(hole)}; {_around(hole)}" for hole in holes[-SHOWN:]]
     text += [f"               and {len(holes) - SHOWN} older holes"] if len(holes) > SHOWN else []
     if window and window.lost:
-        missing = f"{window.timeline:08X}.history is missing"
-        text.append(f"  BROKEN       {head}: {missing}; of timeline {window.timeline} only the ends of its sets can be recovered")
+        text.append(f"  BROKEN       {head}: {left_without_history(outlook, window)}")
     text += [f"  BROKEN       {head}: nothing can be recovered from set {one.label}: {one.reason}" for one in outlook.broken[-SHOWN:]]
     return text + ([f"               and {len(outlook.broken) - SHOWN} further sets"] if len(outlook.broken) > SHOWN else [])
 

@@ -16,7 +16,7 @@ from typing import Any
 from .catalog import NOT_OPENED, Backup
 from .freshness import too_old
 from .problem import playbook
-from .reach import say
+from .reach import left_without_history, pushing, say
 from .spoken import age, moment
 from .summary import Picture, reasons
 from .wal import Segment
@@ -121,6 +121,7 @@ def _repository(picture: Picture, outlook: Outlook, limits: Limits) -> Iterator[
         backup = backups[broken.label]
         if backup.lost or not _on_its_way(picture, backup.wal_stop or ""):
             yield _set(outlook, broken, backup)
+    yield from _without_history(picture, outlook)
     if window and window.stretches and limits.window_days:
         yield from _too_short(picture, window, number, limits.window_days, system_id)
 
@@ -151,6 +152,17 @@ def _set(outlook: Outlook, broken: Broken, backup: Backup) -> Fault:
     number, newest = outlook.repository.number, outlook.repository.newest_backup
     found = f"repository {number}: nothing can be recovered from set {broken.label}: {broken.reason}"
     return Fault(f"set {number} {broken.label}", number, found, FULL if newest == backup else STATUS)
+
+
+def _without_history(picture: Picture, outlook: Outlook) -> Iterator[Fault]:
+    """Timelines of which a repository has WAL or a backup, but no history file: PostgreSQL recovers along none of them."""
+    number, own = outlook.repository.number, window_of(picture, outlook)
+    there = {*outlook.holdings.runs, *(backup.timeline for backup in outlook.repository.current_backups)}
+    for timeline, window in outlook.windows.items():
+        if window.lost and timeline in there:
+            file = picture.histories.get(timeline)
+            command = pushing(picture.stanza, file) if file else FULL if window is own else STATUS
+            yield Fault(f"history {number} {timeline}", number, f"repository {number}: {left_without_history(outlook, window)}", command)
 
 
 def _too_short(picture: Picture, window: Window, number: int, days: int, system_id: int) -> Iterator[Fault]:
