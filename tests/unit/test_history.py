@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 from _recovery.history import Step, parse_history, tree_of
 from _recovery.wal import Lsn
+from drawing import apart, shared, together
 from hypothesis import given
 from hypothesis import strategies as st
 
 RECORDED = Path(__file__).parent / "recorded"
 TWO = "1\t0/3000100\tno recovery target specified\n"
 LENGTH = 24  # bytes of a timeline in the slow model
+PARENTS = 60  # a multiple of each number of timelines that one may leave
 THREE = f"{TWO}\n# a comment\n2\t0/5000000\tbefore 2026-11-22 08:21:21.054628+00\n"
 
 
@@ -121,15 +123,17 @@ class Owners:
 @st.composite
 def trees(draw: st.DrawFn) -> Owners:
     forks, number = {}, 1
-    for step in draw(st.lists(st.integers(1, 3), max_size=6)):
+    for drawn in draw(st.lists(together(3, PARENTS, LENGTH + 1), max_size=6)):
+        step, parent, position = apart(drawn, 3, PARENTS, LENGTH + 1)
         parents = [1, *forks]
-        number += step
-        forks[number] = draw(st.sampled_from(parents)), draw(st.integers(0, LENGTH))
+        number += step + 1
+        forks[number] = parents[parent % len(parents)], position
     return Owners(forks)
 
 
-@given(trees(), st.sets(st.integers(2, 19)))
-def test_a_path_says_of_each_byte_who_wrote_it(tree: Owners, lost: set[int]) -> None:
+@given(trees(), together(2**18), together(2**18))
+def test_a_path_says_of_each_byte_who_wrote_it(tree: Owners, one_half: int, other_half: int) -> None:
+    lost = {bit + 2 for bit in shared(one_half, other_half)}
     found = tree_of({one: tree.text(one) for one in tree.forks if one not in lost}, [1, *tree.forks])
     assert found.lost == {one for one in tree.forks if one in lost}
     for timeline in {1, *tree.forks} - lost:
@@ -139,8 +143,9 @@ def test_a_path_says_of_each_byte_who_wrote_it(tree: Owners, lost: set[int]) -> 
         assert path[-1].timeline == timeline
 
 
-@given(trees(), st.sets(st.integers(2, 19)))
-def test_what_a_later_history_tells_of_a_lost_one_is_true(tree: Owners, lost: set[int]) -> None:
+@given(trees(), together(2**18), together(2**18))
+def test_what_a_later_history_tells_of_a_lost_one_is_true(tree: Owners, one_half: int, other_half: int) -> None:
+    lost = {bit + 2 for bit in shared(one_half, other_half)}
     found = tree_of({one: tree.text(one) for one in tree.forks if one not in lost}, [1, *tree.forks])
     for timeline in found.lost:
         told = [found.path(one) for one in tree.forks if one not in lost and any(step.timeline == timeline for step in found.path(one))]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from _recovery.archive import Holdings, merged, parse_listing, read_holdings
 from _recovery.wal import LEGAL_SIZES, Segment
+from drawing import apart, together
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,14 +32,15 @@ def pieces(text: bytes, length: int) -> Iterator[bytes]:
 
 
 @given(
-    st.sampled_from(LEGAL_SIZES),
-    st.sets(st.tuples(st.integers(1, 3), st.integers(0, 40)), max_size=60),
-    st.integers(0, 2**20),
-    st.integers(1, 300),
+    st.lists(together(3, 41), max_size=60),
+    together(2**20),
+    together(len(LEGAL_SIZES), 300),
     st.randoms(use_true_random=False),
 )
-def test_runs_are_what_a_set_of_names_says(size: int, places: set[tuple[int, int]], base: int, length: int, order: random.Random) -> None:
-    held = [Segment(timeline, base + number, size) for timeline, number in places]
+def test_runs_are_what_a_set_of_names_says(places: list[int], base: int, number: int, order: random.Random) -> None:
+    place, length = apart(number, len(LEGAL_SIZES), 300)
+    size, length = LEGAL_SIZES[place], length + 1
+    held = [Segment(timeline + 1, base + number, size) for timeline, number in (apart(one, 3, 41) for one in set(places))]
     names = [segment.name for segment in held]
     order.shuffle(names)
     found = read_holdings(pieces(text_of(names), length), size)
@@ -48,9 +50,9 @@ def test_runs_are_what_a_set_of_names_says(size: int, places: set[tuple[int, int
         assert all(later[0] > earlier[1] + 1 for earlier, later in zip(runs, runs[1:], strict=False))
 
 
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5))))
-def test_merged_runs_hold_the_same_numbers(rows: list[tuple[int, int]]) -> None:
-    runs = [(first, first + length) for first, length in rows]
+@given(st.lists(together(31, 6)))
+def test_merged_runs_hold_the_same_numbers(rows: list[int]) -> None:
+    runs = [(first, first + length) for first, length in (apart(row, 31, 6) for row in rows)]
     whole = merged(runs)
     numbers = [n for first, last in whole for n in range(first, last + 1)]
     assert numbers == sorted({n for first, last in runs for n in range(first, last + 1)})

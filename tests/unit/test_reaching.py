@@ -18,6 +18,7 @@ from _recovery.reach import Here
 from _recovery.target import LATEST, LSN, Target
 from _recovery.wal import LEGAL_SIZES, Lsn, Segment
 from _recovery.window import Outlook, look_out
+from drawing import apart, together
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -155,49 +156,50 @@ def planned(life: Life, target: Target, answers: bool) -> tuple[Plan | None, set
     return (found if isinstance(found, Plan) else None), own
 
 
-STEPS = st.one_of(
-    st.tuples(st.just("write"), st.integers(1, 14)),
-    st.tuples(st.just("switch"), st.just(0)),
-    st.tuples(st.just("backup"), st.integers(1, 30)),
-    st.tuples(st.just("restore"), st.integers(0, 1000)),
-    st.tuples(st.just("lose"), st.integers(0, 1000)),
-    st.tuples(st.just("expire"), st.integers(0, 1000)),
-    st.tuples(st.just("lag"), st.integers(0, 2)),
-    st.tuples(st.just("forget"), st.integers(0, 1000)),
-)
+STEPS = ("write", "switch", "backup", "restore", "lose", "expire", "lag", "forget")
+PLACES = 1001
+BEGINS = (1, 3, 250, 4090)  # segments before the first backup
 
 
 @st.composite
 def lives(draw: st.DrawFn) -> Life:
-    life = Life(draw(st.sampled_from(LEGAL_SIZES)), PIECES * draw(st.sampled_from([1, 3, 250, 4090])))
-    life.write(draw(st.integers(0, 5)))
+    size, begin, pieces = apart(draw(together(len(LEGAL_SIZES), len(BEGINS), 6)), len(LEGAL_SIZES), len(BEGINS), 6)
+    life = Life(LEGAL_SIZES[size], PIECES * BEGINS[begin])
+    life.write(pieces)
     life.backup(2, 1)
-    for step, number in draw(st.lists(STEPS, max_size=20)):
-        if step == "write":
-            life.write(number)
-        elif step == "switch":
-            life.switch()
-        elif step == "backup":
-            life.backup(number // 2 + 1, REPOSITORIES[number % 2])
-        elif step == "restore":
-            life.restore(number)
-        elif step == "lag":
-            life.reachable = (REPOSITORIES, (1,), (2,))[number]
-        elif step == "forget":
-            life.histories -= set(sorted(life.histories)[number % max(1, len(life.histories)) :][:1])
-        elif life.held:
-            lost = sorted(life.held)[number % len(life.held)]
-            life.held -= {one for one in life.held if one == lost or (step == "expire" and one[:2] == lost[:2] and one <= lost)}
+    for drawn in draw(st.lists(together(len(STEPS), PLACES), max_size=20)):
+        kind, number = apart(drawn, len(STEPS), PLACES)
+        live_on(life, STEPS[kind], number)
     return life
 
 
-@given(lives(), st.integers(0, 2**32), st.sampled_from([-1, 0, 1]), st.integers(0, 5), st.booleans())
-def test_an_lsn_is_planned_exactly_where_a_walk_leads_to_it(life: Life, place: int, more: int, timeline: int, answers: bool) -> None:
+def live_on(life: Life, step: str, number: int) -> None:
+    """What happens next."""
+    if step == "write":
+        life.write(1 + number % 14)
+    elif step == "switch":
+        life.switch()
+    elif step == "backup":
+        life.backup(1 + number % 16, REPOSITORIES[number // 16 % 2])
+    elif step == "restore":
+        life.restore(number)
+    elif step == "lag":
+        life.reachable = (REPOSITORIES, (1,), (2,))[number % 3]
+    elif step == "forget":
+        life.histories -= set(sorted(life.histories)[number % max(1, len(life.histories)) :][:1])
+    elif life.held:
+        lost = sorted(life.held)[number % len(life.held)]
+        life.held -= {one for one in life.held if one == lost or (step == "expire" and one[:2] == lost[:2] and one <= lost)}
+
+
+@given(lives(), together(2**16, 3, 6), st.booleans())
+def test_an_lsn_is_planned_exactly_where_a_walk_leads_to_it(life: Life, number: int, answers: bool) -> None:
+    place, more, timeline = apart(number, 2**16, 3, 6)
     timeline = timeline if timeline in life.wrote else 0
     wanted = timeline or (life.timeline if answers else life.newest())
     lowest, highest = min(life.wrote[1]) - 2, max(max(one) for one in life.wrote.values() if one) + 6
     piece = lowest + place % (highest - lowest)
-    lsn = Lsn(max(0, lsn_of(life, piece).position + more))
+    lsn = Lsn(max(0, lsn_of(life, piece).position + more - 1))
     found, own = planned(life, Target(LSN, lsn=lsn, timeline=timeline), answers)
     inside = lsn.position // (life.size // PIECES)
     future = answers and wanted == life.timeline and lsn > lsn_of(life, life.at)

@@ -23,11 +23,13 @@ from _recovery.target import LATEST, LSN, TIME, Target
 from _recovery.wal import Lsn, Segment
 from _recovery.waldump import Dump
 from _recovery.window import Outlook, Seen, Window, look_out, name_of, tail_of
+from drawing import apart, together
 from hypothesis import given
 from hypothesis import strategies as st
 
 SIZE = 1 << 20
 DEAD = "the server dies"
+MICROSECONDS = 10**6
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,12 @@ class World:
         self.backups.append(Backup(label, "full", 1, *times, str(Lsn(start)), str(Lsn(stop)), name, False, 1, 1))
         self.clock += 1.5
         self.switch()
+
+    def bulk(self, *shape: int) -> None:
+        """Records of a sixteenth of a segment and of up to eight different lengths, so that they lie anywhere across its end."""
+        most, other, first, step = shape
+        for place in range(1 + min(most, other)):
+            self.write(SIZE // 16 - (first + place * step) % 9 * 8)
 
     def restore(self, share: float) -> None:
         ends = [one.end for _timeline, one in self.path(self.timeline) if self.backups and one.end >= self.first_stop()]
@@ -220,6 +228,7 @@ def plan_for(world: World, target: Target, live: bool) -> tuple[Plan | Problem, 
 
 
 STEPS = ("commit", "commit", "beat", "bulk", "switch", "backup", "idle", "restore", "lose")
+SHAPE = (40, 40, 9, 9)  # two numbers of records, of which the smaller counts, the length of the first, and how the others differ
 
 
 @st.composite
@@ -227,14 +236,15 @@ def worlds(draw: st.DrawFn, steps: tuple[str, ...] = STEPS, *, least: int = 0) -
     world = World()
     world.commit(5)
     world.backup()
-    for step in draw(st.lists(st.sampled_from(steps), min_size=least, max_size=25)):
+    for number in draw(st.lists(together(len(steps), *SHAPE), min_size=least, max_size=25)):
+        place, *shape = apart(number, len(steps), *SHAPE)
+        step, chosen = steps[place], number // len(steps)
         if step == "commit":
-            world.commit(draw(st.integers(0, 30)))
+            world.commit(chosen % 31)
         elif step == "beat":
             world.beat()
         elif step == "bulk":
-            for eighths in draw(st.lists(st.integers(0, 8), min_size=1, max_size=40)):
-                world.write(SIZE // 16 - eighths * 8)
+            world.bulk(*shape)
         elif step == "switch":
             world.switch()
         elif step == "backup":
@@ -242,9 +252,9 @@ def worlds(draw: st.DrawFn, steps: tuple[str, ...] = STEPS, *, least: int = 0) -
         elif step == "idle":
             world.clock += 600
         elif step == "restore":
-            world.restore(draw(st.floats(0, 1)))
+            world.restore(chosen % 1001 / 1000)
         elif world.archived:
-            world.archived.discard(draw(st.sampled_from(sorted(world.archived))))
+            world.archived.discard(sorted(world.archived)[chosen % len(world.archived)])
     return world
 
 
@@ -252,16 +262,17 @@ def at(time: float, exclusive: bool = False) -> Target:
     return Target(TIME, exclusive, time=datetime.fromtimestamp(time, UTC))
 
 
-@given(worlds(), st.floats(0, 1.02), st.booleans(), st.booleans())
-def test_what_is_planned_for_a_time_has_the_rows_of_that_time(world: World, share: float, live: bool, exclusive: bool) -> None:
-    time = 1000 + round(share * (world.clock - 1000) * 8) / 8
-    found, held = plan_for(world, at(time, exclusive), live)
+@given(worlds(), together(1021, 2, 2))
+def test_what_is_planned_for_a_time_has_the_rows_of_that_time(world: World, number: int) -> None:
+    share, live, exclusive = apart(number, 1021, 2, 2)
+    time = 1000 + round(share / 1000 * (world.clock - 1000) * 8) / 8
+    found, held = plan_for(world, at(time, bool(exclusive)), bool(live))
     if isinstance(found, Plan):
         expected = [one for one in world.truth(time) if not exclusive or one < time]
-        assert carry_out(world, found, held, live) == expected, found
+        assert carry_out(world, found, held, bool(live)) == expected, found
 
 
-@given(worlds(), st.integers(0, 2**62), st.booleans())
+@given(worlds(), st.integers(0, 2**16), st.booleans())
 def test_what_is_planned_for_the_time_of_a_commit_has_the_rows_of_that_time(world: World, place: int, live: bool) -> None:
     times = [one.time for records in world.records.values() for one in records if one.time is not None]
     time = times[place % len(times)]
@@ -270,10 +281,11 @@ def test_what_is_planned_for_the_time_of_a_commit_has_the_rows_of_that_time(worl
         assert carry_out(world, found, held, live) == world.truth(time), found
 
 
-@given(worlds(), st.integers(0, 2**62), st.integers(-1, 1), st.booleans())
-def test_what_is_planned_for_an_lsn_ends_there(world: World, place: int, more: int, live: bool) -> None:
+@given(worlds(), together(2**16, 3), st.booleans())
+def test_what_is_planned_for_an_lsn_ends_there(world: World, number: int, live: bool) -> None:
     path = [one for _step, one in world.path(world.timeline)]
-    lsn = path[place % len(path)].begin + more
+    place, more = apart(number, 2**16, 3)
+    lsn = path[place % len(path)].begin + more - 1
     found, held = plan_for(world, Target(LSN, lsn=Lsn(lsn)), live)
     if isinstance(found, Plan):
         expected = [one.time for one in path if one.time is not None and one.begin < lsn]
@@ -300,13 +312,15 @@ def test_latest_has_everything_that_is_left(world: World, live: bool) -> None:
             assert rows == whole
 
 
-@given(worlds(("commit", "beat", "bulk", "switch", "backup", "idle"), least=4), st.floats(0, 1), st.booleans())
-def test_on_a_host_that_is_well_each_time_has_a_plan(world: World, share: float, live: bool) -> None:
+@given(worlds(("commit", "beat", "bulk", "switch", "backup", "idle"), least=4), st.integers(0, MICROSECONDS), st.booleans())
+def test_on_a_host_that_is_well_each_time_has_a_plan(world: World, share: int, live: bool) -> None:
     world.beat()
     world.switch()
     first = world.backups[0].stopped + 1
     last = world.clock if live else world.moments[-1].time
-    time = first + share * (last - first)
-    found, held = plan_for(world, at(time), live)
+    target = at(first + share / MICROSECONDS * (last - first))
+    assert target.time is not None
+    time = target.time.timestamp()  # no target is finer than a microsecond
+    found, held = plan_for(world, target, live)
     assert isinstance(found, Plan), found
     assert carry_out(world, found, held, live) == world.truth(time)

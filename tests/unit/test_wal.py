@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 SIZES = [2**exponent for exponent in range(20, 31)]
+POWERS, LOG = [2**exponent for exponent in range(32)], 2**32
 sizes = st.sampled_from(SIZES)
 positions = st.integers(0, 2**64 - 1)
 timelines = st.integers(1, 2**32 - 1)
@@ -18,15 +19,15 @@ timelines = st.integers(1, 2**32 - 1)
 def model_name(position: int, timeline: int, size: int) -> str:
     """The segment's name, digit by digit: a log is 4 GiB, and its segments are counted from 0."""
     log, rest = 0, position
-    for power in reversed(range(32)):
-        if rest >= 2**power * 2**32:
-            rest -= 2**power * 2**32
-            log += 2**power
+    for power in reversed(POWERS):
+        if rest >= power * LOG:
+            rest -= power * LOG
+            log += power
     index, begin = 0, 0
-    for power in reversed(range(12)):
-        if begin + 2**power * size <= rest:
-            begin += 2**power * size
-            index += 2**power
+    for power in reversed(POWERS[:12]):
+        if begin + power * size <= rest:
+            begin += power * size
+            index += power
     return "".join(digits(number) for number in (timeline, log, index))
 
 

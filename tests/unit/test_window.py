@@ -15,6 +15,7 @@ from _recovery.moments import Moment
 from _recovery.wal import LEGAL_SIZES, Lsn, Segment
 from _recovery.waldump import Dump
 from _recovery.window import Broken, Fork, Hole, Outlook, Seen, Span, Tail, gaps, look_out, name_of, runs_on, tail_of
+from drawing import apart, shared, together
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,10 @@ SIZES = (1 << 20, 1 << 24, 1 << 26, 1 << 30)
 SHA = "a" * 40
 NOTHING = Seen()
 LONGEST = 24  # segments of a model
+BASES = (1, 254, 5000)
+THREE = (4 * (LONGEST + 1),) * 3  # places of segments
+MISSING = together(*THREE)
+SETS = together(4, LONGEST * 16 + 1, 40)
 
 
 @dataclass(frozen=True)
@@ -87,29 +92,25 @@ def outlook_of(model: Model, seen: Seen = NOTHING) -> Outlook:
 
 @st.composite
 def models(draw: st.DrawFn) -> Model:
-    size = draw(st.sampled_from(SIZES))
-    base = draw(st.sampled_from([1, 254, 5000])) * size
+    size, begin, count, length = apart(draw(together(len(SIZES), len(BASES), 4, LONGEST + 1)), len(SIZES), len(BASES), 4, LONGEST + 1)
+    base, sixteenth = BASES[begin] * SIZES[size], SIZES[size] // 16
     forks: dict[int, tuple[int, int]] = {}
-    begins = {1: base}
-    for timeline in range(2, draw(st.integers(1, 4)) + 1):
-        parent = draw(st.integers(1, timeline - 1))
-        low = begins[parent]
-        sixteenth = size // 16
-        begins[timeline] = low + draw(st.integers(0, LONGEST * 4)) * sixteenth
-        forks[timeline] = (parent, begins[timeline])
-    missing = draw(st.sets(st.tuples(st.integers(1, 4), st.integers(0, LONGEST)), max_size=12))
+    begins, lengths = {1: base}, {1: length}
+    for timeline in range(2, count + 2):
+        choices = timeline - 1, LONGEST * 4 + 1, LONGEST + 1
+        parent, place, lengths[timeline] = apart(draw(together(*choices)), *choices)
+        begins[timeline] = begins[parent + 1] + place * sixteenth
+        forks[timeline] = (parent + 1, begins[timeline])
+    missing = {apart(one, 4, LONGEST + 1) for drawn in draw(st.lists(MISSING, max_size=4)) for one in apart(drawn, *THREE)}
     held = set()
-    for timeline, begin in begins.items():
-        length = draw(st.integers(0, LONGEST))
-        held |= {(timeline, begin // size + place) for place in range(length) if (timeline, place) not in missing}
+    for timeline, first in begins.items():
+        held |= {(timeline, first // SIZES[size] + one) for one in range(lengths[timeline]) if (timeline - 1, one) not in missing}
     sets = []
-    for timeline, start, length in draw(
-        st.lists(st.tuples(st.integers(1, 4), st.integers(0, LONGEST * 16), st.integers(1, 40)), max_size=6)
-    ):
-        if timeline in begins:
-            first = begins[timeline] + start * (size // 16)
-            sets.append((timeline, first, first + length * (size // 16)))
-    return Model(size, base, forks, frozenset(held), tuple(sets))
+    for timeline, start, length in (apart(one, 4, LONGEST * 16 + 1, 40) for one in draw(st.lists(SETS, max_size=6))):
+        if timeline + 1 in begins:
+            first = begins[timeline + 1] + start * sixteenth
+            sets.append((timeline + 1, first, first + (length + 1) * sixteenth))
+    return Model(SIZES[size], base, forks, frozenset(held), tuple(sets))
 
 
 def usable(model: Model) -> Iterator[tuple[str, tuple[int, int, int]]]:
@@ -173,8 +174,10 @@ def test_holes_are_the_missing_segments_behind_the_first_set(model: Model) -> No
         assert found == expected
 
 
-@given(st.sets(st.integers(0, 40)), st.integers(0, 40), st.integers(0, 40))
-def test_gaps_are_what_is_not_there(numbers: set[int], first: int, last: int) -> None:
+@given(st.tuples(*[together(2**21)] * 4), together(42, 42))
+def test_gaps_are_what_is_not_there(bits: tuple[int, int, int, int], ends: int) -> None:
+    numbers = {*shared(*bits[:2]), *(bit + 21 for bit in shared(*bits[2:]))}
+    first, last = apart(ends, 42, 42)
     runs = Holdings(1 << 24).with_segments(1, numbers).runs.get(1, ())
     found = [number for low, high in gaps(runs, first, last) for number in range(low, high + 1)]
     assert found == [number for number in range(first, last + 1) if number not in numbers]
