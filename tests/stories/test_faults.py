@@ -58,7 +58,7 @@ def test_a_segment_from_before_the_first_backup_is_harmless(system: str, faults:
         ),
         ("needed", ["hole 1", "set 1"], f": the WAL segment {{needed}}, which it needs, is missing. {FULL}"),
         ("bundle", ["verify 1"], f"the backup {{full}} is invalid (checksum invalid: 1): |. {FULL}"),
-        ("wal", ["verify 1"], f"1 of |WAL segments in the archive |are not valid (|: 1): {{middle}}. {FULL}"),
+        ("wal", ["verify 1"], f"1 of |WAL segments in the archive |is not valid (|: 1): {{middle}}. {FULL}"),
         ("manifest", ["verify 1"], f"the backup {{full}} is |{FULL}"),
         ("info", ["repository 1", "verify 1"], "No usable backup.info file. Type: sudo -u postgres pgbackrest "),
         (

@@ -130,7 +130,7 @@ def test_a_first_timeline_has_no_history_and_a_standby_none_of_its_own() -> None
     [
         ("the backup 20261122-110000F is invalid (checksum invalid: 1)", FULL),
         ("the backup 20261122-110000F is manifest missing", FULL),
-        ("1 of 19 WAL segments in the archive 17-1 are not valid (checksum invalid: 1)", FULL),
+        ("1 of 19 WAL segments in the archive 17-1 is not valid (checksum invalid: 1)", FULL),
         (
             "No usable backup.info file",
             "sudo -u postgres pgbackrest --stanza=axiomdb --repo=1 --output=text --verbose verify",
@@ -204,6 +204,7 @@ def test_an_archiving_that_fails_is_named_with_the_reason() -> None:
         ({"archiver": replace(ARCHIVER, stopped=True)}, "pgBackRest was told to stop on this host"),
         ({"archiver": Archiver()}, "archive_mode is off"),
         ({"archiver": replace(ARCHIVER, waiting=3, oldest_waiting=NOW - 3600)}, "3 WAL segments wait, the oldest for 1 hour"),
+        ({"archiver": replace(ARCHIVER, waiting=1, oldest_waiting=NOW - 3600)}, "1 WAL segment waits for 1 hour"),
         ({"server": None, "archiver": Archiver(waiting=1)}, "1 WAL segment waits on this host alone while no server archives"),
         ({"writers": {1: "another server writes to this stanza"}}, "another server writes to this stanza"),
         ({"late": {1: ("000000010000000000000009", NOW - 60)}}, "another server writes to this stanza (axiomdb in repository 1): the WAL"),
@@ -360,6 +361,11 @@ def test_a_verdict_is_told_with_its_age_and_the_exit_code_of_verify_itself() -> 
         "  verdict      1 minute ago: read everything in 2 repositories: 4 backups and 14 WAL segments, nothing is broken or missing",
         "               pgbackrest verify itself ended with 000 for repository 1, 000 for repository 2",
     ]
+
+
+def test_one_of_each_is_told_as_one() -> None:
+    told = verdict.said(Judgement(NOW, (replace(GOOD, backups=1, segments=1),)))
+    assert told == "read everything in 1 repository: 1 backup and 1 WAL segment, nothing is broken or missing"
 
 
 def test_that_nothing_was_ever_verified_is_told() -> None:

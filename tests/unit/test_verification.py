@@ -94,7 +94,7 @@ def lost(*names: str) -> str:
 def test_the_broken_files_are_named(log: str, named: str) -> None:
     begin = "INFO: verify command begin 2.55.1: --log-path=/var/log/pgbackrest\n"
     (clause,) = parse(recorded("2.55.1", "flipped-wal")["stdout"], begin + log).broken
-    assert clause == f"1 of 19 WAL segments in the archive 17-1 are not valid (checksum invalid: 1): {named}"
+    assert clause == f"1 of 19 WAL segments in the archive 17-1 is not valid (checksum invalid: 1): {named}"
 
 
 def test_each_file_is_named_with_the_backup_that_it_is_in() -> None:

@@ -20,6 +20,7 @@ from .finding import ABSENT, HIDDEN, Finding, compare_mappings
 from .options import Version, is_secret, judge_configuration, parse, parse_version, render
 from .places import Declared, Former, Options
 from .problem import Problem, Refusal
+from .spoken import counted
 
 ROOT = "/etc/pgbackrest"
 LEGACY = "/etc/pgbackrest.conf"
@@ -256,7 +257,7 @@ def _content_findings(file: File, before: str | None) -> list[Finding]:
 def _option_findings(file: File, before: str | None) -> list[Finding]:
     expected = _flat(file.content)
     if before is None:
-        return [Finding(f"file {file.path}", f"{len(expected)} options", ABSENT)]
+        return [Finding(f"file {file.path}", counted(len(expected), "option"), ABSENT)]
     found = _flat(before)
     hidden = frozenset(name for name in {*expected, *found} if is_secret(name.rpartition("] ")[2]))
     differing = compare_mappings(f"option in {file.path}", expected, found, hidden)

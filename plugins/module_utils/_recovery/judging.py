@@ -19,6 +19,7 @@ from .postgres import Cluster
 from .problem import CONTROLLER, Refusal
 from .run import pgbackrest
 from .space import Sample
+from .spoken import counted
 from .summary import Picture
 from .verdict import Fault, Judgement, Limits, Reading
 from .window import Outlook
@@ -62,7 +63,8 @@ def verify(stanza: str, cluster: Cluster, host: str, limits: Limits, tell: Calla
     readings = []
     for number in (number for number in numbers if number not in gone):
         reading = read(stanza, number)
-        found = f"{reading.backups} backups and {reading.segments} WAL segments read, {len(reading.broken)} problems"
+        held = f"{counted(reading.backups, 'backup')} and {counted(reading.segments, 'WAL segment')}"
+        found = f"{held} read, {counted(len(reading.broken), 'problem')}"
         tell(f"repository {number}: {found}; pgbackrest verify itself ended with {reading.code:03d}")
         readings.append(reading)
     first = look(stanza, cluster, host)

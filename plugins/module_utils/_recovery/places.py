@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .catalog import Backup, Repository
 from .problem import Problem
-from .spoken import moment
+from .spoken import counted, moment
 
 LOCAL = ("posix", "cifs")
 DEFAULTS: Mapping[str, str] = {"type": "posix", "path": "/var/lib/pgbackrest", "cipher-type": "none"}
@@ -110,8 +110,8 @@ def judge_change(former: Former, new: Options, declared: Declared, replaces: str
         return None
     holds = f"into which nobody can look now ({former.unread})"
     if former.backups:
-        count, oldest = len(former.backups), min(backup.stopped for backup in former.backups)
-        holds = f"with {count} backup{'s' if count > 1 else ''} back to {moment(oldest)}"
+        oldest = min(backup.stopped for backup in former.backups)
+        holds = f"with {counted(len(former.backups), 'backup')} back to {moment(oldest)}"
     other = f"declared at {where(new)}" if where(new) != former.place else "declared with another account or passphrase"
     return Problem(
         f"repository {former.number} {other}; on this host it lies at {former.place}, {holds}",

@@ -19,6 +19,7 @@ from .pooler_console import LOG, UNIT, Console
 from .pooler_options import version_of
 from .problem import Problem, Refusal
 from .run import CommandFailed, run
+from .spoken import counted
 
 Sections = Mapping[str, Mapping[str, str]]
 # PgBouncer has no command that checks a file. One that names no place to listen at is read to its end, and then this is said.
@@ -185,7 +186,7 @@ def _ini_findings(file: File, before: str | None) -> list[Finding]:
         return []
     expected = _flat(file.content)
     if before is None:
-        return [Finding(f"file {file.path}", f"{len(expected)} settings", ABSENT)]
+        return [Finding(f"file {file.path}", counted(len(expected), "setting"), ABSENT)]
     found = compare_mappings(f"setting in {file.path}", expected, _flat(pooler.without_secrets(before)))
     return found or [Finding(f"layout of {file.path}", "as written by the collection", "comments or order differ")]
 

@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 
 from .jobs import FULL, HEARTBEAT, HOURLY, VERIFY, Settings, kind_of
 from .problem import Problem
+from .spoken import counted
 
 TOOL = "/opt/axiomdb/axiomdb-recovery"
 LOG = "/var/log/axiomdb/backup.log"
@@ -23,7 +24,7 @@ def judge(job: str, expression: str) -> Problem | None:
     """Refuse what cron would not understand: it ignores the whole file then, and says so only in its log."""
     fields = expression.split()
     if len(fields) != len(FIELDS):
-        return _problem(job, f"{len(fields)} time fields in '{expression}'", "five: minute, hour, day, month, day of the week")
+        return _problem(job, f"{counted(len(fields), 'time field')} in '{expression}'", "five: minute, hour, day, month, day of the week")
     for (name, lowest, highest), text in zip(FIELDS, fields, strict=True):
         if not all(_fits(part, lowest, highest) for part in text.split(",")):
             return _problem(job, f"'{text}' as {name} in '{expression}'", f"numbers from {lowest} to {highest}, *, lists, ranges or steps")

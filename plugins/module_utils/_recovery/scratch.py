@@ -17,7 +17,7 @@ from . import settings
 from .control import Control
 from .problem import Problem
 from .settings import SettingValue
-from .spoken import human
+from .spoken import counted, human
 from .wal import Lsn
 
 LATEST, IMMEDIATE = "latest", "immediate"
@@ -218,8 +218,8 @@ def _judge_place(directory: str, ground: Ground) -> Problem | None:
         if _within(directory, taken) or _within(taken, directory):
             return Problem(f"the directory {directory}", f"one apart from {taken}, which is in use", other)
     if ground.entries:
-        found = ", ".join(sorted(ground.entries)[:3])
-        return Problem(f"{directory} with {len(ground.entries)} entries ({found})", "a directory that is empty or does not exist", other)
+        entries, names = counted(len(ground.entries), "entry", "entries"), ", ".join(sorted(ground.entries)[:3])
+        return Problem(f"{directory} with {entries} ({names})", "a directory that is empty or does not exist", other)
     if not ground.writable:
         make = f"sudo install -d -o postgres -g postgres -m 700 {directory}"
         return Problem(f"{directory}, where postgres may not write", "a directory of postgres's", make)

@@ -16,6 +16,7 @@ from .files import HEADER, File
 from .finding import Finding, compare_lines, compare_mappings
 from .problem import Problem, Refusal
 from .run import run
+from .spoken import counted
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def _settings_findings(file: File, wanted: Mapping[str, settings.SettingValue]) 
     before = files.read(file.path)
     expected = {name: settings.text_of(value) for name, value in wanted.items()}
     if before is None:
-        return [Finding(f"file {file.path}", f"{len(expected)} settings", "(absent)")]
+        return [Finding(f"file {file.path}", counted(len(expected), "setting"), "(absent)")]
     if before == file.content:
         return []
     found = compare_mappings(f"setting in {file.path}", expected, settings.parse(before))
@@ -84,7 +85,7 @@ def _settings_findings(file: File, wanted: Mapping[str, settings.SettingValue]) 
 def _hba_findings(file: File) -> list[Finding]:
     before = files.read(file.path)
     if before is None:
-        return [Finding(f"file {file.path}", f"{len(hba.rules_of(file.content))} rules", "(absent)")]
+        return [Finding(f"file {file.path}", counted(len(hba.rules_of(file.content)), "rule"), "(absent)")]
     if before == file.content:
         return []
     found = compare_lines(f"rule in {file.path}", hba.rules_of(file.content), hba.rules_of(before))

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the axiomdb.recovery authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Times, durations and sizes as a person reads them."""
+"""Times, durations, numbers and sizes as a person reads them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ def age(seconds: float) -> str:
     """A duration with its largest unit."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
-            count = int(seconds // length)
-            return f"{count} {unit}{'s' if count > 1 else ''}"
+            return counted(int(seconds // length), unit)
     return f"{max(0, int(seconds))} s"
+
+
+def counted(count: int, singular: str, plural: str = "") -> str:
+    """A number of things; `plural` where it is another word than the singular with an s."""
+    return f"{count} {singular if count == 1 else plural or f'{singular}s'}"
 
 
 def human(size: float) -> str:

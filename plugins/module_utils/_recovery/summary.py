@@ -11,7 +11,7 @@ from .catalog import Repository
 from .problem import CONTROLLER
 from .provision import Archiver, repositories_without_backup
 from .snapshots import found_in
-from .spoken import age, human, moment
+from .spoken import age, counted, human, moment
 from .writer import Server
 
 STALLED_SECONDS = 900
@@ -104,8 +104,8 @@ def reasons(picture: Picture) -> Iterator[Verdict]:
     if picture.server is None:
         yield Verdict(False, picture.reason, site, "server")
         if picture.archiver.waiting:
-            count = picture.archiver.waiting
-            alone = f"{count} WAL segment{'s wait' if count > 1 else ' waits'} on this host alone while no server archives"
+            waits = counted(picture.archiver.waiting, "WAL segment waits", "WAL segments wait")
+            alone = f"{waits} on this host alone while no server archives"
             yield Verdict(False, alone, "pg_lsclusters", "waiting")
     elif picture.standby:
         yield Verdict(False, "a standby, which archives nothing itself; what protects it is its primary", site, "standby")
@@ -142,7 +142,9 @@ def _archiver_reasons(picture: Picture, site: str) -> Iterator[Verdict]:
     if archiver.failing:
         yield Verdict(False, "archiving fails" + (f": {archiver.fault}" if archiver.fault else ""), log, "archiving")
     elif archiver.oldest_waiting is not None and picture.now - archiver.oldest_waiting > STALLED_SECONDS:
-        waiting = f"{archiver.waiting} WAL segments wait, the oldest for {age(picture.now - archiver.oldest_waiting)}"
+        oldest = age(picture.now - archiver.oldest_waiting)
+        several = f"{archiver.waiting} WAL segments wait, the oldest for {oldest}"
+        waiting = several if archiver.waiting != 1 else f"1 WAL segment waits for {oldest}"
         yield Verdict(False, waiting, log, "archiving")
 
 
@@ -237,7 +239,7 @@ def _repository(picture: Picture, repository: Repository) -> list[str]:
     oldest = min(repository.backups, key=lambda item: item.stopped, default=None)
     if newest is None or oldest is None:
         return [head, f"               stanza {picture.stanza}: no backup yet"]
-    count = f"{len(repository.backups)} backup{'s' if len(repository.backups) > 1 else ''}"
+    count = counted(len(repository.backups), "backup")
     size = f"{human(newest.size)} of database, {human(newest.repository_size)} in the repository"
     return [
         head,

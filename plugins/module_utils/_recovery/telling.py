@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .reach import left_without_history, say
-from .spoken import age, moment
+from .spoken import age, counted, moment
 from .target import exact
 from .window import Hole, Outlook, Span, Stretch, Window
 
@@ -38,10 +38,10 @@ def _window(head: str, window: Window, now: float) -> list[str]:
     text = []
     for stretch in window.stretches[-SHOWN:]:
         text += [f"  recovers     {head}, timeline {window.timeline}: {span}" for span in _times(stretch, now)]
-        sets = f"{len(stretch.sets)} set{'' if len(stretch.sets) == 1 else 's'}, newest {stretch.sets[-1].label}"
+        sets = f"{counted(len(stretch.sets), 'set')}, newest {stretch.sets[-1].label}"
         text.append(f"               LSN {stretch.first} to {stretch.end}, from {sets}")
     older = len(window.stretches) - SHOWN
-    return [*text, *([f"               and {older} older windows before further holes"] if older > 0 else [])]
+    return [*text, *([f"               and {counted(older, 'older window')} before further holes"] if older > 0 else [])]
 
 
 def _times(stretch: Stretch, now: float) -> list[str]:
@@ -62,11 +62,11 @@ def _span(span: Span, now: float) -> str:
 def _trouble(head: str, outlook: Outlook, window: Window | None) -> list[str]:
     holes = window.holes if window else ()
     text = [f"  HOLE         {head}: {say(hole)}; {_around(hole)}" for hole in holes[-SHOWN:]]
-    text += [f"               and {len(holes) - SHOWN} older holes"] if len(holes) > SHOWN else []
+    text += [f"               and {counted(len(holes) - SHOWN, 'older hole')}"] if len(holes) > SHOWN else []
     if window and window.lost:
         text.append(f"  BROKEN       {head}: {left_without_history(outlook, window)}")
     text += [f"  BROKEN       {head}: nothing can be recovered from set {one.label}: {one.reason}" for one in outlook.broken[-SHOWN:]]
-    return text + ([f"               and {len(outlook.broken) - SHOWN} further sets"] if len(outlook.broken) > SHOWN else [])
+    return text + ([f"               and {counted(len(outlook.broken) - SHOWN, 'further set')}"] if len(outlook.broken) > SHOWN else [])
 
 
 def _around(hole: Hole) -> str:

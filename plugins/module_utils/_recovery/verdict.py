@@ -17,7 +17,7 @@ from .catalog import NOT_OPENED, Backup
 from .freshness import too_old
 from .problem import playbook
 from .reach import left_without_history, pushing, say
-from .spoken import age, moment
+from .spoken import age, counted, moment
 from .summary import Picture, reasons
 from .wal import Segment
 from .window import Broken, Hole, Outlook, Window
@@ -170,7 +170,7 @@ def _too_short(picture: Picture, window: Window, number: int, days: int, system_
     reaches, wanted = window.stretches[0].sets[0].stopped, picture.now - days * DAY
     if reaches > wanted and (system_id >> 32) + DAY <= wanted:
         back = f"the window of repository {number} reaches back {age(picture.now - reaches)}, to {moment(reaches)}"
-        yield Fault(f"window {number}", number, f"{back}; it must reach back {days} day{'s' if days > 1 else ''}", STATUS)
+        yield Fault(f"window {number}", number, f"{back}; it must reach back {counted(days, 'day')}", STATUS)
 
 
 def _behind(picture: Picture, outlooks: Sequence[Outlook]) -> Iterator[Fault]:
@@ -204,7 +204,7 @@ def _read(picture: Picture, outlooks: Sequence[Outlook], reading: Reading) -> It
     for clause in reading.broken:
         if not (unopened and clause.startswith("No usable")):
             again = f"sudo -u postgres pgbackrest --stanza={picture.stanza} --repo={number} --output=text --verbose verify"
-            command = FULL if clause.startswith("the backup ") or "WAL segments in" in clause else again
+            command = FULL if clause.startswith("the backup ") or "WAL segment" in clause else again
             yield Fault(f"verify {number} {clause}", number, f"repository {number}: {clause}", command)
 
 
@@ -236,9 +236,9 @@ def said(judgement: Judgement) -> str:
     if judgement.faults:
         return " | ".join(fault.sentence for fault in judgement.faults)
     backups, segments = (sum(getattr(one, name) for one in judgement.readings) for name in ("backups", "segments"))
-    count = len(judgement.readings)
-    where = f"{count} repositor{'y' if count == 1 else 'ies'}"
-    return f"read everything in {where}: {backups} backups and {segments} WAL segments, nothing is broken or missing"
+    where = counted(len(judgement.readings), "repository", "repositories")
+    held = f"{counted(backups, 'backup')} and {counted(segments, 'WAL segment')}"
+    return f"read everything in {where}: {held}, nothing is broken or missing"
 
 
 def lines(judgement: Judgement | None, now: float) -> list[str]:
@@ -250,6 +250,5 @@ def lines(judgement: Judgement | None, now: float) -> list[str]:
     text = [f"{COLUMN}pgbackrest verify itself ended with {codes}"] if codes else []
     if not judgement.faults:
         return [f"  verdict      {past}: {said(judgement)}", *text]
-    count = len(judgement.faults)
-    head = f"  VERDICT      {past}: {count} thing{' is' if count == 1 else 's are'} broken"
+    head = f"  VERDICT      {past}: {counted(len(judgement.faults), 'thing is', 'things are')} broken"
     return [head, *(f"{COLUMN}{fault.sentence}" for fault in judgement.faults), *text]

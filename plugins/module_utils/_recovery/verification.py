@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .spoken import counted
+
 _COUNTS = re.compile(r"(missing|checksum invalid|size invalid|other): (\d+)")
 _SET = re.compile(r"backup: (\S+), status: ([a-z -]+?)(?:, total files checked: (\d+), total valid files: (\d+))?\s*$")
 _ARCHIVE = re.compile(r"archiveId: (\S+?),? total WAL checked: (\d+), total valid WAL: (\d+)")
@@ -40,7 +42,8 @@ def parse(text: str, log: str = "") -> Verification:
             subject = f"the archive {match[1]}"
             segments += int(match[2])
             if match[2] != match[3]:
-                broken.append(f"{int(match[2]) - int(match[3])} of {match[2]} WAL segments in {subject} are not valid")
+                bad = int(match[2]) - int(match[3])
+                broken.append(f"{bad} of {counted(int(match[2]), 'WAL segment')} in {subject} {'is' if bad == 1 else 'are'} not valid")
         elif match := _SET.search(line):
             subject = f"the backup {match[1]}"
             sets += 1
@@ -48,7 +51,7 @@ def parse(text: str, log: str = "") -> Verification:
             if match[2] not in HARMLESS:
                 broken.append(f"{subject} is {match[2]}")
             elif match[2] == "valid" and match[3] != match[4]:
-                broken.append(f"{subject} is called valid, with {match[4]} of {match[3]} files valid")
+                broken.append(f"{subject} is called valid, with {match[4]} of {counted(int(match[3]), 'file')} valid")
         elif (counts := [f"{name}: {count}" for name, count in _COUNTS.findall(line) if count != "0"]) and broken:
             broken[-1] += f" ({', '.join(counts)})"
         elif line.startswith("status: error") and "," not in line:

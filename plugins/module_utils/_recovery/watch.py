@@ -16,7 +16,7 @@ from .jobs import Counted, Record, Settings, Stanza
 from .metrics import Deadlines
 from .picture import any_picture
 from .problem import CONTROLLER
-from .spoken import age
+from .spoken import age, counted
 from .summary import Picture, reasons
 
 OUTBOX = 500  # messages that wait for a webhook that does not answer
@@ -217,7 +217,7 @@ def _send(stanza: Stanza, memory: Memory, began: float) -> _Sent:
         except (OSError, ValueError) as error:
             answer = webhook.Answer(f"the webhook's address cannot be read: {error}")
         if answer.reason:
-            state.log("alerts.log", f"{stanza.name}: {answer.reason}; {len(memory.outbox)} messages wait")
+            state.log("alerts.log", f"{stanza.name}: {answer.reason}; {counted(len(memory.outbox), 'message waits', 'messages wait')}")
         if answer.reason and not answer.unwanted:
             return _Sent(memory, False)
         memory = replace(memory, outbox=memory.outbox[1:])
