@@ -156,7 +156,7 @@ def planned(life: Life, target: Target, answers: bool) -> tuple[Plan | None, set
     return (found if isinstance(found, Plan) else None), own
 
 
-STEPS = ("write", "switch", "backup", "restore", "lose", "expire", "lag", "forget")
+STEPS = ("write", "switch", "backup", "restore", "restore", "lose", "expire", "lag", "forget", "forget")
 PLACES = 1001
 BEGINS = (1, 3, 250, 4090)  # segments before the first backup
 

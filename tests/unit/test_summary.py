@@ -228,7 +228,7 @@ def test_the_worst_reason_decides() -> None:
         "archive_command does not name the stanza axio",
         "repository 1 is unreadable: x",
         "archiving fails",
-        "1 WAL segments wait",
+        "1 WAL segment waits for 20775 days",
         "repository 1 lacks the WAL segment 0000000100",
         "repository 1 holds no usable backup",
         "each WAL segment is archived and a backup exi",
