@@ -19,9 +19,10 @@ options:
   state:
     description:
       - V(restored) recovers to the target. V(returned) goes back to the data that a recovery has kept.
+      - V(rehearsed) carries the same plan and O(checks) out in a copy that is removed again. The live server is not touched.
       - V(released) removes what is kept of the recovery O(name).
     type: str
-    choices: [restored, returned, released]
+    choices: [restored, rehearsed, returned, released]
     default: restored
   target:
     description: Where the recovery is to end, as M(axiomdb.recovery.pgbackrest_plan) takes it.
@@ -45,9 +46,11 @@ options:
     choices: [save, quiet, keep, restore, recover, prove, promote, release, serve, settle]
     default: settle
   action:
-    description: V(pause) ends behind the proof, with the server at its target and nobody let in.
+    description:
+      - V(pause) ends behind the proof, with the server at its target and nobody let in. V(shutdown) stops it there.
+      - The same call with V(promote) goes on from there; one with a later target goes on to that, without restoring again.
     type: str
-    choices: [promote, pause]
+    choices: [promote, pause, shutdown]
     default: promote
   keep:
     description: V(none) overwrites the old data. There is no way back then.
@@ -182,6 +185,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUS
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import (
     plan,
     restore_journal,
+    restore_rehearsal,
     restore_run,
     restore_undo,
     restoring,
@@ -196,7 +200,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restori
 
 def act(module: AnsibleModule) -> dict[str, Any]:
     """Plan, go on, go back or remove, as asked."""
-    acts = {"restored": _restored, "returned": _returned, "released": _released}
+    acts = {"restored": _restored, "rehearsed": _rehearsed, "returned": _returned, "released": _released}
     return acts[module.params["state"]](module)
 
 
@@ -213,6 +217,16 @@ def _restored(module: AnsibleModule) -> dict[str, Any]:
     journal = restore_run.begin(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent)
     journal = restore_run.carry_on(journal, _teller(told), restoring.last_phase(order, wanted["until"]))
     return _result(True, restoring.lines(journal), told, journal)
+
+
+def _rehearsed(module: AnsibleModule) -> dict[str, Any]:
+    wanted, told = module.params, []
+    order, cluster = order_of(wanted), cluster_of(wanted)
+    if module.check_mode:
+        found, _goal = restore_rehearsal.plan_of(order, wanted["stanza"], cluster)
+        return {**_result(False, plan.lines(found), told), "plan": plan.document(found)}
+    lines = restore_rehearsal.rehearse(order, wanted["stanza"], cluster, wanted["inventory_host"], _teller(told))
+    return _result(False, lines, told)
 
 
 def _planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str, Any]:
@@ -302,13 +316,13 @@ def main() -> None:
     run_module(
         {
             **CLUSTER_OPTIONS,
-            "state": {"type": "str", "choices": ["restored", "returned", "released"], "default": "restored"},
+            "state": {"type": "str", "choices": ["restored", "rehearsed", "returned", "released"], "default": "restored"},
             "target": {"type": "raw", "default": ""},
             "reason": {"type": "str", "default": ""},
             "confirm": {"type": "str", "default": ""},
             "plan": {"type": "str", "default": ""},
             "until": {"type": "str", "choices": list(restoring.PHASES), "default": restoring.SETTLE},
-            "action": {"type": "str", "choices": [restoring.PROMOTES, restoring.PAUSES], "default": restoring.PROMOTES},
+            "action": {"type": "str", "choices": list(restoring.ACTIONS), "default": restoring.PROMOTES},
             "keep": {"type": "str", "choices": ["beside", "none"], "default": "beside"},
             "checks": {"type": "list", "elements": "dict", "options": check, "default": []},
             "standbys": {"type": "str", "choices": ["", "detach"], "default": ""},

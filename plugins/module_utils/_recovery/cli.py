@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 # A command loads what it needs when it runs: the heartbeat begins each minute, on the smallest host too.
 from . import state
 from .jobs import FAILED, HOURLY, Settings, Stanza, chosen, parse_settings
+from .stepping_down import become
 
 if TYPE_CHECKING:
     from .ending import Ended
@@ -66,10 +67,7 @@ def _become(user: str) -> None:
         os.umask(0o027)
         return
     if os.geteuid() == 0:
-        os.initgroups(USER, account.pw_gid)
-        os.setgid(account.pw_gid)
-        os.setuid(account.pw_uid)
-        os.environ["HOME"] = account.pw_dir
+        become(USER)
     elif os.geteuid() != account.pw_uid:
         found = pwd.getpwuid(os.geteuid()).pw_name
         wanted = "root" if user == "root" else "root or postgres"

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import host, plan, postgres, reach, reach_time, repository, state, stopped
+from . import host, measuring, plan, postgres, reach, reach_time, repository, state, stopped
 from .archive import Holdings
 from .catalog import Repository, segment_size, unreadable
 from .history import Tree, tree_of
@@ -68,7 +68,7 @@ def look(stanza: str, cluster: Cluster) -> Sight:
     answer = _answer(cluster)
     found = repository.look(stanza, numbers)
     size = int(answer["segment_size"]) if answer else segment_size(found)
-    here = _here(stanza, cluster, answer, time.time())
+    here = replace(_here(stanza, cluster, answer, time.time()), rates=measuring.known(stanza))
     heartbeats = state.DIRECTORY / stanza / "heartbeats.jsonl"
     beats = parse_heartbeats(heartbeats.read_text(encoding="utf-8", errors="replace")) if heartbeats.exists() else ()
     seen = Seen((*beats, *of_snapshots(found_in(found))))

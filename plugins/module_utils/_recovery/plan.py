@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from . import reach, reach_time
+from . import rates, reach, reach_time
 from .problem import Problem
 from .reach import Choice, Here
 from .snapshots import Snapshot
@@ -22,7 +22,6 @@ from .wal import Lsn
 from .window import Outlook, Stretch, Window, gaps, name_of, runs_on
 
 WAL_AT_ONCE = 1 << 30  # bytes that pg_wal holds between two restartpoints: max_wal_size by default
-UNKNOWN_SECONDS = "no restore was measured yet"
 
 
 @dataclass(frozen=True)
@@ -154,6 +153,7 @@ def _plan(target: Target, outlook: Outlook, whole: Outlook, choice: Choice, here
     missing = [number for first, end in gaps(archived, begin, last) for number in range(first, end + 1)]
     count = last - begin + 1
     needed = choice.backup.size + min(count * size, WAL_AT_ONCE)
+    seconds, seconds_from = rates.expected(choice.backup.size, count * size, here.rates)
     return Plan(
         str(target),
         outlook.repository.number,
@@ -173,8 +173,8 @@ def _plan(target: Target, outlook: Outlook, whole: Outlook, choice: Choice, here
         count * size,
         needed,
         here.free_bytes,
-        None,
-        UNKNOWN_SECONDS,
+        seconds,
+        seconds_from,
         (here.directory,) if here.directory and here.keep else (),
         (here.directory,) if here.directory and not here.keep else (),
         choice.notes,

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from .catalog import Backup
 from .problem import Problem
+from .rates import Rates
 from .snapshots import Snapshot
 from .target import Target
 from .wal import Lsn
@@ -26,7 +27,7 @@ class Here:
     """What this host knows. `now` is in Unix seconds, sizes in bytes; 0, None and empty mean that it knows nothing of it.
 
     `lsn` is where its server writes on `timeline`, or where its WAL ends when it is not `running`. With `keep` the data in
-    `directory` stays until the new is accepted.
+    `directory` stays until the new is accepted. `rates` is what was measured here before.
     """
 
     now: float
@@ -39,6 +40,7 @@ class Here:
     directory: str = ""
     keep: bool = True
     running: bool = True
+    rates: Rates = field(default_factory=Rates)
 
 
 @dataclass(frozen=True)

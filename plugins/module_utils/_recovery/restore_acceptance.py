@@ -10,12 +10,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from . import backup, files, held_server, postgres, repository, scratch_look, state
+from . import backup, files, held_server, postgres, recovering, repository, scratch_look, state
 from .files import File
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
+from .recovery_watch import Watched
 from .restore_journal import place as place_of
-from .restore_phases import LOOK, SWITCH, TOLD_EACH, Tell, cluster_of, start, start_file
+from .restore_phases import LOOK, STILL, SWITCH, TOLD_EACH, Tell, cluster_of, start, start_file
 from .restoring import Journal
 from .run import CommandFailed, run
 from .scratch import LATEST
@@ -31,22 +32,7 @@ _TIMELINE = "select to_json(('x' || left(pg_walfile_name(pg_current_wal_insert_l
 def promote(journal: Journal, tell: Tell) -> Journal:
     """End the recovery: the server begins its own timeline, and nothing of it leaves this host. Raises Failed."""
     place = place_of(journal.home.stanza)
-    watched = start(journal, archives=False)
-    # From a pause, resuming makes the checkpoint first; a standby is promoted, and its checkpoint asked for.
-    end = "select pg_promote(false)" if journal.goal.kind == LATEST else "select pg_wal_replay_resume()"
-    deadline, asked = time.monotonic() + PROMOTED_WITHIN, False
-    while time.monotonic() < deadline:
-        seen = watched.look()
-        if seen.ended:
-            raise Failed(
-                Problem(f"a server that died while it was promoted: {seen.log.fatal or seen.ended}", "its life", f"tail {place.log}")
-            )
-        if seen.replayed is not None and not seen.replayed.in_recovery:
-            break
-        if seen.replayed is not None and not asked and seen.replayed.pause == "paused":
-            held_server.query(place, "postgres", end)
-            asked = True
-        time.sleep(LOOK)
+    _end_recovery(journal, start(journal, archives=False))
     held_server.query(place, "postgres", "checkpoint", PROMOTED_WITHIN)
     timeline = int(held_server.ask(place, _TIMELINE))
     control = scratch_look.control_of(journal.home.version, journal.home.directory)
@@ -55,6 +41,31 @@ def promote(journal: Journal, tell: Tell) -> Journal:
         raise Failed(Problem(found, f"one above {journal.goal.timeline} of the system {journal.home.system_id}", f"tail {place.log}"))
     tell(f"began timeline {timeline}; its archive is held")
     return replace(journal, timeline=timeline)
+
+
+def _end_recovery(journal: Journal, watched: Watched) -> None:
+    """Let the server end its recovery once it stands at the target: one that was started anew gets there first. Raises Failed."""
+    place = place_of(journal.home.stanza)
+    # From a pause, resuming makes the checkpoint first; a standby is promoted, and its checkpoint asked for.
+    end = "select pg_promote(false)" if journal.goal.kind == LATEST else "select pg_wal_replay_resume()"
+    deadline, asked = time.monotonic() + PROMOTED_WITHIN, bool(journal.undoes)
+    while time.monotonic() < deadline:
+        seen = watched.look()
+        if seen.ended:
+            died = f"a server that died while it was promoted: {seen.log.fatal or seen.ended}"
+            raise Failed(Problem(died, "its life", f"tail {place.log}"))
+        if seen.replayed is not None and not seen.replayed.in_recovery:
+            return
+        verdict = recovering.WAITING if asked else recovering.judge(journal.goal, seen, STILL)
+        if isinstance(verdict, Problem):
+            raise Failed(verdict)
+        if verdict == recovering.PAUSE:
+            held_server.query(place, "postgres", "select pg_wal_replay_pause()")
+        if verdict == recovering.REACHED:
+            held_server.query(place, "postgres", end)
+            asked = True
+        time.sleep(LOOK)
+    raise Failed(Problem(f"a server that did not end its recovery within {PROMOTED_WITHIN:.0f} s", "its new timeline", f"tail {place.log}"))
 
 
 def release(journal: Journal, tell: Tell) -> Journal:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import plan, restore_journal, restore_run, restore_undo, restoring, state, target
+from . import plan, restore_journal, restore_rehearsal, restore_run, restore_undo, restoring, state, target
 from .jobs import Settings, Stanza
 from .postgres import Cluster, NotAnswering
 from .problem import Problem, Refusal
@@ -33,11 +33,15 @@ def add(commands: Any, texts: Mapping[str, str]) -> None:
     restore.add_argument("--plan", default="", metavar="DIGEST", help="the plan that was printed")
     restore.add_argument("--keep", choices=("beside", "none"), default="beside", help="none: overwrite the old data, NO WAY BACK")
     restore.add_argument(
-        "--action", choices=(restoring.PROMOTES, restoring.PAUSES), default=restoring.PROMOTES, help="pause: stop at the target"
+        "--action",
+        choices=restoring.ACTIONS,
+        default=restoring.PROMOTES,
+        help="pause: stay at the target, proven, with nobody let in; shutdown: the same, with the server down",
     )
     restore.add_argument(
         "--check", action="append", default=[], metavar="DATABASE:SQL=EXPECTED", help="must be true before anybody is let in"
     )
+    restore.add_argument("--rehearse", action="store_true", help="the same plan and checks in a copy: the live server is not touched")
     restore.add_argument("--standbys", choices=("detach",), default="", help="let standbys and slots lose their primary")
     rollback = _command(commands, "rollback", texts["rollback"], _rollback)
     rollback.add_argument("--reason", default="", help="why, for whoever reads the log later")
@@ -77,6 +81,8 @@ def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Na
     checks, keep = tuple(_check(text) for text in options.check), options.keep == "beside"
     order = Order(str(target.parse(options.target)), options.reason, options.action, keep, checks)
     consent = Consent(options.confirm, options.plan, _typed(options, stanza), options.standbys == "detach")
+    if options.rehearse:
+        return _rehearse(order, stanza, cluster, settings.host, options)
     known = restore_journal.load(stanza.name)
     if not options.confirm and known is not None and known.is_open:
         _write("\n".join([*restoring.lines(known), "Nothing was done."]))
@@ -92,6 +98,12 @@ def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Na
         return BAD if proposal.problems else GOOD
     journal = restore_run.begin(order, stanza.name, cluster, settings.host, consent)
     return _show(restore_run.carry_on(journal, _teller(), restoring.last_phase(order)), options)
+
+
+def _rehearse(order: Order, stanza: Stanza, cluster: Cluster, host: str, options: argparse.Namespace) -> int:
+    lines = restore_rehearsal.rehearse(order, stanza.name, cluster, host, _teller())
+    _write(json.dumps({"rehearsed": lines}) if options.json else "\n".join(lines))
+    return GOOD
 
 
 def _typed(options: argparse.Namespace, stanza: Stanza) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from . import restoring, state
@@ -33,6 +34,14 @@ def load(stanza: str) -> Journal | None:
         raise Refusal(problem) from error
 
 
+def peek(stanza: str) -> tuple[Journal | None, str]:
+    """The same for whoever only tells of it, and why it could not be read."""
+    try:
+        return load(stanza), ""
+    except Refusal as refusal:
+        return None, str(refusal)
+
+
 def save(journal: Journal) -> Journal:
     """Write it down before the next step. One that was accepted before goes into a file of its own. Raises OSError."""
     stanza = journal.home.stanza
@@ -49,12 +58,19 @@ def kept(stanza: str) -> list[Journal]:
     directory = state.DIRECTORY / stanza
     found = []
     for file in (*sorted(directory.glob("restore-*.json")), _file(stanza)):
-        document = state.load(file)
-        if document:
-            journal = restoring.parse(document)
+        journal = _parsed(file)
+        if journal is not None:
             if journal.outcome == restoring.ACCEPTED and any(Path(place).exists() for place in journal.moves.values()):
                 found.append(journal)
     return found
+
+
+def _parsed(file: Path) -> Journal | None:
+    """The recovery of a file; None where there is none that can be read."""
+    document = state.load(file)
+    with suppress(KeyError, TypeError, ValueError):
+        return restoring.parse(document) if document else None
+    return None
 
 
 def _file(stanza: str) -> Path:

@@ -21,7 +21,9 @@ from . import (
     held_server,
     horizon,
     host,
+    measuring,
     postgres,
+    progress,
     recovering,
     repository,
     restoring,
@@ -36,15 +38,15 @@ from .files import Directory, File
 from .held import Place
 from .postgres import Cluster, NotAnswering
 from .problem import Problem
-from .recovering import Replayed
+from .recovering import Replayed, Seen
 from .recovery_watch import Watched
 from .restore_journal import place as place_of
 from .restoring import Home, Journal
 from .run import CommandFailed, run, stream
 from .scratch_copy import Failed
 from .scratch_removal import commands
-from .spoken import human
 from .stepping_down import as_owner_of, ids
+from .wal import Lsn, Segment
 
 Tell = Callable[[str], None]
 Phase = Callable[[Journal, Tell], Journal]
@@ -159,12 +161,15 @@ def restore(journal: Journal, tell: Tell) -> Journal:
         aside.make(home.directory, *owner())
     words = ["pgbackrest", f"--stanza={home.stanza}", "--log-level-console=detail", "--log-level-stderr=warn", "--log-level-file=off"]
     tell(f"restores the set {journal.goal.label} from repository {journal.goal.repository}")
-    told, whole = time.monotonic(), int(journal.plan["restore_bytes"])
+    began = told = time.monotonic()
+    whole = int(journal.plan["restore_bytes"])
     for piece in stream([*words, *restoring.options(journal, delta=delta), "restore"], "postgres", home.stanza):
         found = _PERCENT.findall(piece)
         if found and time.monotonic() - told > TOLD_EACH:
             told = time.monotonic()
-            tell(f"  {float(found[-1]):.0f} % of {human(whole)}")
+            tell(f"  {progress.line(float(found[-1]) / 100 * whole, whole, told - began)}")
+    if not delta:
+        measuring.remember(home.stanza, measuring.RESTORE, whole, time.monotonic() - began, f"the recovery {journal.name}")
     wal = Path(home.directory, "pg_wal")
     _carry(
         journal, Path(journal.moves.get(home.directory, place_of(home.stanza).directory), "pg_wal" if journal.order.keep else "wal"), wal
@@ -239,12 +244,25 @@ def recover(journal: Journal, tell: Tell) -> Journal:
         if verdict == recovering.PAUSE:
             held_server.query(place_of(journal.home.stanza), "postgres", "select pg_wal_replay_pause()")
         if verdict == recovering.REACHED:
+            if journal.phase == restoring.RECOVER:
+                what = f"the recovery {journal.name}"
+                measuring.remember(journal.home.stanza, measuring.REPLAY, int(journal.plan["wal_bytes"]), time.monotonic() - began, what)
             return journal
         if time.monotonic() - told > TOLD_EACH:
             told = time.monotonic()
-            where = f"at {seen.replayed.lsn}" if seen.replayed else f"restored {seen.log.restored or 'no segment'}"
-            tell(f"  {where} after {told - began:.0f} s; the end is {journal.plan['lsn'] or journal.plan['time'] or journal.order.target}")
+            tell(f"  {_where(journal, seen, told - began)}")
         time.sleep(LOOK)
+
+
+def _where(journal: Journal, seen: Seen, seconds: float) -> str:
+    """How far a recovery is: by LSN where its end is known by one, else by the segment that it reads."""
+    first, end = journal.plan["first_segment"], journal.plan["lsn"]
+    at = f"at {seen.replayed.lsn}" if seen.replayed else f"restored {seen.log.restored or 'no segment'}"
+    if not (end and seen.replayed and seen.replayed.lsn):
+        return f"{at} after {seconds:.0f} s; the end is {end or journal.plan['time'] or journal.order.target}"
+    size = int(journal.plan["wal_bytes"]) // max(1, int(journal.plan["segments"]))
+    begin = Segment.parse(first, size).start.position
+    return f"{at} of {end}: {progress.line(seen.replayed.lsn.position - begin, Lsn.parse(end).position - begin, seconds)}"
 
 
 def _signal(journal: Journal) -> None:

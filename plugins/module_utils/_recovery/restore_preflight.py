@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from .plan import Plan
 from .problem import Problem
-from .restoring import PAUSES, PROMOTES, Home, Order
+from .restoring import ACTIONS, Home, Order
 from .spoken import human
 
 LEAST_LEFT = 64 << 20  # bytes that must stay free beside the restored data
@@ -60,8 +60,8 @@ def _judge_order(order: Order, found: Plan) -> list[Problem]:
                 "say it: restore_reason='...', or --reason='...' on the host",
             )
         )
-    if order.action not in (PROMOTES, PAUSES):
-        problems.append(Problem(f"the action '{order.action}'", f"{PROMOTES} or {PAUSES}", "correct restore_action"))
+    if order.action not in ACTIONS:
+        problems.append(Problem(f"the action '{order.action}'", f"one of {', '.join(ACTIONS)}", "correct restore_action"))
     if found.free_bytes is not None and order.keep and found.free_bytes < found.needed_bytes + LEAST_LEFT:
         kept = "the old data is kept beside it; without a way back: restore_keep=none"
         problems.append(Problem(f"{human(found.free_bytes)} free", f"{human(found.needed_bytes + LEAST_LEFT)}, as {kept}", "df -h"))

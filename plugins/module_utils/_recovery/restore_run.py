@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from . import (
@@ -14,6 +14,7 @@ from . import (
     horizon,
     plan,
     restore_acceptance,
+    restore_another,
     restore_journal,
     restore_look,
     restore_phases,
@@ -26,10 +27,12 @@ from . import (
     target,
 )
 from .plan import Plan
-from .postgres import Cluster
-from .problem import Problem, Refusal
+from .postgres import Cluster, NotAnswering
+from .problem import Problem, Refusal, Unfinished
 from .restore_return import go_back
 from .restoring import Home, Journal, Order
+from .run import CommandFailed
+from .scratch import PORT
 
 Tell = Callable[[str], None]
 ACTS: Mapping[str, Callable[[Journal, Tell], Journal]] = {
@@ -54,6 +57,14 @@ UNDOING: Mapping[str, Callable[[Journal, Tell], Journal]] = {
     restoring.PROVE: restore_undo.skip,
     restoring.PROMOTE: restore_undo.begin_timeline,
 }
+
+
+class Stopped(Unfinished):
+    """Raised when a recovery could not go on; the text says why, and what is safe now."""
+
+    def __init__(self, error: Exception, safe: str) -> None:
+        super().__init__(*getattr(error, "problems", ()))
+        self.args = (f"{error}\n{safe}",)
 
 
 @dataclass(frozen=True)
@@ -151,11 +162,23 @@ def carry_on(journal: Journal, tell: Tell, until: str = restoring.SETTLE) -> Jou
                 acts = UNDOING if journal.undoes else ACTS
                 journal = restore_journal.save(restoring.after(acts[phase](journal, tell), phase, time.time()))
             except Exception as error:  # whatever it is: a server that stays down is worse
-                _give_up(restore_journal.save(replace(journal, trouble=str(error))), error, tell)
-                raise
+                raise Stopped(error, _give_up(restore_journal.save(replace(journal, trouble=str(error))), error, tell)) from error
         if journal.outcome == restoring.ACCEPTED:
             _remember(journal)
+        if restoring.is_paused(journal):
+            _rest(journal, tell)
     return journal
+
+
+def _rest(journal: Journal, tell: Tell) -> None:
+    """Stay at the target, as it was asked for: up for whoever wants to look, or down."""
+    place = restore_journal.place(journal.home.stanza)
+    if journal.order.action == restoring.SHUTS_DOWN:
+        held_server.stop(place)
+        tell("the server is down, at its target")
+        return
+    restore_phases.standing(journal)
+    tell(f"paused at its target; look: sudo -u postgres psql -h {place.socket} -p {PORT}")
 
 
 def way_back(stanza: str, name: str, reason: str) -> Journal:
@@ -180,14 +203,34 @@ def take_back(journal: Journal, tell: Tell) -> Journal:
     return carry_on(restore_journal.save(restore_undo.of(journal.home.stanza, journal.name, journal.order.reason)), tell)
 
 
-def _give_up(journal: Journal, error: Exception, tell: Tell) -> None:
-    """Go back by itself where that leaves no trace; else say what is safe now."""
+def _give_up(journal: Journal, error: Exception, tell: Tell) -> str:
+    """Go back by itself where that leaves no trace; what is safe now, in a sentence."""
     tell(f"FAILED in the phase in which {restoring.PHASES[journal.phase]}: {error}")
-    if journal.phase in restoring.RETURNS_BY_ITSELF and journal.order.keep:
-        tell("goes back to the old data")
-        go_back(journal, tell)
-    else:
-        tell(f"Nothing is lost. When that is mended, go on: {restoring.go_on(journal)}")
+    if journal.phase not in restoring.RETURNS_BY_ITSELF or not journal.order.keep:
+        safe = f"Nothing is lost. When that is mended, go on: {restoring.go_on(journal)}"
+        tell(safe)
+        return safe
+    tell("goes back to the old data")
+    try:
+        over = go_back(journal, tell)
+    except Exception as second:
+        safe = f"The way back did not end either ({second}). Nothing is lost. When that is mended: {restoring.go_back(journal)}"
+        tell(safe)
+        return safe
+    return f"It went back by itself: the old data is in {over.home.directory} again, as it was.{_another(journal)}"
+
+
+def _another(journal: Journal) -> str:
+    """Which other set leads to the target, where the set itself was what failed."""
+    if journal.phase not in (restoring.RESTORE, restoring.RECOVER) or journal.undoes:
+        return ""
+    home = journal.home
+    with suppress(Refusal, CommandFailed, NotAnswering, OSError):
+        cluster = Cluster(home.version, home.cluster, home.port)
+        by_another = restore_another.target_by_another(journal.order, home.stanza, cluster, journal.goal.label)
+        if by_another:
+            return f" Another set leads there too: {restoring.TOOL} restore '{by_another}' --stanza={home.stanza}"
+    return ""
 
 
 def _remember(journal: Journal) -> None:

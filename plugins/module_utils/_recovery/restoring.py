@@ -35,7 +35,8 @@ PHASES: Mapping[str, str] = {
 }
 RETURNS_BY_ITSELF = (SAVE, QUIET, KEEP, RESTORE, RECOVER, PROVE, PROMOTE)
 ACCEPTED, RETURNED = "accepted", "returned"
-PROMOTES, PAUSES = "promote", "pause"
+PROMOTES, PAUSES, SHUTS_DOWN = "promote", "pause", "shutdown"
+ACTIONS = (PROMOTES, PAUSES, SHUTS_DOWN)
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 DIGITS = 8
 
@@ -133,9 +134,9 @@ class Journal:
 
 
 def last_phase(order: Order, until: str = SETTLE) -> str:
-    """The last phase that is carried out now: a recovery that is to pause ends behind its proof."""
+    """The last phase that is carried out now: a recovery that is to pause or to shut down ends behind its proof."""
     names = list(PHASES)
-    return names[min(names.index(until), names.index(PROVE))] if order.action == PAUSES else until
+    return until if order.action == PROMOTES else names[min(names.index(until), names.index(PROVE))]
 
 
 def after(journal: Journal, phase: str, now: float) -> Journal:
@@ -183,7 +184,7 @@ def judge_open(journal: Journal, order: Order, confirm: str) -> Problem | None:
 
 def is_paused(journal: Journal) -> bool:
     """Whether a recovery stands at its target, proven, and waits for whoever asked it to."""
-    return journal.is_open and journal.phase == PROMOTE and journal.order.action == PAUSES and not journal.undoes
+    return journal.is_open and journal.phase == PROMOTE and journal.order.action != PROMOTES and not journal.undoes
 
 
 def judge_move(journal: Journal, found: Plan, lsn: Lsn | None, time: float | None, end: float | None) -> Problem | None:

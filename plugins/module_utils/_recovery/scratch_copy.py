@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import confine, scratch_look, scratch_registry, scratch_removal
+from . import confine, measuring, scratch_look, scratch_registry, scratch_removal
 from . import recovering as judgement
 from . import scratch as decisions
 from .postgres import NotAnswering
-from .problem import Problem, Refusal
+from .problem import Problem, Refusal, Unfinished
 from .recovering import Replayed
 from .recovery_watch import Watched
 from .run import LOCK_HELD, PATH, Completed, require, run
@@ -42,7 +42,7 @@ def _say_nothing(_line: str) -> None:
     return None
 
 
-class Failed(Refusal):
+class Failed(Unfinished):
     """Raised when a copy does not get where it should; it is removed then."""
 
 
@@ -105,7 +105,10 @@ def scratch(
             _make_directories(entry)
             for note in choice.notes:
                 tell(note)
+            began = time.monotonic()
             _restore(goal, choice, entry.layout, tell)
+            if not choice.include:
+                measuring.remember(goal.stanza, measuring.RESTORE, source.size, time.monotonic() - began, "the scratch copy")
             server = _start(goal, wish, source, entry, keep)
             yield Copy(entry, _wait(goal, source, entry.layout, server, still), server, choice.notes)
             if keep:

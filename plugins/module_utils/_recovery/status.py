@@ -52,7 +52,8 @@ def settings_of(host: str, stanza: Stanza) -> Settings:
 def take(settings: Settings, stanza: Stanza, picture: Picture) -> Status:
     """Look into every repository and at what the jobs have left, beside a picture that was just taken."""
     seen = _look(settings, stanza, picture)
-    is_open = restoring.is_open(restore_journal.load(stanza.name))
+    recovery, unreadable = restore_journal.peek(stanza.name)
+    is_open = restoring.is_open(recovery) or bool(unreadable)
     good = judge(picture).protected and not seen.troubles and not seen.faults and not is_open
     return Status(good, _lines(settings, stanza, seen), _document(stanza, seen))
 
@@ -84,7 +85,9 @@ def _lines(settings: Settings, stanza: Stanza, seen: _Seen) -> list[str]:
     text += outline.jobs(ending.records(stanza.name), seen.judged is not None, seen.upcoming, picture.now)
     text += [f"  jobs         PAUSED since {paused['since']}: {paused['reason']}. {watch.RESUME}"] if paused else []
     text += seen.space
-    text += restoring.open_or_kept(restore_journal.load(stanza.name), restore_journal.kept(stanza.name), picture.now)
+    recovery, unreadable = restore_journal.peek(stanza.name)
+    text += restoring.open_or_kept(recovery, restore_journal.kept(stanza.name), picture.now)
+    text += [f"  trouble      {unreadable}"] if unreadable else []
     text += outline.unprotected(picture, settings, webhook=os.path.exists(state.WEBHOOK))
     text += [f"  trouble      {found}" for found in seen.troubles.values()]
     return [*text, *(f"  BROKEN       {fault.sentence}" for fault in seen.faults), last]

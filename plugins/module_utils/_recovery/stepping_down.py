@@ -55,6 +55,15 @@ def ids(owner: str, group: str) -> tuple[int, int]:
     return pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid
 
 
+def become(user: str) -> None:
+    """Be this user with his groups and his home, and nobody else."""
+    account = pwd.getpwnam(user)
+    os.initgroups(user, account.pw_gid)
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
+    os.environ |= {"HOME": account.pw_dir, "USER": user, "LOGNAME": user}
+
+
 def _account(uid: int) -> tuple[str, list[int]]:
     """The name and the groups of a user, his own first; a number without an account is alone."""
     try:

@@ -1,0 +1,29 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Remembers how fast this host restores and replays: the next plan says how long it takes, and where that figure is from."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import asdict
+
+from . import rates, state
+from .rates import Rates
+
+RESTORE, REPLAY = "restore", "replay"
+FILE = "rates.json"
+
+
+def known(stanza: str) -> Rates:
+    """What was measured last."""
+    return rates.parse(state.load(state.DIRECTORY / stanza / FILE))
+
+
+def remember(stanza: str, kind: str, size: int, seconds: float, what: str) -> None:
+    """Write a measurement down, RESTORE or REPLAY, in bytes and seconds. A disk that takes nothing is no reason to stop a recovery."""
+    rate = rates.measured(size, seconds, time.time(), what)
+    if rate is not None:
+        with suppress(OSError):
+            file = state.path(stanza, FILE)
+            state.save(file, {**state.load(file), kind: asdict(rate)})
