@@ -232,7 +232,9 @@ def _rehearsed(module: AnsibleModule) -> dict[str, Any]:
 def _planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str, Any]:
     proposal = restore_run.propose(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent)
     digest = restoring.digest(proposal.plan)
-    sure = _command(wanted, "restore", restore_target=order.target, restore_confirm=proposal.home.confirmation, restore_plan=digest)
+    sure = _command(
+        wanted, "restore", restore_target=order.target, restore_confirm=proposal.home.confirmation(keep=order.keep), restore_plan=digest
+    )
     lines = [*([] if order.keep else ["  NO WAY BACK  the old data is overwritten"]), *proposal.lines]
     lines += ["Nothing was done. To do it, type:", f"  {sure}"]
     return {**_result(False, lines, []), "plan": plan.document(proposal.plan), "digest": digest}

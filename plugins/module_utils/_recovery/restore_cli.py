@@ -93,7 +93,7 @@ def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Na
             _write(json.dumps({**plan.document(proposal.plan), "plan": restoring.digest(proposal.plan)}, sort_keys=True))
         else:
             _write("\n".join([*([] if order.keep else ["NO WAY BACK"]), *proposal.lines]))
-            sure = f"--confirm={proposal.home.confirmation} --plan={restoring.digest(proposal.plan)}"
+            sure = f"--confirm={proposal.home.confirmation(keep=order.keep)} --plan={restoring.digest(proposal.plan)}"
             _write(f"Nothing was done. To do it, type:\n  {_typed(options, stanza)} {sure}")
         return BAD if proposal.problems else GOOD
     journal = restore_run.begin(order, stanza.name, cluster, settings.host, consent)

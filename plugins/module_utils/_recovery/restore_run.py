@@ -206,7 +206,7 @@ def take_back(journal: Journal, tell: Tell) -> Journal:
 def _give_up(journal: Journal, error: Exception, tell: Tell) -> str:
     """Go back by itself where that leaves no trace; what is safe now, in a sentence."""
     tell(f"FAILED in the phase in which {restoring.PHASES[journal.phase]}: {error}")
-    if journal.phase not in restoring.RETURNS_BY_ITSELF or not journal.order.keep:
+    if journal.phase not in restoring.RETURNS_BY_ITSELF or restore_return.judge(journal):
         safe = f"Nothing is lost. When that is mended, go on: {restoring.go_on(journal)}"
         tell(safe)
         return safe

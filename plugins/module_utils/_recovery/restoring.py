@@ -37,6 +37,7 @@ RETURNS_BY_ITSELF = (SAVE, QUIET, KEEP, RESTORE, RECOVER, PROVE, PROMOTE)
 ACCEPTED, RETURNED = "accepted", "returned"
 PROMOTES, PAUSES, SHUTS_DOWN = "promote", "pause", "shutdown"
 ACTIONS = (PROMOTES, PAUSES, SHUTS_DOWN)
+NO_WAY_BACK = "/no-way-back"
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 DIGITS = 8
 
@@ -84,9 +85,9 @@ class Home:
     def unit(self) -> str:
         return f"postgresql@{self.version}-{self.cluster}.service"
 
-    @property
-    def confirmation(self) -> str:
-        return f"{self.host}/{self.stanza}"
+    def confirmation(self, *, keep: bool = True) -> str:
+        """What has to be typed: the cluster, and that there is no way back where there is none."""
+        return f"{self.host}/{self.stanza}" + ("" if keep else NO_WAY_BACK)
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,9 @@ def digest(found: Plan) -> str:
 
 def judge_consent(home: Home, found: Plan, confirm: str, printed: str, again: str) -> Problem | None:
     """Why this plan must not be carried out now: confirmed for another cluster, or not the plan that was printed. `again` prints it."""
-    if confirm != home.confirmation:
-        return Problem(f"the confirmation '{confirm}'", f"'{home.confirmation}', the cluster that is restored", again)
+    wanted = home.confirmation(keep=not found.erased)
+    if confirm != wanted:
+        return Problem(f"the confirmation '{confirm}'", f"'{wanted}', the cluster that is restored", again)
     if printed != digest(found):
         shown = f"the plan {printed}" if printed else "no plan named"
         return Problem(
@@ -177,8 +179,9 @@ def judge_open(journal: Journal, order: Order, confirm: str) -> Problem | None:
     if (journal.order.target, journal.order.keep) != (order.target, order.keep):
         found = f"an open recovery to {journal.order.target}, in the phase in which {PHASES[journal.phase]}"
         return Problem(found, "its end", f"{go_on(journal)} to go on with it, or {go_back(journal)} to go back")
-    if confirm != home.confirmation:
-        return Problem(f"the confirmation '{confirm}'", f"'{home.confirmation}', the cluster that is restored", go_on(journal))
+    wanted = home.confirmation(keep=order.keep)
+    if confirm != wanted:
+        return Problem(f"the confirmation '{confirm}'", f"'{wanted}', the cluster that is restored", go_on(journal))
     return None
 
 
@@ -212,12 +215,12 @@ def go_on(journal: Journal) -> str:
     """The command that goes on with an open recovery."""
     what = "rollback" if journal.undoes else f"restore {journal.order.target}"
     keep = "" if journal.order.keep else " --keep=none"
-    return f"{TOOL} {what} --stanza={journal.home.stanza}{keep} --confirm={journal.home.confirmation}"
+    return f"{TOOL} {what} --stanza={journal.home.stanza}{keep} --confirm={journal.home.confirmation(keep=journal.order.keep)}"
 
 
 def go_back(journal: Journal) -> str:
     """The command that goes back from a recovery."""
-    return f"{TOOL} rollback --stanza={journal.home.stanza} --confirm={journal.home.confirmation}"
+    return f"{TOOL} rollback --stanza={journal.home.stanza} --confirm={journal.home.confirmation()}"
 
 
 def options(journal: Journal, *, delta: bool) -> list[str]:
@@ -229,7 +232,7 @@ def options(journal: Journal, *, delta: bool) -> list[str]:
 def lines(journal: Journal) -> list[str]:
     """The journal for a person."""
     home, end = journal.home, {ACCEPTED: "accepted", RETURNED: "taken back"}.get(journal.outcome, "")
-    text = [f"  recovery     {journal.name} of {home.confirmation} to {journal.order.target}: {journal.order.reason}"]
+    text = [f"  recovery     {journal.name} of {home.confirmation()} to {journal.order.target}: {journal.order.reason}"]
     if journal.is_open:
         following = "the old data serves again" if journal.goes_back else PHASES[journal.phase]
         text += [f"  next         {following}", f"  go on        {go_on(journal)}"]
