@@ -231,6 +231,8 @@ def _rehearsed(module: AnsibleModule) -> dict[str, Any]:
 
 def _planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str, Any]:
     proposal = restore_run.propose(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent)
+    if proposal.problems:
+        raise Refusal(*proposal.problems)
     digest = restoring.digest(proposal.plan)
     sure = _command(
         wanted, "restore", restore_target=order.target, restore_confirm=proposal.home.confirmation(keep=order.keep), restore_plan=digest

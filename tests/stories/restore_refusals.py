@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,7 +49,6 @@ systemctl start postgresql@{version}-main
 TROUBLES = {
     "link": ("ln -s /etc/hostname /var/lib/postgresql/*/main/own.conf", "rm /var/lib/postgresql/*/main/own.conf"),
     "room": ("dd if=/dev/zero of=/var/lib/postgresql/filler bs=1M status=none || true", "rm /var/lib/postgresql/filler"),
-    "standby": ("runuser -u postgres -- sh -c '{}' < /dev/null", ""),
 }
 
 
@@ -86,7 +84,7 @@ class Story:
         self.found.said[name] = on.run([TOOL, *words], check=False)
         self.found.touched[name] = (before, trace(on))
 
-    def play(self, name: str, playbook: str, hosts: list[Host], *words: str, **variables: str) -> None:
+    def play(self, name: str, playbook: str, hosts: list[Host], *words: str, **variables: object) -> None:
         """One playbook, refused."""
         before = trace(self.host)
         self.found.said[name] = self.lab.ansible(hosts, playbook, *words, extra_vars=variables, expect="failure")
@@ -126,9 +124,6 @@ def _whom(story: Story) -> None:
     story.type("no plan", *sure[:-1])
     overwriting = consent(host, NAME, "--keep=none")[1:]
     story.type("no way back", *overwriting)
-    host.run([TOOL, "backup", "--type=incr"])
-    story.type("latest before a backup", *sure)
-    host.sql("insert into kept values ('after')", db=DATABASE)
     latest = consent(host, "latest")[1:]
     host.run([TOOL, "backup", "--type=incr"])
     story.type("a backup in between", *latest)
@@ -141,11 +136,7 @@ def _what(story: Story) -> None:
     story.type("future", "restore", "time:2126-01-01T00:00:00Z", "--reason", "a story")
     story.type("several", "restore", "name:no", "--reason", "", "--keep=none")
     words = {"restore_target": NAME, "restore_reason": "a story"}
-    before = trace(story.host)
-    story.found.said["unverified"] = story.lab.ansible(
-        story.host, RESTORE, extra_vars={**words, "restore_require_verified": True}, expect="failure"
-    )
-    story.found.touched["unverified"] = (before, trace(story.host))
+    story.play("unverified", RESTORE, [story.host], **words, restore_require_verified=True)
 
 
 def _where(story: Story) -> None:
@@ -170,8 +161,3 @@ def problems(run: Run | Result) -> list[str]:
         return [run.output]
     plan = [line.removeprefix("  PROBLEM      ") for line in run.stdout.splitlines() if line.startswith("  PROBLEM")]
     return plan or run.stderr.splitlines()
-
-
-def digest(host: Host, target: str) -> str:
-    """The digest of the plan as it is now."""
-    return str(json.loads(host.run([TOOL, "restore", target, "--reason", "a story", "--json"]).stdout)["plan"])
