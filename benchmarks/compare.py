@@ -4,7 +4,7 @@
 
 playbooks/site.yml and the shell script both begin on a fresh sandbox host and fetch their packages. The order alternates, so that
 neither has the warmer machine each time; medians are compared; and a state that differs in the end makes the comparison void. What
-is asked of an archive is in archives.py. The exit code is 1 if a ratio is above twice its budget. Standard library only.
+is asked of an archive is in archives.py, what a recovery takes in recoveries.py. The exit code is 1 if a ratio is above twice its budget. Standard library only.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import archives
+import recoveries
 from bench import ROOT, Bench, Row, git, say
 
-SITE, ARCHIVE = "site", "archive"
+SITE, ARCHIVE, RESTORE = "site", "archive", "restore"
 RESULTS = ROOT / "benchmarks" / "results"
 BUDGETS = {"first site.yml": 1.5, "converged site.yml": 0.4, "converged site.yml --check": 0.4}
 
@@ -108,9 +109,11 @@ def measure(arguments: argparse.Namespace, directory: Path) -> tuple[list[Row], 
     try:
         # Python compiles what it imports on the very first run; that belongs to the installation.
         bench.run(str(ROOT / ".venv" / "bin" / "ansible-playbook"), "--syntax-check", "-i", "localhost,", "playbooks/site.yml")
-        if arguments.only != ARCHIVE:
+        if arguments.only in ("", SITE):
             rows, remote = site_rows(bench, arguments.first, arguments.converged)
-        if arguments.only != SITE:
+        if arguments.only in ("", RESTORE):
+            rows += recoveries.rows(bench, arguments.gib, arguments.first)
+        if arguments.only in ("", ARCHIVE):
             rows += [*archives.huge(bench, arguments.converged), *archives.real(bench, arguments.segments, arguments.converged)]
     finally:
         bench.close()
@@ -124,7 +127,8 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=2, help="pairs of fresh hosts (default: 2)")
     parser.add_argument("--converged", type=int, default=3, help="runs on a converged host, of each kind (default: 3)")
     parser.add_argument("--segments", type=int, default=5000, help="WAL segments of the real archive (default: 5000)")
-    parser.add_argument("--only", choices=(SITE, ARCHIVE), default="", help="these rows alone, in a result file of their own")
+    parser.add_argument("--gib", type=float, default=5, help="size of the database that is recovered in place (default: 5)")
+    parser.add_argument("--only", choices=(SITE, ARCHIVE, RESTORE), default="", help="these rows alone, in a result file of their own")
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
     if load > 1:
