@@ -4,7 +4,8 @@
 
 playbooks/site.yml and the shell script both begin on a fresh sandbox host and fetch their packages. The order alternates, so that
 neither has the warmer machine each time; medians are compared; and a state that differs in the end makes the comparison void. What
-is asked of an archive is in archives.py, what a recovery takes in recoveries.py. The exit code is 1 if a ratio is above twice its budget. Standard library only.
+is asked of an archive is in archives.py, what a recovery takes in recoveries.py. The exit code is 1 if a ratio is above twice its
+budget. Standard library only.
 """
 
 from __future__ import annotations

@@ -79,6 +79,10 @@ options:
         description: Where it is asked.
         type: str
         default: postgres
+  patience_seconds:
+    description: After so many seconds in which neither log nor position moved, a recovery stands still and is taken back.
+    type: float
+    default: 300.0
   standbys:
     description: V(detach) lets standbys and replication slots lose their primary; they are refused otherwise.
     type: str
@@ -247,7 +251,7 @@ def order_of(wanted: dict[str, Any]) -> Order:
     given = wanted["target"]
     text = str(grammar.parse(given if isinstance(given, dict) else str(given)))
     checks = tuple(Check(item["name"], item["sql"], item["expected"], item["database"]) for item in wanted["checks"])
-    return Order(text, wanted["reason"], wanted["action"], wanted["keep"] == "beside", checks)
+    return Order(text, wanted["reason"], wanted["action"], wanted["keep"] == "beside", checks, wanted["patience_seconds"])
 
 
 def _returned(module: AnsibleModule) -> dict[str, Any]:
@@ -329,6 +333,7 @@ def main() -> None:
             "action": {"type": "str", "choices": list(restoring.ACTIONS), "default": restoring.PROMOTES},
             "keep": {"type": "str", "choices": ["beside", "none"], "default": "beside"},
             "checks": {"type": "list", "elements": "dict", "options": check, "default": []},
+            "patience_seconds": {"type": "float", "default": restoring.PATIENCE},
             "standbys": {"type": "str", "choices": ["", "detach"], "default": ""},
             "require_verified": {"type": "bool", "default": False},
             "name": {"type": "str", "default": ""},

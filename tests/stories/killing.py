@@ -32,7 +32,7 @@ PHASES = {
 _KILL = """
 import json, os, subprocess, sys
 order = json.load(sys.stdin)
-tool = subprocess.Popen(order['command'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+tool = subprocess.Popen(order['command'], stdout=open('/var/tmp/said', 'w'), stderr=subprocess.STDOUT, start_new_session=True)
 names = list(order['phases'])
 def phase():
     try:
@@ -44,13 +44,16 @@ def phase():
 while tool.poll() is None:
     seen = phase()
     if seen and names.index(seen) >= names.index(order['phase']):
+        if order['act']:
+            subprocess.run(['bash', '-c', order['act']])
+            break
         if not order['victims']:
             os.killpg(tool.pid, 9)
             break
         if any(subprocess.run(['pkill', '-9', '-f', word]).returncode == 0 for word in order['victims']):
             break
-tool.wait()
-print(phase())
+code = tool.wait()
+print(json.dumps([phase(), code, open('/var/tmp/said', encoding='utf-8').read()]))
 """
 _SERVES = 'psql -X -qAt -d {database} -c "{rows}" 2>/dev/null'
 
@@ -79,10 +82,21 @@ def prepare(host: Host) -> Host:
 
 def kill(host: Host, phase: str, victims: list[str] | None = None) -> str:
     """Begin the recovery and kill it, or these processes of it, when the phase is next; the phase that the journal then has."""
+    return _watched(host, consent(host, NAME), phase, victims=victims)[0]
+
+
+def interfere(host: Host, command: list[str], phase: str, act: str) -> tuple[int, str]:
+    """Type a command, and do something as root as soon as a phase is next; the command's exit code, and what it said."""
+    _phase, code, said = _watched(host, command, phase, act=act)
+    return code, said
+
+
+def _watched(host: Host, command: list[str], phase: str, *, victims: list[str] | None = None, act: str = "") -> tuple[str, int, str]:
     since = float(host.run(["date", "+%s.%N"]).stdout)
     journal = f"/var/lib/axiomdb/{STANZA}/restore.json"
-    order = {"command": consent(host, NAME), "phase": phase, "phases": PHASES, "journal": journal, "since": since, "victims": victims}
-    return host.run(["python3", "-c", _KILL], stdin=json.dumps(order)).stdout.strip()
+    order = {"command": command, "phase": phase, "phases": PHASES, "journal": journal, "since": since, "victims": victims, "act": act}
+    seen, code, said = json.loads(host.run(["python3", "-c", _KILL], stdin=json.dumps(order)).stdout)
+    return seen, code, said
 
 
 def reboot(host: Host) -> None:

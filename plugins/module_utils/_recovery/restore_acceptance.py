@@ -16,7 +16,7 @@ from .postgres import NotAnswering
 from .problem import Problem, Refusal
 from .recovery_watch import Watched
 from .restore_journal import place as place_of
-from .restore_phases import LOOK, STILL, SWITCH, TOLD_EACH, Tell, cluster_of, start, start_file
+from .restore_phases import LOOK, SWITCH, TOLD_EACH, Tell, cluster_of, start, start_file
 from .restoring import Journal
 from .run import CommandFailed, run
 from .scratch import LATEST
@@ -56,7 +56,7 @@ def _end_recovery(journal: Journal, watched: Watched) -> None:
             raise Failed(Problem(died, "its life", f"tail {place.log}"))
         if seen.replayed is not None and not seen.replayed.in_recovery:
             return
-        verdict = recovering.WAITING if asked else recovering.judge(journal.goal, seen, STILL)
+        verdict = recovering.WAITING if asked else recovering.judge(journal.goal, seen, journal.order.patience)
         if isinstance(verdict, Problem):
             raise Failed(verdict)
         if verdict == recovering.PAUSE:

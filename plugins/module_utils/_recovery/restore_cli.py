@@ -42,6 +42,9 @@ def add(commands: Any, texts: Mapping[str, str]) -> None:
         "--check", action="append", default=[], metavar="DATABASE:SQL=EXPECTED", help="must be true before anybody is let in"
     )
     restore.add_argument("--rehearse", action="store_true", help="the same plan and checks in a copy: the live server is not touched")
+    restore.add_argument(
+        "--patience", type=float, default=restoring.PATIENCE, metavar="SECONDS", help="a recovery that stands still so long is taken back"
+    )
     restore.add_argument("--standbys", choices=("detach",), default="", help="let standbys and slots lose their primary")
     rollback = _command(commands, "rollback", texts["rollback"], _rollback)
     rollback.add_argument("--reason", default="", help="why, for whoever reads the log later")
@@ -79,7 +82,7 @@ def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Na
     stanza = stanzas[0]
     cluster = Cluster(stanza.version, stanza.cluster, stanza.port)
     checks, keep = tuple(_check(text) for text in options.check), options.keep == "beside"
-    order = Order(str(target.parse(options.target)), options.reason, options.action, keep, checks)
+    order = Order(str(target.parse(options.target)), options.reason, options.action, keep, checks, options.patience)
     consent = Consent(options.confirm, options.plan, _typed(options, stanza), options.standbys == "detach")
     if options.rehearse:
         return _rehearse(order, stanza, cluster, settings.host, options)

@@ -51,7 +51,6 @@ from .wal import Lsn, Segment
 Tell = Callable[[str], None]
 Phase = Callable[[Journal, Tell], Journal]
 SAVED_WITHIN = 60.0  # seconds that the last segment may take; what is not archived by then is carried over
-STILL = 300.0  # seconds without any movement after which a recovery stands still
 TOLD_EACH = 10.0  # seconds
 LOOK = 0.2  # seconds between two looks
 # Something is written first: an empty segment is not closed.
@@ -238,7 +237,7 @@ def recover(journal: Journal, tell: Tell) -> Journal:
     began, told = time.monotonic(), time.monotonic()
     while True:
         seen = watched.look()
-        verdict = recovering.judge(journal.goal, seen, STILL)
+        verdict = recovering.judge(journal.goal, seen, journal.order.patience)
         if isinstance(verdict, Problem):
             raise Failed(verdict)
         if verdict == recovering.PAUSE:

@@ -40,6 +40,7 @@ ACTIONS = (PROMOTES, PAUSES, SHUTS_DOWN)
 NO_WAY_BACK = "/no-way-back"
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 DIGITS = 8
+PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,17 @@ class Check:
 
 @dataclass(frozen=True)
 class Order:
-    """What a person wants. Without `keep` the old data is overwritten, and there is no way back."""
+    """What a person wants. Without `keep` the old data is overwritten, and there is no way back.
+
+    After `patience` seconds without any movement a recovery stands still.
+    """
 
     target: str
     reason: str
     action: str = PROMOTES
     keep: bool = True
     checks: tuple[Check, ...] = ()
+    patience: float = PATIENCE
 
 
 @dataclass(frozen=True)
