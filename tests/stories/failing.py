@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Recoveries that fail: in the check, for want of room, by a damaged set, by a repository that is gone, by one that hangs."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+
+from fleet import STANZA
+from killing import NAME, interfere, served
+from lab import Host, Run
+from restores import DATA, consent
+from scheduling import TOOL
+
+AWAY = "mv /var/lib/pgbackrest /var/lib/pgbackrest.away"
+FULL = "dd if=/dev/zero of=/var/lib/postgresql/filler bs=1M status=none"
+# Whatever fetches WAL stands still, again and again, for longer than anybody is patient.
+HANGS = "(timeout 30 sh -c 'while :; do pkill -STOP -f archive-get; sleep 0.05; done') >/dev/null 2>&1 &"
+# By name: when it begins, what happens then as root, and what ends it.
+TROUBLES = {
+    "gone before the restore": ("restore", AWAY, "mv /var/lib/pgbackrest.away /var/lib/pgbackrest"),
+    "gone before the replay": ("recover", AWAY, "mv /var/lib/pgbackrest.away /var/lib/pgbackrest"),
+    "no room for the restore": ("restore", FULL, "rm /var/lib/postgresql/filler"),
+    "no room for the replay": ("recover", FULL, "rm /var/lib/postgresql/filler"),
+    "stands still": ("recover", HANGS, "pkill -f 'pkill -STOP' || true; pkill -KILL -f archive-get || true"),
+}
+_FLIP = """
+import sys
+with open(sys.argv[1], 'r+b') as stream:
+    stream.seek(int(sys.argv[2]))
+    byte = stream.read(1)
+    stream.seek(int(sys.argv[2]))
+    stream.write(bytes([byte[0] ^ 1]))
+"""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """How a recovery ended, what it said, the rows that are served by itself afterwards, whether the data is the same directory."""
+
+    code: int
+    said: str
+    rows: str
+    same: bool
+    open: bool
+
+
+@dataclass
+class Failures:
+    """Each failure by name; then the other set that was offered, what is kept and how it goes, and data that is overwritten."""
+
+    failed: dict[str, Failed] = field(default_factory=dict)
+    another: str = ""
+    by_another: tuple[str, str] = ("", "")
+    listed: str = ""
+    status: str = ""
+    unsure: Run | None = None
+    released: tuple[bool, bool] = (False, False)
+    overwritten: tuple[str, str, Run | None] = ("", "", None)
+
+
+def tell(host: Host) -> Failures:
+    """All of it, one after the other, on a host that `killing.prepare` has prepared."""
+    found = Failures()
+    before = inode(host)
+    for name, (phase, act, end) in TROUBLES.items():
+        found.failed[name] = _interfered(host, name, phase, act, end, before)
+    command = consent(host, NAME, "--check", "axiomdb:select count(*) from kept=99")
+    found.failed["check"] = _look(host, *_typed(host, command), before)
+    _damaged(host, found, before)
+    _kept(host, found)
+    _overwritten(host, found)
+    return found
+
+
+def _interfered(host: Host, name: str, phase: str, act: str, end: str, before: str) -> Failed:
+    command = consent(host, NAME, *(["--patience=5"] if name == "stands still" else []))
+    code, said = interfere(host, command, phase, act)
+    host.run(end)
+    return _look(host, code, said, before)
+
+
+def _typed(host: Host, command: list[str]) -> tuple[int, str]:
+    run = host.run(command, check=False)
+    return run.rc, run.output
+
+
+def _look(host: Host, code: int, said: str, before: str) -> Failed:
+    journal = json.loads(host.run(f"cat /var/lib/axiomdb/{STANZA}/restore.json").stdout)
+    return Failed(code, said, served(host), inode(host) == before, not journal["outcome"])
+
+
+def inode(host: Host) -> str:
+    """The directory that is served."""
+    return host.run(f"stat -c %i {DATA}").stdout
+
+
+def _damaged(host: Host, found: Failures, before: str) -> None:
+    """A byte of the largest file of the full backup below the chosen set is another one."""
+    planned = json.loads(host.run([TOOL, "restore", NAME, "--reason", "a story", "--json"]).stdout)
+    top = f"/var/lib/pgbackrest/backup/{STANZA}/{planned['backup'][:16]}"
+    size, file = host.run(f"find {top} -type f -printf '%s %p\\n' | sort -n | tail -n 1").stdout.split()
+    flip = ["python3", "-c", _FLIP, file, str(int(size) // 2)]
+    host.run(flip)
+    found.failed["damaged"] = _look(host, *_typed(host, consent(host, NAME)), before)
+    offered = re.search(r"Another set leads there too: \S+ \S+ restore '(\S+)'", found.failed["damaged"].said)
+    if offered:
+        found.another = offered[1]
+        run = host.run(consent(host, found.another), check=False)
+        found.by_another = (run.output, served(host))
+    host.run(flip)
+
+
+def _kept(host: Host, found: Failures) -> None:
+    """What an accepted recovery keeps is listed, warned of, and removed by whoever says so."""
+    found.listed = host.run([TOOL, "rollback", "--list"]).stdout
+    found.status = host.run([TOOL, "status"], check=False).stdout
+    name = re.search(r"recovery     (\S+) of", found.listed)
+    kept = re.search(r"kept         (\S+)", found.listed)
+    assert name and kept, found.listed
+    found.unsure = host.run([TOOL, "rollback", f"--release={name[1]}"], check=False)
+    was = host.exists(kept[1])
+    host.run([TOOL, "rollback", f"--release={name[1]}", f"--confirm={host.name}/{STANZA}"])
+    found.released = (was, host.exists(kept[1]))
+
+
+def _overwritten(host: Host, found: Failures) -> None:
+    """Without a way back, and with a confirmation that says so."""
+    host.run([TOOL, "backup", "--type=incr"])
+    command = [word.replace(f"/{STANZA}", f"/{STANZA}/no-way-back") for word in consent(host, NAME, "--keep=none")]
+    run = host.run(command, check=False)
+    beside = host.run("ls -d /var/lib/postgresql/*/*").stdout
+    back = host.run([TOOL, "rollback", f"--confirm={host.name}/{STANZA}"], check=False)
+    found.overwritten = (run.output, f"{served(host)} | {beside}", back)
