@@ -82,16 +82,16 @@ def prepare(host: Host) -> Host:
 
 def kill(host: Host, phase: str, victims: list[str] | None = None) -> str:
     """Begin the recovery and kill it, or these processes of it, when the phase is next; the phase that the journal then has."""
-    return _watched(host, consent(host, NAME), phase, victims=victims)[0]
+    return watched(host, consent(host, NAME), phase, victims=victims)[0]
 
 
 def interfere(host: Host, command: list[str], phase: str, act: str) -> tuple[int, str]:
     """Type a command, and do something as root as soon as a phase is next; the command's exit code, and what it said."""
-    _phase, code, said = _watched(host, command, phase, act=act)
+    _phase, code, said = watched(host, command, phase, act=act)
     return code, said
 
 
-def _watched(host: Host, command: list[str], phase: str, *, victims: list[str] | None = None, act: str = "") -> tuple[str, int, str]:
+def watched(host: Host, command: list[str], phase: str, *, victims: list[str] | None = None, act: str = "") -> tuple[str, int, str]:
     since = float(host.run(["date", "+%s.%N"]).stdout)
     journal = f"/var/lib/axiomdb/{STANZA}/restore.json"
     order = {"command": command, "phase": phase, "phases": PHASES, "journal": journal, "since": since, "victims": victims, "act": act}

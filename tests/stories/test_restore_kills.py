@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import random
+
+import havoc
 import pytest
 from killing import OLD, PHASES, TARGET, Killed, follow, kill, prepare, reboot
 from lab import Host, Lab
@@ -51,3 +54,28 @@ def test_a_restore_whose_pgbackrest_is_killed_goes_back_by_itself(system: str, v
 def test_a_server_that_is_killed_in_recovery_goes_back_by_itself(system: str, victim: Host) -> None:
     kill(victim, "prove", ["config_file=/var/lib/axiomdb"])
     assert follow(victim, "", False).rows == OLD
+
+
+@pytest.mark.tier("torture")
+@pytest.mark.parametrize("victim_of_it", ["playbook", *havoc.VICTIMS])
+@pytest.mark.parametrize("phase", PHASES)
+def test_whatever_carries_it_may_die(system: str, phase: str, victim_of_it: str, victim: Host, sandbox: Lab) -> None:
+    since = float(victim.run(["date", "+%s.%N"]).stdout)
+    if victim_of_it == "playbook":
+        havoc.lose_playbook(sandbox, victim, phase, PHASES)
+    else:
+        havoc.lose(victim, phase, victim_of_it)
+    found = havoc.follow(victim, since, on=PHASES[phase])
+    assert found.lost == ""
+    assert found.after is None or found.after.rc == 0, found.after.output
+
+
+@pytest.mark.tier("torture")
+@pytest.mark.parametrize("number", range(60))
+def test_the_power_may_go_at_any_moment(system: str, number: int, victim: Host, request: pytest.FixtureRequest) -> None:
+    chance = random.Random(f"{request.config.getoption('--seed')} {system} {number}")
+    since = float(victim.run(["date", "+%s.%N"]).stdout)
+    havoc.lose_power(victim, chance.uniform(0.2, havoc.AROUND))
+    found = havoc.follow(victim, since, on=chance.random() < 0.5)
+    assert found.lost == ""
+    assert found.after is None or found.after.rc == 0, found.after.output
