@@ -242,7 +242,7 @@ def _planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str
         wanted, "restore", restore_target=order.target, restore_confirm=proposal.home.confirmation(keep=order.keep), restore_plan=digest
     )
     lines = [*([] if order.keep else ["  NO WAY BACK  the old data is overwritten"]), *proposal.lines]
-    lines += ["Nothing was done. To do it, type:", f"  {sure}"]
+    lines += ["Nothing was done. To do it, type:", f"  {sure}", f"To follow it, type: {restoring.FOLLOW}"]
     return {**_result(False, lines, []), "plan": plan.document(proposal.plan), "digest": digest}
 
 

@@ -39,6 +39,7 @@ PROMOTES, PAUSES, SHUTS_DOWN = "promote", "pause", "shutdown"
 ACTIONS = (PROMOTES, PAUSES, SHUTS_DOWN)
 NO_WAY_BACK = "/no-way-back"
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
+FOLLOW = "sudo tail -f /var/log/axiomdb/restore.log, on the host"
 DIGITS = 8
 PATIENCE = 300.0
 
@@ -240,7 +241,7 @@ def lines(journal: Journal) -> list[str]:
     text = [f"  recovery     {journal.name} of {home.confirmation()} to {journal.order.target}: {journal.order.reason}"]
     if journal.is_open:
         following = "the old data serves again" if journal.goes_back else PHASES[journal.phase]
-        text += [f"  next         {following}", f"  go on        {go_on(journal)}"]
+        text += [f"  next         {following}", f"  go on        {go_on(journal)}", f"  follow       {FOLLOW}"]
         text += [] if journal.undoes else [f"  go back      {go_back(journal) if journal.order.keep else 'NO WAY BACK: nothing was kept'}"]
     else:
         text += [f"  outcome      {end}" + (f", on timeline {journal.timeline}" if journal.timeline else "")]
