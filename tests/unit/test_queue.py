@@ -60,6 +60,38 @@ def test_what_is_archived_under_the_eyes_of_the_look_waits_no_more(places: tuple
     assert look(places).waiting == 0
 
 
+RETRIED = """\
+2026-11-25 12:30:01.500 P01   INFO: pushed WAL file '000000010000000000000002' to the archive asynchronously
+2026-11-25 12:30:02.500 P01   WARN: could not push WAL file '000000010000000000000003' to the archive (will be retried): \
+[104] raised from local-1 shim protocol: archive-push command encountered error(s):
+                                    repo3: [FileWriteError] unable to write '/mnt/backup/axiomdb/3': [28] No space left on device
+2026-11-25 12:30:02.600 P00   INFO: archive-push:async command end: completed successfully (1000ms)
+"""
+LATER = "2026-11-25 12:31:02.600 P01   INFO: pushed WAL file '000000010000000000000003' to the archive asynchronously\n"
+ANSWER = {
+    "settings": {"archive_mode": "on", "archive_command": "pgbackrest --stanza=axiomdb archive-push %p", "archive_library": ""},
+    "archiver": {"last_segment": "000000010000000000000002", "last_time": 1000.0, "last_failed_time": 2000.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("log", "failed", "fault"),
+    [
+        (RETRIED, 2000.0, "repository 3: [FileWriteError] unable to write '/mnt/backup/axiomdb/3': [28] No space left on device"),
+        (RETRIED + LATER, 2000.0, ""),
+        (RETRIED, 500.0, ""),
+        ("", 2000.0, ""),
+    ],
+)
+def test_while_it_is_tried_again_the_log_says_why(
+    places: tuple[str, str, str], tmp_path: Path, log: str, failed: float, fault: str
+) -> None:
+    next(Path(places[1]).rglob("*.error")).unlink()
+    (tmp_path / "axiomdb-archive-push-async.log").write_text(log, encoding="utf-8")
+    answer = {**ANSWER, "data_directory": places[0], "archiver": {**ANSWER["archiver"], "last_failed_time": failed}}
+    assert postgres.archiver_of(answer, "axiomdb", *places[1:], str(tmp_path)).fault == fault
+
+
 def test_a_picture_without_a_server_has_what_waits(places: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(*_arguments: object) -> None:
         raise NotAnswering("no socket")

@@ -10,6 +10,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,9 @@ from .run import CommandFailed, run
 from .wal import Lsn
 from .writer import Server
 
+LOG_READ = 1 << 16  # bytes of a log
+_NOT_PUSHED = re.compile(r"\(will be retried\): (\[\d+\] .*(?:\n {20,}\S.*)*)")
+_PUSHED = ": pushed WAL file "
 POSITION = "case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end"
 STATE = f"""
 select json_build_object(
@@ -110,11 +114,14 @@ def server_of(answer: Mapping[str, Any], stanza: str, inventory_host: str, archi
     )
 
 
-def archiver_of(answer: Mapping[str, Any], stanza: str, spool: str, locks: str) -> Archiver:
-    """The archiver's state: settings, pg_stat_archiver, the queue in archive_status, errors in the spool, `pgbackrest stop`."""
+def archiver_of(answer: Mapping[str, Any], stanza: str, spool: str, locks: str, logs: str) -> Archiver:
+    """The archiver's state: settings, pg_stat_archiver, the queue in archive_status, errors in the spool, `pgbackrest stop`.
+
+    The spool says nothing while another attempt is made; the log says then why the one before it failed.
+    """
     settings, numbers = answer["settings"], answer["archiver"]
     queue = queue_of(answer["data_directory"], stanza, spool, locks)
-    return replace(
+    found = replace(
         queue,
         mode=settings["archive_mode"],
         command=settings["archive_command"],
@@ -123,6 +130,25 @@ def archiver_of(answer: Mapping[str, Any], stanza: str, spool: str, locks: str) 
         last_time=numbers["last_time"],
         last_failed_time=numbers["last_failed_time"],
     )
+    if not found.failing or found.spool_errors:
+        return found
+    return replace(found, spool_errors=last_push_errors(_end_of(Path(logs, f"{stanza}-archive-push-async.log"))))
+
+
+def _end_of(file: Path) -> str:
+    """The last part of a log; empty where there is none."""
+    with suppress(OSError), file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - LOG_READ))
+        return stream.read().decode("utf-8", "replace")
+    return ""
+
+
+def last_push_errors(log: str) -> tuple[str, ...]:
+    """Why the last segment could not be pushed, if none was pushed since. Source: pgBackRest, src/command/archive/push/push.c."""
+    failed = list(_NOT_PUSHED.finditer(log))
+    if not failed or _PUSHED in log[failed[-1].end() :]:
+        return ()
+    return ("\n".join(line.strip() for line in failed[-1][1].splitlines()),)
 
 
 def queue_of(data_directory: str, stanza: str, spool: str, locks: str) -> Archiver:

@@ -56,7 +56,12 @@ def survey(stanza: str, cluster: Cluster, inventory_host: str) -> Survey | None:
         archived |= postgres.shared_segments(str(answer["data_directory"]), item.listing)
     # The archive was listed after the first answer: the position is read once more, or a busy server would look behind its own archive.
     server = replace(server, archived=archived, lsn=postgres.position(cluster.port))
-    return Survey(server, postgres.archiver_of(answer, stanza, *queue_places()), evidence, answer)
+    return Survey(
+        server,
+        postgres.archiver_of(answer, stanza, *queue_places(), repository.option("log-path", "/var/log/pgbackrest")),
+        evidence,
+        answer,
+    )
 
 
 def queue_places() -> tuple[str, str]:
