@@ -47,7 +47,7 @@ systemctl start postgresql@{version}-main
 """
 # Begun and ended by these, both as root.
 TROUBLES = {
-    "link": ("ln -s /etc/hostname /var/lib/postgresql/*/main/own.conf", "rm /var/lib/postgresql/*/main/own.conf"),
+    "link": ("cd /var/lib/postgresql/*/main && ln -s /etc/hostname own.conf", "rm /var/lib/postgresql/*/main/own.conf"),
     "room": ("dd if=/dev/zero of=/var/lib/postgresql/filler bs=1M status=none || true", "rm /var/lib/postgresql/filler"),
 }
 
