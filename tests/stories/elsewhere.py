@@ -17,12 +17,12 @@ from stores import CONNECT, Stores
 
 MOUNT = "/mnt/backup"
 LOCAL = {"cipher_pass": "{{ sandbox_cipher_pass }}"}
-# What each repository behind the local one is, from number 2 on.
-KINDS: Mapping[str, Callable[[Stores], dict[str, Any]]] = {
-    "s3": lambda stores: stores.s3("/axiomdb"),
-    "azure": lambda stores: stores.azure("/axiomdb", retention_full_days=30),
-    "mount": lambda stores: {"path": f"{MOUNT}/axiomdb", "mount_point": MOUNT, "cipher_pass": stores.secret("mount")},
-    "sftp": lambda stores: stores.sftp("/axiomdb", retention_full_days=3),
+# What each repository behind the local one is, from number 2 on; its path is its host's alone.
+KINDS: Mapping[str, Callable[[Stores, str], dict[str, Any]]] = {
+    "s3": lambda stores, path: stores.s3(path),
+    "azure": lambda stores, path: stores.azure(path, retention_full_days=30),
+    "mount": lambda stores, path: {"path": f"{MOUNT}{path}", "mount_point": MOUNT, "cipher_pass": stores.secret("mount")},
+    "sftp": lambda stores, path: stores.sftp(path, retention_full_days=3),
 }
 WITHOUT_SFTP = ("debian12",)  # pgBackRest 2.45
 _ROWS = "create table orders (id int primary key, note text); insert into orders select i, 'before' from generate_series(1, 500) i"
@@ -50,7 +50,7 @@ def kinds(system: str) -> list[str]:
 
 def play(converged: Converged, stores: Stores) -> Mixed:
     """Tell the story once for all kinds."""
-    items = [KINDS[kind](stores) for kind in kinds(converged.original.system)]
+    items = [KINDS[kind](stores, f"/axiomdb-{converged.original.system}") for kind in kinds(converged.original.system)]
     host = converged.twin("mixed", pgbackrest_repositories=[LOCAL, *items], pgbackrest_options=CONNECT)
     stores.known_to(host)
     host.run(f"mkdir -p {MOUNT} && mount -t tmpfs -o size=200m backup {MOUNT}")
