@@ -156,3 +156,17 @@ def test_an_answer_of_the_server_is_read() -> None:
     answer = {"lsn": "0/B023DD0", "time": None, "pause": "paused", "in_recovery": True, "system_id": "77"}
     assert recovering.parse_replayed(answer, log(BEGUN)) == replace(HERE, time=None, timeline=2)
     assert recovering.parse_replayed({**answer, "lsn": None}, Log()).lsn is None
+
+
+FULL = "FATAL:  could not write init file: No space left on device\n"
+
+
+@pytest.mark.parametrize("ended", ["", "exit code 1"])
+def test_a_full_disk_is_the_reason_whoever_says_it(ended: str) -> None:
+    seen = Seen(log(BEGUN, f"2026-11-22 08:21:21.060 UTC [103] {FULL}"), ended=ended)
+    assert refused(GOAL, seen).startswith("Found a full disk: could not write init file: No space left on device; expected room for ")
+
+
+def test_somebody_who_is_turned_away_is_no_movement() -> None:
+    away = "2026-11-22 08:21:21.060 UTC [103] FATAL:  too many connections\n"
+    assert recovering.movement(Seen(log(BEGUN)), 1.0) == recovering.movement(Seen(log(BEGUN, away, away)), 1.0)

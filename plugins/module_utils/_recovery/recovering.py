@@ -28,6 +28,7 @@ _VISITOR = re.compile(
 _RESTORED = re.compile(r'restored log file "([0-9A-F]{24})" from archive')
 _AWAITED = re.compile(r"waiting for WAL to become available at ([0-9A-F]+/[0-9A-F]+)")
 _STOPPED = re.compile(r"LOG: +(recovery stopping .*)")
+_FULL = re.compile(r"\] [A-Z]+: +(.*No space left on device)")
 _TOO_LOW = re.compile(r"DETAIL: +(\w+ = \d+ is a lower setting than on the primary server.*)")
 
 
@@ -41,6 +42,7 @@ class Log:
     restored: str = ""
     stopped: str = ""
     too_low: str = ""
+    full: str = ""
     awaited: str = ""
     awaited_times: int = 0
 
@@ -56,6 +58,8 @@ def _read_line(log: Log, line: str) -> Log:
     if match := _AWAITED.search(line):
         times = log.awaited_times + 1 if match[1] == log.awaited else 1
         return replace(log, awaited=match[1], awaited_times=times)
+    if match := _FULL.search(line):
+        log = replace(log, full=match[1])
     if (match := _DEAD.search(line)) and not _VISITOR.search(line):
         log = replace(log, fatal=match[1])
     elif match := _RESTORED.search(line):
@@ -66,7 +70,8 @@ def _read_line(log: Log, line: str) -> Log:
         log = replace(log, too_low=match[1])
     elif _READY in line:
         log = replace(log, ready=True)
-    return log if _VISITOR.search(line) else replace(log, lines=log.lines + 1)
+    # Whoever is turned away has a line too, and proves no movement.
+    return log if _DEAD.search(line) else replace(log, lines=log.lines + 1)
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,8 @@ def judge(goal: Goal, seen: Seen, patience: float) -> str | Problem:
     if seen.ended:
         return _dead(goal, seen)
     log, found = seen.log, seen.replayed
+    if log.full:
+        return _no_room(log)
     if log.too_low:
         return Problem(
             f"recovery stopped by a setting: {log.too_low}", "settings as high as the source had", _again(goal, "a later backup")
@@ -144,6 +151,8 @@ def _at_the_end(goal: Goal, log: Log, found: Replayed) -> str | Problem | None:
 
 def _dead(goal: Goal, seen: Seen) -> Problem:
     said = ": ".join(part for part in (seen.log.fatal, seen.log.too_low) if part) or "its log does not say why"
+    if seen.log.full:
+        return _no_room(seen.log)
     if "invalid pages" in said:
         return Problem(f"a copy that died: {said}", "a set whose pages fit its WAL", "restore all databases, not some of them")
     if "before configured recovery target was reached" in said or "before consistent recovery point" in said:
@@ -151,6 +160,10 @@ def _dead(goal: Goal, seen: Seen) -> Problem:
             f"a copy that died: {said}", f"a target that {goal.label} and its archive reach", _again(goal, "another target or set")
         )
     return Problem(f"a copy that died ({seen.ended}): {said}", "a server that recovers", _list_archive(goal))
+
+
+def _no_room(log: Log) -> Problem:
+    return Problem(f"a full disk: {log.full}", "room for the data and its WAL", "df -h, make room there, and type the same again")
 
 
 def _again(goal: Goal, what: str) -> str:
