@@ -24,7 +24,7 @@ TROUBLES = {
     "gone before the replay": ("recover", AWAY, "mv /var/lib/pgbackrest.away /var/lib/pgbackrest"),
     "no room for the restore": ("restore", FULL, "rm /var/lib/postgresql/filler"),
     "no room for the replay": ("recover", FULL, "rm /var/lib/postgresql/filler"),
-    "stands still": ("recover", HANGS, "pkill -f 'pkill -STOP' || true; pkill -KILL -f archive-get || true"),
+    "stands still": ("recover", HANGS, "pkill -f '[p]kill -STOP'; pkill -KILL -f 'archive-[g]et'; true"),
 }
 _FLIP = """
 import sys

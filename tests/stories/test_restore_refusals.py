@@ -21,7 +21,7 @@ SAID = {
     "a backup in between": ["Found the plan ", "which is what would happen now: repository 1, set "],
     "no reason": ["Found no reason; expected why this is done", "--reason='...' on the host"],
     "unknown name": ["Found no snapshot known-to-nobody", "Next: type "],
-    "future": ["time:2126-01-01T00:00:00Z", "Next: type "],
+    "future": ["Found the time 2126-01-01T00:00:00Z, which is in the future", "Next: type time:"],
     "unverified": ["which no verification has found good; expected a verified set"],
     "link": ["Found /var/lib/postgresql/{version}/main/own.conf, a link to "],
     "room": ["free", "Next: df -h"],
