@@ -14,8 +14,9 @@ from . import backup, files, held_server, postgres, repository, scratch_look, st
 from .files import File
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
+from .restore_data import TOLD_EACH, Tell
 from .restore_journal import place as place_of
-from .restore_phases import LOOK, SWITCH, TOLD_EACH, Tell, cluster_of, start, start_file
+from .restore_phases import LOOK, SWITCH, cluster_of, start, start_file
 from .restoring import Journal
 from .run import CommandFailed, run
 from .scratch import LATEST
