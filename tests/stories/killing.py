@@ -77,11 +77,15 @@ def prepare(host: Host) -> Host:
     return host
 
 
-def kill(host: Host, phase: str, victims: list[str] | None = None) -> str:
-    """Begin the recovery and kill it, or these processes of it, when the phase is next; the phase that the journal then has."""
+def kill(host: Host, phase: str, victims: list[str] | None = None, words: tuple[str, ...] = ()) -> str:
+    """Begin the recovery and kill it, or these processes of it, when the phase is next; the phase that the journal then has.
+
+    `words` are more words of the command.
+    """
     since = float(host.run(["date", "+%s.%N"]).stdout)
     journal = f"/var/lib/axiomdb/{STANZA}/restore.json"
-    order = {"command": consent(host, NAME), "phase": phase, "phases": PHASES, "journal": journal, "since": since, "victims": victims}
+    command = consent(host, NAME, *words)
+    order = {"command": command, "phase": phase, "phases": PHASES, "journal": journal, "since": since, "victims": victims}
     return host.run(["python3", "-c", _KILL], stdin=json.dumps(order)).stdout.strip()
 
 
