@@ -21,12 +21,13 @@ _MOUNT = "mkdir -p /srv/disk /srv/data && mount --bind /srv/disk /srv/data && mo
 _SEGMENTS = "mkdir -p /etc/postgresql-common/createcluster.d && echo \"initdb_options = '--wal-segsize=64'\""
 _LINK = """
 set -e
-data=$(echo /var/lib/postgresql/*/main)
-systemctl stop 'postgresql@*'
+version=$(ls /etc/postgresql)
+data=/var/lib/postgresql/$version/main
+systemctl stop postgresql@$version-main
 install -d -o postgres -g postgres -m 700 /srv/wal
 mv $data/pg_wal /srv/wal/main
 ln -s /srv/wal/main $data/pg_wal && chown -h postgres: $data/pg_wal
-systemctl start --all 'postgresql@*'
+systemctl start postgresql@$version-main
 """
 _SPACE = "create tablespace {0} location '/srv/{0}'; create table in_{0} (number serial primary key, note text) tablespace {0};"
 _WHERE = """

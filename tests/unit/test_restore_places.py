@@ -238,6 +238,39 @@ def test_without_a_way_back_the_data_is_overwritten_in_its_place(layout: str, la
         assert forward(killed).tree() == whole
 
 
+def test_what_was_whole_is_not_restored_again(lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = lay("mount")
+    restore_data.keep(world.journal, silent)
+    real, runs = restore_data.stream, []
+    monkeypatch.setattr(restore_data, "stream", lambda *words: (runs.append(words), real(*words))[1])
+    monkeypatch.setattr(restore_data.aside_within, "lift", lambda *_words: None)
+    restore_data.restore(world.journal, silent)
+    assert len(runs) == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(restore_places, "ids", lambda _user, _group: (os.geteuid(), os.getegid()))
+    monkeypatch.setattr(restore_data, "stream", lambda *_words: pytest.fail("restored once more"))
+    restore_data.restore(world.journal, silent)
+    assert rows(world)[0] == "older rows"
+
+
+def test_a_pg_wal_that_is_moved_is_whole_however_often_that_is_killed(tmp_path: Path) -> None:
+    def made() -> Path:
+        shutil.rmtree(tmp_path / "srv", ignore_errors=True)
+        put(tmp_path / "srv" / "data", {"pg_wal/000000010000000000000002": "WAL", "pg_wal/archive_status/": "", "base/1": "rows"})
+        put(tmp_path / "srv" / "wal", {"000000010000000000000001": "old WAL"})
+        return tmp_path / "srv"
+
+    def link(top: Path) -> None:
+        restore_wal.link(str(top / "data"), str(top / "wal"), os.geteuid(), os.getegid())
+
+    link(made())
+    whole = tree(tmp_path / "srv")
+    assert sorted(os.listdir(tmp_path / "srv" / "wal")) == ["000000010000000000000002", "archive_status"]
+    for killed in each_kill(made, link):
+        link(killed)
+        assert tree(killed) == whole
+
+
 def test_copies_of_kept_data_in_a_set_are_left_out(lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
     world = lay("mount")
     monkeypatch.setitem(NEW, ".kept-20250101-000000/PG_VERSION", "16")
@@ -370,3 +403,8 @@ def test_nothing_is_done_below_a_mount_point_on_which_nothing_is_mounted(lay: Ca
         restore_places.refuse_unmounted(world.journal.home)
     restore_places.refuse_unmounted(lay("plain").journal.home)
     restore_places.refuse_unmounted(replace(world.journal.home, mounts=("/proc",)))
+    world = lay("linked")
+    restore_places.refuse_unmounted(world.journal.home)
+    shutil.rmtree(world.top / "srv" / "wal")
+    with pytest.raises(Refusal, match=f"nothing at {world.top}/srv/wal; expected the WAL of the data directory"):
+        restore_places.refuse_unmounted(world.journal.home)

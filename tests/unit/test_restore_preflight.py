@@ -30,6 +30,10 @@ def test_a_good_case_is_not_refused() -> None:
     [
         ({"parent_writable": False}, "no /var/lib/postgresql/17/main, and its parent a directory where postgres may not write"),
         ({"links": {"base": "/disk"}}, "main/base, a link to /disk; expected no link but pg_wal and those of tablespaces"),
+        (
+            {"wal_is_there": False},
+            "main/pg_wal, a link to /wal, where nothing is; expected a link to the WAL. Next: mount what belongs there",
+        ),
         ({"wal_is_mount": True}, "main/pg_wal, a link to the mount point /wal; expected a link to a directory on it"),
         (
             {"locations": {"/srv/space": False}},

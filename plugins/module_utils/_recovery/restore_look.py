@@ -110,6 +110,7 @@ def ground_of(home: Home, found: Plan) -> Ground:
         _unverified(home, found),
         tuple(entry for entry in aside_within.ours(home.directory) if is_kept(entry)) if home.mounts else (),
         bool(home.wal) and host.mounted(home.wal),
+        not home.wal or os.path.isdir(home.wal),
         {location: others[location] for location in locations if location in others},
     )
 

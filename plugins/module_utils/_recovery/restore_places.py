@@ -86,10 +86,12 @@ def take_back(journal: Journal) -> None:
 
 
 def refuse_unmounted(home: Home) -> None:
-    """Raise Refusal when nothing is mounted where the data lies: what is below is not the cluster's."""
+    """Raise Refusal when nothing is mounted where the data or its WAL lies: what is below is not the cluster's."""
     for point in home.mounts:
         if not host.mounted(point):
             raise Refusal(Problem(f"nothing mounted on {point}", "the filesystem of the data directory", f"mount {point}"))
+    if home.wal and not os.path.isdir(home.wal):
+        raise Refusal(Problem(f"nothing at {home.wal}", "the WAL of the data directory", f"mount what belongs there; ls -ld {home.wal}"))
 
 
 def lost(journal: Journal) -> Problem | None:

@@ -35,6 +35,7 @@ class Ground:
     unverified: str = ""
     kept_within: tuple[str, ...] = ()
     wal_is_mount: bool = False
+    wal_is_there: bool = True
     others: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -93,6 +94,10 @@ def _judge_links(order: Order, home: Home, ground: Ground) -> list[Problem]:
         what = f"{home.directory}/{name}, a link to {target}"
         back = f"{stop}, put what lies in {target} back in the link's place, and type the same again"
         problems.append(Problem(what, "no link but pg_wal and those of tablespaces: what it leads to could not be kept", back))
+    if not ground.wal_is_there:
+        what = f"{home.directory}/pg_wal, a link to {home.wal}, where nothing is"
+        mount = f"mount what belongs there; or sudo rm {home.directory}/pg_wal, and the restored data has a directory in its place"
+        problems.append(Problem(what, "a link to the WAL", mount))
     if ground.wal_is_mount and order.keep:
         what = f"{home.directory}/pg_wal, a link to the mount point {home.wal}"
         into = f"{stop}, move what lies there into {home.wal}/pg_wal, let the link lead to it, and type the same again"
