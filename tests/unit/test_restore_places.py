@@ -238,6 +238,21 @@ def test_without_a_way_back_the_data_is_overwritten_in_its_place(layout: str, la
         assert forward(killed).tree() == whole
 
 
+def test_without_a_way_back_an_empty_place_is_gone_on_with_too(lay: Callable[..., World]) -> None:
+    world = lay("plain", keep=False)
+
+    def emptied() -> World:
+        world.made()
+        shutil.rmtree(world.data)
+        shutil.rmtree(world.top / "srv" / "both" / VERSION)
+        world.data.mkdir()
+        return world
+
+    whole = forward(emptied()).tree()
+    for killed in each_kill(emptied, forward):
+        assert forward(killed).tree() == whole
+
+
 def test_what_was_whole_is_not_restored_again(lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
     world = lay("mount")
     restore_data.keep(world.journal, silent)
