@@ -127,9 +127,8 @@ def lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]
         monkeypatch.setattr(restore_data, "stream", pgbackrest(world))
         return world.made()
 
-    ids = lambda _user, _group: (os.geteuid(), os.getegid())  # noqa: E731
     for module in (restore_places, files):
-        monkeypatch.setattr(module, "ids", ids)
+        monkeypatch.setattr(module, "ids", lambda _user, _group: (os.geteuid(), os.getegid()))
     monkeypatch.setattr(restore_data, "end_restores", lambda _journal: None)
     monkeypatch.setattr(state, "DIRECTORY", tmp_path / "state")
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
