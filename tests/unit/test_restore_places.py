@@ -362,6 +362,15 @@ def test_whoever_is_killed_in_it_goes_on_or_back(layout: str, lay: Callable[...,
         assert killed.tree() == serving
 
 
+def test_what_serves_stays_where_nothing_was_swapped(lay: Callable[..., World], undoing: Callable[[World], Journal]) -> None:
+    world = lay("plain")
+    journal = undoing(accepted(world))
+    shutil.rmtree(journal.returning[str(world.top / "srv" / "both" / VERSION)])
+    before = world.tree()
+    restore_undo.swap_back(journal)
+    assert world.tree() == before
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_what_is_released_is_what_was_kept_and_only_that(
     layout: str, lay: Callable[..., World], undoing: Callable[[World], Journal]
