@@ -309,8 +309,12 @@ def undoing(monkeypatch: pytest.MonkeyPatch) -> Callable[[World], Journal]:
     """The journal of the way back after acceptance."""
 
     def of(world: World) -> Journal:
-        found = [world.journal]
-        monkeypatch.setattr(restore_journal, "kept", lambda _stanza: found)
+        found = world.journal
+
+        def kept(_stanza: str) -> list[Journal]:
+            return [found] if any(os.path.lexists(path) for path in found.moves.values()) else []
+
+        monkeypatch.setattr(restore_journal, "kept", kept)
         monkeypatch.setattr(restore_undo.restore_phases, "home_now", lambda home: home)
         monkeypatch.setattr(restore_undo.scratch_look, "control_of", lambda _version, _directory: GOAL)
         monkeypatch.setattr(restore_look, "of_others", lambda _home: {})

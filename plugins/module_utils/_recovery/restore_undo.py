@@ -117,7 +117,7 @@ def remove(stanza: str, name: str) -> list[str]:
         known = ", ".join(one.name for one in restore_journal.kept(stanza)) or "none"
         raise Refusal(Problem(f"no kept data of the recovery {name}", f"one of {known}", f"{restoring.TOOL} rollback --list"))
     kept = [place for place in found.moves.values() if os.path.lexists(place)]
-    # The WAL goes first: where it is, only the kept data says.
+    # The WAL goes first: where nothing is kept any more, nobody would look for it.
     gone = [*_kept_wal(found), *kept]
     for place in gone:
         aside.remove(place, owner()[0])
