@@ -366,6 +366,16 @@ def test_whoever_is_killed_in_it_goes_on_or_back(layout: str, lay: Callable[...,
         assert killed.tree() == serving
 
 
+def test_what_came_back_is_not_put_aside(lay: Callable[..., World], undoing: Callable[[World], Journal]) -> None:
+    world = lay("plain")
+    journal = undoing(accepted(world))
+    shutil.rmtree(world.top / "srv" / "both" / VERSION)  # dropped in the last moment
+    restore_undo.swap(journal, silent)
+    swapped = world.tree()
+    restore_undo.swap(journal, silent)
+    assert world.tree() == swapped
+
+
 def test_what_serves_stays_where_nothing_was_swapped(lay: Callable[..., World], undoing: Callable[[World], Journal]) -> None:
     world = lay("plain")
     journal = undoing(accepted(world))

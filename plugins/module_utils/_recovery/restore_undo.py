@@ -75,7 +75,8 @@ def lines(journal: Journal) -> list[str]:
 def swap(journal: Journal, tell: Tell) -> Journal:
     """Put the serving data aside, and the kept data in its place. Nothing comes back before everything is aside."""
     for place, kept in journal.moves.items():
-        if not os.path.lexists(kept):
+        came_back = place in journal.returning and not restore_places.is_waiting(place, journal.returning[place])
+        if not os.path.lexists(kept) and not came_back:
             restore_places.keep(place, kept)
             tell(f"keeps {kept}")
     for place, returning in journal.returning.items():
