@@ -129,8 +129,7 @@ def _kept(host: Host, found: Failures) -> None:
 def _overwritten(host: Host, found: Failures) -> None:
     """Without a way back, and with a confirmation that says so."""
     host.run([TOOL, "backup", "--type=incr"])
-    command = [word.replace(f"/{STANZA}", f"/{STANZA}/no-way-back") for word in consent(host, NAME, "--keep=none")]
-    run = host.run(command, check=False)
+    run = host.run(consent(host, NAME, "--keep=none"), check=False)
     beside = host.run("ls -d /var/lib/postgresql/*/*").stdout
     back = host.run([TOOL, "rollback", f"--confirm={host.name}/{STANZA}"], check=False)
     found.overwritten = (run.output, f"{served(host)} | {beside}", back)

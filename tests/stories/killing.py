@@ -80,9 +80,12 @@ def prepare(host: Host) -> Host:
     return host
 
 
-def kill(host: Host, phase: str, victims: list[str] | None = None) -> str:
-    """Begin the recovery and kill it, or these processes of it, when the phase is next; the phase that the journal then has."""
-    return watched(host, consent(host, NAME), phase, victims=victims)[0]
+def kill(host: Host, phase: str, victims: list[str] | None = None, words: tuple[str, ...] = ()) -> str:
+    """Begin the recovery and kill it, or these processes of it, when the phase is next; the phase that the journal then has.
+
+    `words` are more words of the command.
+    """
+    return watched(host, consent(host, NAME, *words), phase, victims=victims)[0]
 
 
 def interfere(host: Host, command: list[str], phase: str, act: str) -> tuple[int, str]:

@@ -56,7 +56,9 @@ def _rehearse(host: Host, lab: Lab, found: Paused) -> None:
         host, "playbooks/restore.yml", extra_vars={"restore_target": "name:first", "restore_rehearse": True, "restore_reason": "a story"}
     )
     found.started = (before, host.sql(STARTED))
-    found.left = host.run("ls -d /var/lib/axiomdb/pause.json /var/lib/axiomdb/*/restore /var/lib/axiomdb/*/restore.json /var/lib/axiomdb/scratch/* || true").stdout
+    found.left = host.run(
+        "ls -d /var/lib/axiomdb/pause.json /var/lib/axiomdb/*/restore /var/lib/axiomdb/*/restore.json /var/lib/axiomdb/scratch/* || true"
+    ).stdout
 
 
 def _type(host: Host, found: Paused, name: str, command: list[str]) -> None:

@@ -123,7 +123,7 @@ def _whom(story: Story) -> None:
     story.play("another's", RESTORE, [host], **words, restore_confirm=f"{other.name}/{STANZA}", restore_plan=sure[-1].partition("=")[2])
     story.type("no plan", *sure[:-1])
     overwriting = consent(host, NAME, "--keep=none")[1:]
-    story.type("no way back", *overwriting)
+    story.type("no way back", *[word.replace("/no-way-back", "") for word in overwriting])
     latest = consent(host, "latest")[1:]
     host.run([TOOL, "backup", "--type=incr"])
     story.type("a backup in between", *latest)

@@ -151,7 +151,8 @@ def consent(host: Host, target: str, *words: str) -> list[str]:
     """The command that a plan's last line says to type, without sudo."""
     planned = host.run([TOOL, "restore", target, "--reason", "a story", "--json", *words], check=False).checked()
     digest = json.loads(planned.stdout)["plan"]
-    return [TOOL, "restore", target, "--reason", "a story", *words, f"--confirm={host.name}/{STANZA}", f"--plan={digest}"]
+    cluster = f"{host.name}/{STANZA}" + ("/no-way-back" if "--keep=none" in words else "")
+    return [TOOL, "restore", target, "--reason", "a story", *words, f"--confirm={cluster}", f"--plan={digest}"]
 
 
 def recover(host: Host, story: Story, name: str) -> None:

@@ -16,7 +16,8 @@ ROOM = {"free_bytes": 10 << 30, "needed_bytes": 1 << 30}
 
 
 def judged(ground: Ground = GOOD, detach: bool = False, verified: bool = False, **order: object) -> list[str]:
-    problems = restore_preflight.judge(replace(ORDER, **order), HOME, planned(**ROOM), ground, detach=detach, require_verified=verified)
+    home = replace(HOME, wal="/wal")
+    problems = restore_preflight.judge(replace(ORDER, **order), home, planned(**ROOM), ground, detach=detach, require_verified=verified)
     return [problem.sentence() for problem in problems]
 
 
@@ -27,10 +28,22 @@ def test_a_good_case_is_not_refused() -> None:
 @pytest.mark.parametrize(
     ("ground", "words"),
     [
-        ({"is_mount": True}, "main, which is a mount point and cannot be renamed; expected a directory within a filesystem"),
         ({"parent_writable": False}, "no /var/lib/postgresql/17/main, and its parent a directory where postgres may not write"),
-        ({"links": {"pg_wal": "/wal"}}, "main/pg_wal, a link to /wal; expected no link but those of tablespaces"),
-        ({"tablespace_parents": {"/srv/space": False}}, "the tablespace /srv/space, where postgres may not write"),
+        ({"links": {"base": "/disk"}}, "main/base, a link to /disk; expected no link but pg_wal and those of tablespaces"),
+        (
+            {"wal_is_there": False},
+            "main/pg_wal, a link to /wal, where nothing is; expected a link to the WAL. Next: mount what belongs there",
+        ),
+        ({"wal_is_mount": True}, "main/pg_wal, a link to the mount point /wal; expected a link to a directory on it"),
+        (
+            {"locations": {"/srv/space": False}},
+            "the tablespace /srv/space, where postgres may not write; expected a directory of postgres's. "
+            "Next: sudo install -d -o postgres -g postgres -m 700 /srv/space",
+        ),
+        (
+            {"locations": {"/srv/space": True}, "others": {"/srv/space": "/var/lib/postgresql/17/other"}},
+            "the tablespace /srv/space, where the cluster in /var/lib/postgresql/17/other has one; expected nobody else's data there",
+        ),
         ({"version": "16"}, "a set of PostgreSQL 16 in repository 2; expected one of PostgreSQL 17"),
         ({"foreign": "the process 7"}, "Found the process 7 on /var/lib/postgresql/17/main; expected the server of 17/main alone"),
         ({"standbys": ("replica1",), "slots": ("s1",)}, "the standby replica1, the replication slot s1; expected nobody who follows"),
@@ -44,7 +57,7 @@ def test_each_obstacle_is_named(ground: dict[str, object], words: str) -> None:
 
 
 def test_all_of_them_are_said_at_once() -> None:
-    found = judged(replace(GOOD, is_mount=True, version="16", slots=("s1",)), reason=" ", action="dance")
+    found = judged(replace(GOOD, links={"base": "/disk"}, version="16", slots=("s1",)), reason=" ", action="dance")
     assert len(found) == 5
 
 
@@ -63,3 +76,34 @@ def test_too_little_room_names_the_way_without_a_way_back() -> None:
     found = restore_preflight.judge(ORDER, HOME, small, GOOD, detach=False, require_verified=False)
     assert "restore_keep=none" in found[0].sentence()
     assert restore_preflight.judge(replace(ORDER, keep=False), HOME, small, GOOD, detach=False, require_verified=False) == []
+
+
+def test_a_link_is_refused_with_a_way_back_and_without() -> None:
+    for keep in (True, False):
+        (found,) = judged(replace(GOOD, links={"base": "/disk"}), keep=keep)
+        assert found.endswith("put what lies in /disk back in the link's place, and type the same again")
+
+
+def test_what_is_overwritten_needs_no_place_beside_its_wal() -> None:
+    assert judged(replace(GOOD, wal_is_mount=True), keep=False) == []
+
+
+MOUNT = replace(HOME, mounts=(HOME.directory,))
+KEPT = replace(GOOD, kept_within=(".kept-20261101-080000", ".kept-20261102-080000"))
+
+
+def test_a_mount_point_is_no_obstacle() -> None:
+    assert restore_preflight.judge(ORDER, MOUNT, planned(**ROOM), KEPT, detach=False, require_verified=False) == []
+
+
+def test_what_is_kept_in_a_mount_point_is_not_overwritten() -> None:
+    order = replace(ORDER, keep=False)
+    (found,) = restore_preflight.judge(order, MOUNT, planned(**ROOM), KEPT, detach=False, require_verified=False)
+    assert "Found .kept-20261101-080000, .kept-20261102-080000 in /var/lib/postgresql/17/main, which is a mount point" in found.sentence()
+    assert "--release=NAME --confirm=vps1/axiomdb for 20261101-080000 and 20261102-080000" in found.next_step
+
+
+def test_a_mount_point_belongs_to_postgres() -> None:
+    ground = replace(GOOD, parent_writable=False)
+    (found,) = restore_preflight.judge(ORDER, MOUNT, planned(**ROOM), ground, detach=False, require_verified=False)
+    assert found.found == "the mount point /var/lib/postgresql/17/main, where postgres may not write"

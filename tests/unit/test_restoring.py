@@ -53,8 +53,23 @@ def planned(**changes: object) -> Plan:
 
 
 def test_a_journal_is_read_as_it_was_written() -> None:
-    for journal in (JOURNAL, replace(JOURNAL, goal=replace(GOAL, lsn=None)), replace(JOURNAL, phase="", outcome="accepted", timeline=4)):
+    elsewhere = replace(HOME, mounts=(DATA,), wal="/wal/main", locations=("/srv/space",))
+    back = replace(JOURNAL, home=elsewhere, undoes="20261121-080000", returns=(DATA,))
+    for journal in (
+        JOURNAL,
+        back,
+        replace(JOURNAL, goal=replace(GOAL, lsn=None)),
+        replace(JOURNAL, phase="", outcome="accepted", timeline=4),
+    ):
         assert restoring.parse(json.loads(json.dumps(restoring.document(journal)))) == journal
+
+
+def test_a_journal_of_before_is_read_too() -> None:
+    older = json.loads(json.dumps(restoring.document(JOURNAL)))
+    for name in ("mounts", "wal", "locations"):
+        del older["home"][name]
+    del older["returns"]
+    assert restoring.parse(older) == JOURNAL
 
 
 @pytest.mark.parametrize("spoil", [{"phase": "dance"}, {"order": {}}, {"goal": None}, {"home": "vps1"}, {"further": 1}])
@@ -88,6 +103,23 @@ def test_taking_back_names_the_data_of_the_recovery_that_is_taken_back() -> None
     back = replace(JOURNAL, undoes="20261121-080000")
     assert back.returning == {DATA: f"{DATA}.kept-20261121-080000", SPACE: f"{SPACE}.kept-20261121-080000"}
     assert JOURNAL.returning == {}
+
+
+def test_at_a_mount_point_everything_lies_within_it() -> None:
+    journal = replace(JOURNAL, home=replace(HOME, mounts=(DATA,)))
+    assert journal.moves == {DATA: f"{DATA}/.kept-20261122-120000", SPACE: f"{SPACE}.kept-20261122-120000"}
+    assert replace(journal, undoes="20261121-080000").returning[DATA] == f"{DATA}/.kept-20261121-080000"
+    assert journal.restores_into == f"{DATA}/.restoring-20261122-120000"
+    assert replace(journal, order=replace(ORDER, keep=False)).restores_into == DATA
+    assert JOURNAL.restores_into == DATA
+
+
+def test_restored_data_has_wal_of_its_own_where_pg_wal_is_a_link() -> None:
+    journal = replace(JOURNAL, home=replace(HOME, wal="/wal/main-20261101-080000"))
+    assert journal.wal == "/wal/main-20261122-120000"
+    assert replace(journal, order=replace(ORDER, keep=False)).wal == "/wal/main-20261101-080000"
+    assert replace(journal, undoes="20261121-080000").wal == "/wal/main-20261101-080000"
+    assert JOURNAL.wal == ""
 
 
 @pytest.mark.parametrize(

@@ -63,3 +63,12 @@ def test_the_databases_of_a_set_are_those_that_pgbackrest_says(version: str, mon
     assert scratch_look.databases("demo", 1, "20261122-105951F") == ("postgres",)
     monkeypatch.setattr(scratch_look, "pgbackrest", lambda *_words: Completed("", 0, "[]", ""))
     assert scratch_look.databases("demo", 1, "20261122-105951F") is None
+
+
+@pytest.mark.parametrize("version", ["2.45", "2.55.1", "2.60.0"])
+def test_the_tablespaces_of_a_set_are_those_that_pgbackrest_says(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = json.loads(json.loads((RECORDED / version / "info-set.json").read_text(encoding="utf-8"))["stdout"])
+    monkeypatch.setattr(scratch_look, "pgbackrest", lambda *_words: Completed("", 0, json.dumps(document), ""))
+    assert scratch_look.tablespaces("demo", 1, "20261122-105951F") == ()
+    document[0]["backup"][0]["tablespace"] = [{"destination": "/srv/ts1", "name": "ts1", "oid": 25189}]
+    assert scratch_look.tablespaces("demo", 1, "20261122-105951F") == ("/srv/ts1",)

@@ -41,7 +41,7 @@ def rename(path: str, to: str, owner: int) -> None:
     with _parent(path) as (descriptor, name):
         _refuse_others(descriptor, name, path, owner)
         new = os.path.basename(to)
-        if _is_there(descriptor, new):
+        if is_there(descriptor, new):
             raise Refusal(Problem(f"{to}, which is there already", "nothing there", f"ls -ld {to}"))
         os.rename(name, new, src_dir_fd=descriptor, dst_dir_fd=descriptor)
         os.fsync(descriptor)
@@ -75,7 +75,8 @@ def remove(path: str, owner: int) -> None:
         os.fsync(descriptor)
 
 
-def _is_there(descriptor: int, name: str) -> bool:
+def is_there(descriptor: int, name: str) -> bool:
+    """Whether an open directory has an entry of this name."""
     try:
         os.stat(name, dir_fd=descriptor, follow_symlinks=False)
     except OSError as error:

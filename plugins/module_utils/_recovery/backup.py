@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import postgres, repository
+from . import aside_within, postgres, repository
 from .catalog import Backup
 from .problem import Problem, Refusal, Unfinished, playbook
 from .provision import annotations_for, repositories_without_backup
@@ -48,6 +48,7 @@ def take(seen: Survey, number: int, kind: str) -> dict[str, Any]:
     known = {backup.label for item in seen.repositories if item.number == number for backup in item.backups}
     notes = annotations_for(seen.server, postgres.ask(port, NEXT_XID))
     options = [f"--repo={number}", f"--type={kind}", *(f"--annotation={key}={value}" for key, value in notes.items())]
+    options += [f"--exclude={entry}" for entry in aside_within.ours(str(seen.answer["data_directory"]))]
     require(pgbackrest_when_free(stanza, ["backup"], options), stanza)
     made = _newest(stanza, number)
     if made is None or made.label in known or made.error:

@@ -154,6 +154,15 @@ def sync(directory: str) -> None:
         os.close(descriptor)
 
 
+def sync_file(path: str) -> None:
+    """Make the content of a file durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def make(wanted: Directory) -> None:
     """Make the directory and its parents; set owner, group and mode of the last one."""
     try:

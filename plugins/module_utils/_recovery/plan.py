@@ -228,7 +228,7 @@ def lines(best: Plan) -> list[str]:
         f"  space        {human(best.restore_bytes)} to restore, {human(best.needed_bytes)} needed at most, {free}",
         f"  takes        {'unknown: ' if best.seconds is None else f'about {best.seconds:.0f} s: '}{best.seconds_from}",
     ]
-    text += [f"  keeps        {path}, beside the restored one" for path in best.kept]
+    text += [f"  keeps        {path}, by renaming it" for path in best.kept]
     text += [f"  ERASES       {path}: there is no way back" for path in best.erased]
     text += [f"  note         {note}" for note in best.notes]
     return [*text, f"  options      {best.command}"]

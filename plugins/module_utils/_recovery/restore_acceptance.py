@@ -15,8 +15,9 @@ from .files import File
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
 from .recovery_watch import Watched
+from .restore_data import TOLD_EACH, Tell
 from .restore_journal import place as place_of
-from .restore_phases import LOOK, SWITCH, TOLD_EACH, Tell, cluster_of, start, start_file
+from .restore_phases import LOOK, SWITCH, cluster_of, start, start_file
 from .restoring import Journal
 from .run import CommandFailed, run
 from .scratch import LATEST

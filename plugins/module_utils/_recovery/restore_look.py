@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import host, postgres, repository, state
+from . import aside_within, host, postgres, repository, restore_places, restore_wal, scratch_look, state
+from .kept_names import is_kept
 from .plan import Plan
 from .postgres import Cluster, NotAnswering
 from .problem import Problem, Refusal
@@ -37,6 +39,7 @@ def home_of(stanza: str, cluster: Cluster, inventory_host: str, found: Plan) -> 
             Problem(f"no stanza {stanza} in repository {found.repository}", "one", f"sudo -u postgres pgbackrest --stanza={stanza} info")
         )
     directory = os.path.realpath(cluster.data_directory)
+    locations = [os.path.realpath(one) for one in scratch_look.tablespaces(stanza, found.repository, found.backup)]
     home = Home(
         stanza,
         cluster.version,
@@ -45,9 +48,28 @@ def home_of(stanza: str, cluster: Cluster, inventory_host: str, found: Plan) -> 
         directory,
         inventory_host,
         seen.current.system_id,
-        tablespaces=tablespaces(directory),
+        mounts=(directory,) if host.mounted(directory) else (),
+        wal=restore_wal.leads_to(directory),
+        locations=tuple(dict.fromkeys(locations)),
     )
-    return home_now(home)
+    return home_now(replace(home, tablespaces=_tablespaces(home)))
+
+
+def _tablespaces(home: Home) -> tuple[str, ...]:
+    """Those of today, and what lies where the set had some: the data directory that leads there may be gone."""
+    others = of_others(home)
+    left = [place for one in home.locations if one not in others for place in restore_places.of_version(home, one)]
+    return tuple(dict.fromkeys((*tablespaces(home.directory), *left)))
+
+
+def of_others(home: Home) -> dict[str, str]:
+    """Locations of tablespaces that another cluster of the same version has on this host, with its data directory.
+
+    One of another version has a directory of its own beside ours there.
+    """
+    names = {path.parent.name for path in host.CLUSTERS.glob(f"{home.version}/*/postgresql.conf")} - {home.cluster}
+    directories = [directory for name in sorted(names) if (directory := host.data_directory(home.version, name))]
+    return {os.path.realpath(link): one for one in directories for link in Path(one, "pg_tblspc").glob("*")}
 
 
 def tablespaces(directory: str) -> tuple[str, ...]:
@@ -75,17 +97,34 @@ def ground_of(home: Home, found: Plan) -> Ground:
     seen = repository.look(home.stanza, [found.repository], [f"--repo={found.repository}"])[0]
     label = next((one for one in seen.backups if one.label == found.backup), None)
     version = next((one.version for one in seen.databases if label is not None and one.number == label.database), "")
+    others = of_others(home)
+    locations = sorted({*home.locations, *(str(Path(place).parent) for place in home.tablespaces)})
     return Ground(
-        os.path.ismount(path),
-        path.parent.is_dir() and (path.is_dir() or path.parent == Path(STANDARD, home.version) or _is_postgres(path.parent)),
-        {entry.name: os.path.realpath(entry) for entry in path.iterdir() if entry.is_symlink()} if path.is_dir() else {},
-        {str(Path(place).parent): _is_postgres(Path(place).parent) for place in home.tablespaces},
+        _may_be_there(home),
+        {name: os.path.realpath(path / name) for name in _links(path) if name != "pg_wal"},
+        {location: _is_postgres(Path(location)) for location in locations},
         version,
         _foreign(home),
         tuple(str(name) for name in followers.get("standbys", ())),
         tuple(str(name) for name in followers.get("slots", ())),
         _unverified(home, found),
+        tuple(entry for entry in aside_within.ours(home.directory) if is_kept(entry)) if home.mounts else (),
+        bool(home.wal) and host.mounted(home.wal),
+        not home.wal or os.path.isdir(home.wal),
+        {location: others[location] for location in locations if location in others},
     )
+
+
+def _may_be_there(home: Home) -> bool:
+    """Whether the restored data can come to lie in its place: root makes a directory in Debian's own, and renames any other."""
+    path = Path(home.directory)
+    if home.mounts:
+        return _is_postgres(path)
+    return path.parent.is_dir() and (path.is_dir() or path.parent == Path(STANDARD, home.version) or _is_postgres(path.parent))
+
+
+def _links(path: Path) -> list[str]:
+    return sorted(entry.name for entry in path.iterdir() if entry.is_symlink()) if path.is_dir() else []
 
 
 def _is_postgres(path: Path) -> bool:

@@ -1,13 +1,10 @@
 # Copyright: (c) 2026, the axiomdb.recovery authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Carries out the phases of a recovery in place up to its proof. Each can be begun again after a kill: it looks at the disk first."""
+"""Carries out the phases of a recovery in place up to its proof, but those that move data. Each can be begun again after a kill."""
 
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import (
-    aside,
     files,
     held,
     held_server,
@@ -26,7 +22,6 @@ from . import (
     progress,
     recovering,
     repository,
-    restoring,
     scratch,
     scratch_goal,
     scratch_look,
@@ -34,31 +29,28 @@ from . import (
     target,
 )
 from .control import Control
-from .files import Directory, File
+from .files import File
 from .held import Place
 from .postgres import Cluster, NotAnswering
 from .problem import Problem
 from .recovering import Replayed, Seen
 from .recovery_watch import Watched
+from .restore_data import TOLD_EACH, Tell
 from .restore_journal import place as place_of
-from .restoring import Home, Journal
-from .run import CommandFailed, run, stream
+from .restoring import RECOVER, Home, Journal
+from .run import CommandFailed, run
 from .scratch_copy import Failed
-from .scratch_removal import commands
-from .stepping_down import as_owner_of, ids
+from .stepping_down import as_owner_of
 from .wal import Lsn, Segment
 
-Tell = Callable[[str], None]
 Phase = Callable[[Journal, Tell], Journal]
 SAVED_WITHIN = 60.0  # seconds that the last segment may take; what is not archived by then is carried over
-TOLD_EACH = 10.0  # seconds
 LOOK = 0.2  # seconds between two looks
 # Something is written first: an empty segment is not closed.
 SWITCH = """
 select to_json(pg_walfile_name(pg_switch_wal())) from (select pg_logical_emit_message(true, 'axiomdb.recovery', 'switch')) as written
 """
 DISABLED = "disabled\n"
-_PERCENT = re.compile(rb"\(.*?([0-9.]+)%\)")
 
 
 def cluster_of(journal: Journal) -> Cluster:
@@ -122,111 +114,11 @@ def _seen_again(journal: Journal) -> Journal:
     return replace(journal, goal=goal, plan={**journal.plan, "only_here": found.only_here, "lsn": found.lsn})
 
 
-def keep(journal: Journal, tell: Tell) -> Journal:
-    """Put the old data aside by renaming it: no byte is copied. Without a way back only the WAL that nobody else has is put aside."""
-    if not journal.order.keep:
-        _carry(journal, Path(journal.home.directory, "pg_wal"), Path(place_of(journal.home.stanza).wal))
-        return journal
-    for place, kept in journal.moves.items():
-        if not os.path.lexists(kept):
-            aside.rename(place, kept, owner()[0])
-            tell(f"keeps {kept}")
-    return journal
-
-
-def _carry(journal: Journal, source: Path, goal: Path) -> None:
-    """Copy the segments that only this host has. A link would not do: the server overwrites its segments in place."""
-    names = [str(name) for name in journal.plan["only_here"]]
-    if not names or not source.is_dir():
-        return
-    files.make(Directory(str(goal), "postgres", "postgres", 0o700))
-    with as_owner_of(str(goal / "segment")):
-        for name in names:
-            temporary = goal / f".{name}.new"
-            if (source / name).exists():
-                shutil.copyfile(source / name, temporary)
-                temporary.chmod(0o600)
-                os.replace(temporary, goal / name)
-    files.sync(str(goal))
-
-
-def restore(journal: Journal, tell: Tell) -> Journal:
-    """Restore the set; go on where a killed restore stopped. Raises CommandFailed."""
-    home = journal.home
-    end_restores(journal)
-    delta = not journal.order.keep or _is_half_restored(home.directory)
-    if not delta:
-        remove_restored(journal)
-        aside.make(home.directory, *owner())
-    words = ["pgbackrest", f"--stanza={home.stanza}", "--log-level-console=detail", "--log-level-stderr=warn", "--log-level-file=off"]
-    tell(f"restores the set {journal.goal.label} from repository {journal.goal.repository}")
-    began = told = time.monotonic()
-    whole = int(journal.plan["restore_bytes"])
-    for piece in stream([*words, *restoring.options(journal, delta=delta), "restore"], "postgres", home.stanza):
-        found = _PERCENT.findall(piece)
-        if found and time.monotonic() - told > TOLD_EACH:
-            told = time.monotonic()
-            tell(f"  {progress.line(float(found[-1]) / 100 * whole, whole, told - began)}")
-    if not delta:
-        measuring.remember(home.stanza, measuring.RESTORE, whole, time.monotonic() - began, f"the recovery {journal.name}")
-    wal = Path(home.directory, "pg_wal")
-    _carry(
-        journal, Path(journal.moves.get(home.directory, place_of(home.stanza).directory), "pg_wal" if journal.order.keep else "wal"), wal
-    )
-    return journal
-
-
-def _is_half_restored(directory: str) -> bool:
-    """Whether `pgbackrest restore --delta` can go on there: its manifest is whole."""
-    return Path(directory, "backup.manifest").exists() or Path(directory, "PG_VERSION").exists()
-
-
-def remove_restored(journal: Journal) -> None:
-    """Remove what was restored: never the old data, which lies beside it or was nowhere."""
-    for place in journal.places:
-        if place in journal.had and not os.path.lexists(f"{place}.kept-{journal.name}"):
-            continue  # the old data itself
-        aside.remove(place, owner()[0])
-
-
 def home_now(home: Home) -> Home:
     """The cluster of an earlier recovery, with what may have changed since."""
     text = files.read(f"{Cluster(home.version, home.cluster, home.port).configuration}/start.conf") or "auto"
     words = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     return replace(home, start=words[0] if words else "auto", paused=bool(state.load(state.PAUSE)))
-
-
-def there(home: Home) -> tuple[str, ...]:
-    """The places where data lies now. Written down before any of it is renamed: whoever goes back knows what to look for."""
-    return tuple(place for place in (home.directory, *home.tablespaces) if os.path.lexists(place))
-
-
-def owner() -> tuple[int, int]:
-    """The user and the group of data directories."""
-    return ids("postgres", "postgres")
-
-
-def end_restores(journal: Journal) -> None:
-    """End what a killed run has left at work in the data directory."""
-    home = journal.home
-    for number, patience in ((signal.SIGTERM, 20.0), (signal.SIGKILL, 20.0)):
-        deadline = time.monotonic() + patience
-        while (found := _restores(home.stanza, home.directory)) and time.monotonic() < deadline:
-            for pid in found:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, number)
-            time.sleep(0.2)
-
-
-def _restores(stanza: str, directory: str) -> list[int]:
-    """Processes of `pgbackrest restore` that write to the cluster itself, and to no copy."""
-    found = []
-    for pid, words in commands():
-        paths = [word.partition("=")[2] for word in words if word.startswith("--pg1-path=")]
-        restores = os.path.basename(words[0]) == "pgbackrest" and any(word.split(":")[0] == "restore" for word in words)
-        if restores and f"--stanza={stanza}" in words and set(paths) <= {directory}:
-            found.append(pid)
-    return found
 
 
 def recover(journal: Journal, tell: Tell) -> Journal:
@@ -243,7 +135,7 @@ def recover(journal: Journal, tell: Tell) -> Journal:
         if verdict == recovering.PAUSE:
             held_server.query(place_of(journal.home.stanza), "postgres", "select pg_wal_replay_pause()")
         if verdict == recovering.REACHED:
-            if journal.phase == restoring.RECOVER:
+            if journal.phase == RECOVER:
                 what = f"the recovery {journal.name}"
                 measuring.remember(journal.home.stanza, measuring.REPLAY, int(journal.plan["wal_bytes"]), time.monotonic() - began, what)
             return journal

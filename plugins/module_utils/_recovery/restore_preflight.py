@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from .plan import Plan
 from .problem import Problem
-from .restoring import ACTIONS, Home, Order
+from .restoring import ACTIONS, TOOL, Home, Order
 from .spoken import human
 
 LEAST_LEFT = 64 << 20  # bytes that must stay free beside the restored data
@@ -17,26 +17,31 @@ LEAST_LEFT = 64 << 20  # bytes that must stay free beside the restored data
 
 @dataclass(frozen=True)
 class Ground:
-    """What was seen at the cluster. `links` lead out of the data directory, by name; tablespaces are none of them.
+    """What was seen at the cluster. `links` lead out of the data directory, by name; tablespaces and pg_wal are none of them.
 
-    `standbys` and `slots` are those of the running server. `foreign` is a process on the data directory that is not the
-    cluster's own. `unverified` is why the set is not known to be good.
+    `locations` are those of tablespaces, today's and the set's, and whether postgres may write there. `standbys` and `slots` are
+    those of the running server. `foreign` is a process on the data directory that is not the cluster's own. `unverified` is why the
+    set is not known to be good. `kept_within` is what lies aside in a data directory that is a mount point; `others` are locations
+    that another cluster has, with its data directory.
     """
 
-    is_mount: bool = False
     parent_writable: bool = True
     links: Mapping[str, str] = field(default_factory=dict)
-    tablespace_parents: Mapping[str, bool] = field(default_factory=dict)
+    locations: Mapping[str, bool] = field(default_factory=dict)
     version: str = ""
     foreign: str = ""
     standbys: tuple[str, ...] = ()
     slots: tuple[str, ...] = ()
     unverified: str = ""
+    kept_within: tuple[str, ...] = ()
+    wal_is_mount: bool = False
+    wal_is_there: bool = True
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 def judge(order: Order, home: Home, found: Plan, ground: Ground, *, detach: bool, require_verified: bool) -> list[Problem]:
     """All problems; an empty list lets the recovery begin."""
-    problems = [*_judge_order(order, found), *_judge_places(home, ground), *_judge_others(home, ground, detach=detach)]
+    problems = [*_judge_order(order, found), *_judge_places(order, home, ground), *_judge_others(home, ground, detach=detach)]
     if ground.version and ground.version != home.version:
         problems.append(
             Problem(
@@ -68,27 +73,52 @@ def _judge_order(order: Order, found: Plan) -> list[Problem]:
     return problems
 
 
-def _judge_places(home: Home, ground: Ground) -> list[Problem]:
-    problems = []
-    if ground.is_mount:
-        what = f"{home.directory}, which is a mount point and cannot be renamed"
-        problems.append(Problem(what, "a directory within a filesystem", "recover it with restore_keep=none, which keeps nothing"))
-    elif not ground.parent_writable:
-        what = f"no {home.directory}, and its parent a directory where postgres may not write"
-        make = f"sudo install -d -o postgres -g postgres -m 700 {home.directory}"
-        problems.append(Problem(what, "a place for the restored data", make))
-    for name, target in ground.links.items():
-        problems.append(
-            Problem(f"{home.directory}/{name}, a link to {target}", "no link but those of tablespaces", "recover it with restore_keep=none")
-        )
-    for place, writable in ground.tablespace_parents.items():
-        if not writable:
-            problems.append(
-                Problem(
-                    f"the tablespace {place}, where postgres may not write", "a directory of postgres's", f"sudo chown postgres: {place}"
-                )
-            )
+def _judge_places(order: Order, home: Home, ground: Ground) -> list[Problem]:
+    problems = [*_judge_links(order, home, ground), *_judge_tablespaces(home, ground)]
+    if not ground.parent_writable:
+        absent = f"no {home.directory}, and its parent a directory where postgres may not write"
+        what = f"the mount point {home.directory}, where postgres may not write" if home.mounts else absent
+        problems.append(Problem(what, "a place for the restored data", _make(home.directory)))
+    if ground.kept_within and not order.keep:
+        what = f"{', '.join(ground.kept_within)} in {home.directory}, which is a mount point"
+        names = " and ".join(entry.split("-", 1)[1] for entry in ground.kept_within)
+        release = f"{TOOL} rollback --stanza={home.stanza} --release=NAME --confirm={home.confirmation} for {names}, or keep this data too"
+        problems.append(Problem(what, "nothing kept there: a restore without a way back would remove it", release))
     return problems
+
+
+def _judge_links(order: Order, home: Home, ground: Ground) -> list[Problem]:
+    problems = []
+    stop = f"sudo systemctl stop {home.unit}"
+    for name, target in ground.links.items():
+        what = f"{home.directory}/{name}, a link to {target}"
+        back = f"{stop}, put what lies in {target} back in the link's place, and type the same again"
+        problems.append(Problem(what, "no link but pg_wal and those of tablespaces: what it leads to could not be kept", back))
+    if not ground.wal_is_there:
+        what = f"{home.directory}/pg_wal, a link to {home.wal}, where nothing is"
+        mount = f"mount what belongs there; or sudo rm {home.directory}/pg_wal, and the restored data has a directory in its place"
+        problems.append(Problem(what, "a link to the WAL", mount))
+    if ground.wal_is_mount and order.keep:
+        what = f"{home.directory}/pg_wal, a link to the mount point {home.wal}"
+        into = f"{stop}, move what lies there into {home.wal}/pg_wal, let the link lead to it, and type the same again"
+        problems.append(Problem(what, "a link to a directory on it: the restored data gets another one beside", into))
+    return problems
+
+
+def _judge_tablespaces(home: Home, ground: Ground) -> list[Problem]:
+    problems = []
+    for location, writable in ground.locations.items():
+        if location in ground.others:
+            what = f"the tablespace {location}, where the cluster in {ground.others[location]} has one"
+            problems.append(Problem(what, "nobody else's data there: one of this cluster is to lie there", f"ls -l {location}"))
+        elif not writable:
+            what = f"the tablespace {location}, where postgres may not write"
+            problems.append(Problem(what, "a directory of postgres's", _make(location)))
+    return problems
+
+
+def _make(directory: str) -> str:
+    return f"sudo install -d -o postgres -g postgres -m 700 {directory}"
 
 
 def _judge_others(home: Home, ground: Ground, *, detach: bool) -> list[Problem]:

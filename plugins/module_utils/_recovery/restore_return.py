@@ -4,16 +4,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 
-from . import aside, files, held_server, restore_journal, restore_undo, restoring, state
+from . import files, held_server, restore_journal, restore_places, restore_undo, restoring, state
 from .files import File
 from .problem import Problem, Refusal
 from .restore_acceptance import resume_jobs, start_cluster
+from .restore_data import Tell, end_restores
 from .restore_journal import place as place_of
-from .restore_phases import Tell, end_restores, owner, remove_restored, start_file
+from .restore_phases import start_file
 from .restoring import RETURNED, Journal
 from .scratch_copy import Failed
 
@@ -24,14 +24,6 @@ def judge(journal: Journal) -> Problem | None:
     if journal.order.keep or not touched:
         return None
     return Problem("nothing kept of the old data", "a way back", f"{restoring.TOOL} restore {journal.order.target}, which goes on")
-
-
-def _put_back(journal: Journal) -> None:
-    """Remove what was restored, and rename the old data to where it was."""
-    remove_restored(journal)
-    for place, kept in journal.moves.items():
-        if os.path.lexists(kept):
-            aside.rename(kept, place, owner()[0])
 
 
 def go_back(journal: Journal, tell: Tell) -> Journal:
@@ -47,17 +39,15 @@ def go_back(journal: Journal, tell: Tell) -> Journal:
     if journal.undoes:
         restore_undo.swap_back(journal)
     elif journal.order.keep:
-        _put_back(journal)
-    lost = [place for place in journal.had if not os.path.lexists(place)]
+        restore_places.take_back(journal)
+    lost = restore_places.lost(journal)
     if lost:
-        raise Failed(
-            Problem(f"nothing at {', '.join(lost)}", "the old data, which was kept", f"ls -d {' '.join(f'{place}*' for place in lost)}")
-        )
+        raise Failed(lost)
     held_server.clear(place_of(home.stanza))
     files.write(File(start_file(journal), f"{home.start}\n", "postgres", "postgres"))
     tell(f"the old data is back in {home.directory}")
     problem_of_server = ""
-    if home.start != "disabled" and os.path.isdir(home.directory):
+    if home.start != "disabled" and restore_places.holds(home, home.directory):
         try:
             start_cluster(journal)
             tell("its server answers")

@@ -15,9 +15,11 @@ from . import (
     plan,
     restore_acceptance,
     restore_another,
+    restore_data,
     restore_journal,
     restore_look,
     restore_phases,
+    restore_places,
     restore_preflight,
     restore_return,
     restore_undo,
@@ -38,8 +40,8 @@ Tell = Callable[[str], None]
 ACTS: Mapping[str, Callable[[Journal, Tell], Journal]] = {
     restoring.SAVE: restore_phases.save,
     restoring.QUIET: restore_phases.quiet,
-    restoring.KEEP: restore_phases.keep,
-    restoring.RESTORE: restore_phases.restore,
+    restoring.KEEP: restore_data.keep,
+    restoring.RESTORE: restore_data.restore,
     restoring.RECOVER: restore_phases.recover,
     restoring.PROVE: restore_phases.prove,
     restoring.PROMOTE: restore_acceptance.promote,
@@ -126,7 +128,7 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, cons
     name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
     goal = scratch_goal.of_plan(proposal.plan, stanza)
     found = plan.document(proposal.plan)
-    had = restore_phases.there(proposal.home)
+    had = restore_places.there(proposal.home)
     return restore_journal.save(Journal(name, order, proposal.home, goal, found, had=had, began=now))
 
 
@@ -241,6 +243,7 @@ def _remember(journal: Journal) -> None:
 
 @contextmanager
 def _alone(journal: Journal, tell: Tell) -> Iterator[None]:
-    """The stanza's turn: no job is at work, and none begins. Raises Refusal after an hour of waiting."""
+    """The stanza's turn: no job is at work, and none begins. Raises Refusal after an hour of waiting, or without the data's filesystem."""
     with state.turn_within_an_hour(journal.home.stanza, f"recovery {journal.name}", tell):
+        restore_places.refuse_unmounted(journal.home)
         yield

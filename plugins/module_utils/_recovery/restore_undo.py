@@ -13,13 +13,23 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from . import aside, held_server, restore_journal, restore_phases, restoring, scratch_look
+from . import (
+    aside,
+    held_server,
+    restore_journal,
+    restore_look,
+    restore_phases,
+    restore_places,
+    restore_wal,
+    restoring,
+    scratch_look,
+)
 from .files import File, write
 from .problem import Problem, Refusal
 from .restore_acceptance import promote
 from .restore_journal import place as place_of
-from .restore_phases import owner
-from .restoring import Journal, Order
+from .restore_places import owner
+from .restoring import Home, Journal, Order
 from .scratch import LATEST
 from .stepping_down import as_owner_of
 
@@ -36,12 +46,21 @@ def of(stanza: str, name: str, reason: str) -> Journal:
         problem = Problem(f"no kept data of {wanted}", f"one whose data is kept: {known}", f"{restoring.TOOL} rollback --list")
         raise Refusal(problem)
     now = time.time()
-    home = restore_phases.home_now(chosen.home)
+    home = _serving(restore_phases.home_now(chosen.home), chosen)
     control = scratch_look.control_of(home.version, chosen.moves[home.directory])
     goal = replace(chosen.goal, kind=LATEST, target="", exclusive=False, timeline=control.timeline, lsn=None, expected_timeline=None)
     order = Order(f"rollback:{chosen.name}", reason)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
-    return Journal(stamp, order, home, goal, {}, chosen.name, had=chosen.had, began=now)
+    had = restore_places.there(home)
+    return Journal(stamp, order, home, goal, {}, chosen.name, had=had, returns=chosen.had, began=now)
+
+
+def _serving(home: Home, chosen: Journal) -> Home:
+    """The cluster with the places of the data that serves now, tablespaces that the recovery brought back or that were made since."""
+    found = (*chosen.had, *restore_look.tablespaces(home.directory), *restore_places.restored(chosen))
+    others = restore_look.of_others(home)
+    places = tuple(place for place in dict.fromkeys(found) if place != home.directory and os.path.dirname(place) not in others)
+    return replace(home, tablespaces=places, wal=restore_wal.leads_to(home.directory))
 
 
 def lines(journal: Journal) -> list[str]:
@@ -54,25 +73,27 @@ def lines(journal: Journal) -> list[str]:
 
 
 def swap(journal: Journal, tell: Tell) -> Journal:
-    """Put the serving data aside, and the kept data in its place."""
+    """Put the serving data aside, and the kept data in its place. Nothing comes back before everything is aside."""
+    for place, kept in journal.moves.items():
+        came_back = place in journal.returning and not restore_places.is_waiting(place, journal.returning[place])
+        if not os.path.lexists(kept) and not came_back:
+            restore_places.keep(place, kept)
+            tell(f"keeps {kept}")
     for place, returning in journal.returning.items():
-        if not os.path.lexists(returning):
-            continue
-        if os.path.lexists(place):
-            aside.rename(place, journal.moves[place], owner()[0])
-            tell(f"keeps {journal.moves[place]}")
-        aside.rename(returning, place, owner()[0])
-        tell(f"{place} is what it was before the recovery {journal.undoes}")
+        if restore_places.is_waiting(place, returning):
+            restore_places.put_back(place, returning)
+            tell(f"{place} is what it was before the recovery {journal.undoes}")
     return journal
 
 
 def swap_back(journal: Journal) -> None:
     """Undo the swap: what served before serves again."""
     for place, returning in journal.returning.items():
-        if os.path.lexists(journal.moves[place]):
-            if os.path.lexists(place) and not os.path.lexists(returning):
-                aside.rename(place, returning, owner()[0])
-            aside.rename(journal.moves[place], place, owner()[0])
+        kept = journal.moves.get(place)
+        if kept is None or os.path.lexists(kept):
+            restore_places.keep(place, returning)
+    for place, kept in journal.moves.items():
+        restore_places.put_back(place, kept)
 
 
 def begin_timeline(journal: Journal, tell: Tell) -> Journal:
@@ -96,7 +117,16 @@ def remove(stanza: str, name: str) -> list[str]:
     if found is None:
         known = ", ".join(one.name for one in restore_journal.kept(stanza)) or "none"
         raise Refusal(Problem(f"no kept data of the recovery {name}", f"one of {known}", f"{restoring.TOOL} rollback --list"))
-    gone = [place for place in found.moves.values() if os.path.lexists(place)]
+    kept = [place for place in found.moves.values() if os.path.lexists(place)]
+    # The WAL goes first: where nothing is kept any more, nobody would look for it.
+    gone = [*_kept_wal(found), *kept]
     for place in gone:
         aside.remove(place, owner()[0])
     return gone
+
+
+def _kept_wal(journal: Journal) -> list[str]:
+    """The WAL of kept data, where it lies on another volume; never that of the data which serves."""
+    home = journal.home
+    is_own = home.wal and home.directory in journal.moves and home.wal != restore_wal.leads_to(home.directory)
+    return [home.wal] if is_own and os.path.lexists(home.wal) else []

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from .kept_names import RESTORING, is_within, kept, other, wal_beside
 from .plan import Plan
 from .problem import Problem
 from .scratch import RESET, Goal
@@ -73,7 +74,8 @@ class Order:
 class Home:
     """The cluster that is restored. `start` is what its start.conf says; `tablespaces` are the directories of its version in them.
 
-    `paused` says that jobs were paused by somebody before; they stay so.
+    `paused` says that jobs were paused by somebody before; they stay so. `mounts` are the places that are mount points; `wal` is where
+    a linked pg_wal leads, empty for one that is no link; `locations` are those of the tablespaces that the set has.
     """
 
     stanza: str
@@ -86,6 +88,9 @@ class Home:
     start: str = "auto"
     tablespaces: tuple[str, ...] = ()
     paused: bool = False
+    mounts: tuple[str, ...] = ()
+    wal: str = ""
+    locations: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -101,8 +106,8 @@ class Journal:
     """A recovery that has begun. `phase` is the one to be carried out next; `outcome` is empty while it is open.
 
     `plan` is as it was printed. `undoes` names the accepted recovery that is taken back: its old data serves again then. One that
-    `goes_back` goes on to do so, whatever is typed. `had` are the places where data was before; `timeline` is the one that the
-    server began; `trouble` is why it could not go on.
+    `goes_back` goes on to do so, whatever is typed. `had` are the places where data was before, `returns` those of the data that
+    serves again; `timeline` is the one that the server began; `trouble` is why it could not go on.
     """
 
     name: str
@@ -115,6 +120,7 @@ class Journal:
     phase: str = SAVE
     outcome: str = ""
     had: tuple[str, ...] = ()
+    returns: tuple[str, ...] = ()
     timeline: int = 0
     trouble: str = ""
     began: float = 0.0
@@ -123,12 +129,27 @@ class Journal:
     @property
     def moves(self) -> dict[str, str]:
         """Where the old data is kept, by where it was; nothing when it is not."""
-        return {place: f"{place}.kept-{self.name}" for place in self.had} if self.order.keep else {}
+        return {place: self.kept_of(place) for place in self.had} if self.order.keep else {}
 
     @property
     def returning(self) -> dict[str, str]:
         """Where the data lies that serves again, by where it comes; nothing unless a recovery is taken back."""
-        return {place: f"{place}.kept-{self.undoes}" for place in self.had} if self.undoes else {}
+        return {place: self.kept_of(place, self.undoes) for place in self.returns or self.had} if self.undoes else {}
+
+    def kept_of(self, place: str, name: str = "") -> str:
+        """Where this recovery, or the one of that name, keeps what was at a place; within it where that is a mount point."""
+        return kept(place, name or self.name, within=place in self.home.mounts)
+
+    @property
+    def restores_into(self) -> str:
+        """Where the set is restored: a mount point holds what is kept, so that it has a directory of its own there first."""
+        own = self.kept_of(self.home.directory)
+        return other(own, RESTORING) if self.order.keep and is_within(self.home.directory, own) else self.home.directory
+
+    @property
+    def wal(self) -> str:
+        """Where the pg_wal of the restored data leads; empty for one that is no link. The kept data keeps its own."""
+        return wal_beside(self.home.wal, self.name) if self.order.keep and not self.undoes else self.home.wal
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -277,8 +298,8 @@ def parse(found: Mapping[str, Any]) -> Journal:
     order = dict(given.pop("order"))
     order["checks"] = tuple(Check(**item) for item in order["checks"])
     home = dict(given.pop("home"))
-    home["tablespaces"] = tuple(home["tablespaces"])
-    given["had"] = tuple(given["had"])
+    home |= {key: tuple(home.get(key, ())) for key in ("tablespaces", "mounts", "locations")}
+    given |= {key: tuple(given.get(key, ())) for key in ("had", "returns")}
     goal = dict(given.pop("goal"))
     goal["lsn"] = Lsn.parse(goal["lsn"]) if goal["lsn"] else None
     journal = Journal(order=Order(**order), home=Home(**home), goal=Goal(**goal), **given)

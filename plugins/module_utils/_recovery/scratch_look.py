@@ -57,12 +57,28 @@ def source_of(stanza: str, number: int, label: str, port: int = 0) -> Source:
 
 def databases(stanza: str, number: int, label: str) -> tuple[str, ...] | None:
     """The databases of a set; None when pgBackRest does not say them."""
+    try:
+        return tuple(str(item["name"]) for item in _set(stanza, number, label)["database-ref"])
+    except (LookupError, TypeError):
+        return None
+
+
+def tablespaces(stanza: str, number: int, label: str) -> tuple[str, ...]:
+    """Where the tablespaces of a set lie, without repetition; none when pgBackRest does not say them."""
+    try:
+        return tuple(dict.fromkeys(str(item["destination"]) for item in _set(stanza, number, label).get("tablespace", ())))
+    except (LookupError, TypeError):
+        return ()
+
+
+def _set(stanza: str, number: int, label: str) -> Mapping[str, Any]:
+    """What pgBackRest says of one set; nothing when it says nothing that can be read."""
     done = pgbackrest(stanza, ["info", "--output=json"], [f"--repo={number}", f"--set={label}"])
     try:
-        references = json.loads(done.stdout)[0]["backup"][0]["database-ref"]
-        return tuple(str(item["name"]) for item in references)
+        found: dict[str, Any] = json.loads(done.stdout)[0]["backup"][0]
+        return found
     except (ValueError, LookupError, TypeError):
-        return None
+        return {}
 
 
 def control_of(version: str, directory: str) -> Control:

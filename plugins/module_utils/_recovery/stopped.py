@@ -40,6 +40,14 @@ def left_behind(cluster: Cluster) -> Left | None:
     return Left(control.timeline, end or Lsn(control.redo.position + 1))
 
 
+def segment_size(cluster: Cluster) -> int:
+    """The size of a WAL segment in bytes, as pg_control has it; 0 where it cannot be read."""
+    try:
+        return scratch_look.control_of(cluster.version, cluster.data_directory).segment_size
+    except (CommandFailed, ValueError):
+        return 0
+
+
 def _read(cluster: Cluster, timeline: int, start: Lsn) -> str:
     """What pg_waldump says when it finds no more: everything from the last checkpoint on is read, nothing is printed."""
     wal = f"--path={cluster.data_directory}/pg_wal"

@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is looked at before a recovery in place: whose the tablespaces are, and where the data lies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from _recovery import host, restore_look, restore_places, restore_wal
+from test_restoring import HOME
+
+VERSION = "PG_17_202406281"
+
+
+@pytest.fixture
+def top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three clusters on one host, each with a tablespace: two of version 17, and the one from which they were upgraded."""
+    monkeypatch.setattr(host, "CLUSTERS", tmp_path / "etc")
+    for version, name in (("17", "main"), ("17", "other"), ("16", "main")):
+        data, space = tmp_path / version / name, tmp_path / f"space-{version}-{name}"
+        (data / "pg_tblspc").mkdir(parents=True)
+        (data / "PG_VERSION").write_text(f"{version}\n", encoding="utf-8")
+        space.mkdir()
+        (data / "pg_tblspc" / "16400").symlink_to(space)
+        configuration = tmp_path / "etc" / version / name
+        configuration.mkdir(parents=True)
+        (configuration / "postgresql.conf").write_text(f"data_directory = '{data}'\n", encoding="utf-8")
+    for space in ("space-17-main", "space-17-other"):
+        (tmp_path / space / VERSION).mkdir()
+    return tmp_path
+
+
+def test_a_tablespace_of_another_cluster_of_the_same_version_is_its_own(top: Path) -> None:
+    home = replace(HOME, directory=str(top / "17/main"), tablespaces=())
+    assert restore_look.of_others(home) == {str(top / "space-17-other"): str(top / "17/other")}
+
+
+def test_the_tablespaces_of_today_are_those_to_which_the_data_leads(top: Path) -> None:
+    space = top / "space-17-main"
+    (space / f"{VERSION}.kept-20261122-120000").mkdir()
+    (space / "PG_16_202307071").mkdir()
+    assert restore_look.tablespaces(str(top / "17/main")) == (str(space / VERSION),)
+    assert restore_look.tablespaces(str(top / "gone")) == ()
+
+
+def test_what_lies_in_a_location_of_the_set_is_of_the_clusters_version_alone(top: Path) -> None:
+    space = top / "space-17-main"
+    (space / f"{VERSION}.kept-20261122-120000").mkdir()
+    (space / "PG_16_202307071").mkdir()
+    assert restore_places.of_version(HOME, str(space)) == [str(space / VERSION)]
+    assert restore_places.of_version(HOME, str(top / "gone")) == []
+
+
+def test_a_linked_pg_wal_leads_to_its_end(top: Path) -> None:
+    data = top / "17/main"
+    (data / "pg_wal").mkdir()
+    assert restore_wal.leads_to(str(data)) == ""
+    (data / "pg_wal").rmdir()
+    (top / "wal").symlink_to(top / "volume")
+    (data / "pg_wal").symlink_to(top / "wal")
+    assert restore_wal.leads_to(str(data)) == str(top / "volume")

@@ -1,0 +1,447 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A recovery's data is kept, restored, taken back, swapped and released wherever it lies, killed before each change in turn."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from _recovery import files, restore_data, restore_journal, restore_look, restore_places, restore_undo, restore_wal, state
+from _recovery.problem import Refusal
+from _recovery.restoring import Home, Journal
+from _recovery.scratch_copy import Failed
+from kills import Killed, each_kill, killing, tree
+from test_restoring import GOAL, ORDER
+
+NAME, UNDO = "20261122-120000", "20261123-080000"
+VERSION = "PG_17_202406281"
+SEGMENT = "000000010000000000000009"
+OLD = {"PG_VERSION": "17", "base/1": "live rows", "global/pg_control": "old", "pg_wal/000000010000000000000001": "old WAL"}
+NEW = {"PG_VERSION": "17", "base/1": "older rows", "global/pg_control": "new", "pg_wal/archive_status/": ""}
+LAYOUTS = ("plain", "mount", "linked", "mount and linked")
+
+
+@dataclass
+class World:
+    """A cluster with its data in `data`, three locations of tablespaces, and a repository with one set.
+
+    One tablespace was there then and is now, one was made since, and one was dropped since.
+    """
+
+    top: Path
+    layout: str
+    keep: bool = True
+
+    @property
+    def data(self) -> Path:
+        return self.top / "srv" / "data"
+
+    @property
+    def journal(self) -> Journal:
+        home = Home(
+            "axiomdb",
+            "17",
+            "main",
+            5432,
+            str(self.data),
+            "vps1",
+            7711944285235987502,
+            tablespaces=tuple(str(self.top / "srv" / name / VERSION) for name in ("both", "since")),
+            mounts=(str(self.data),) if "mount" in self.layout else (),
+            wal=str(self.top / "srv" / "wal") if "linked" in self.layout else "",
+            locations=tuple(str(self.top / "srv" / name) for name in ("both", "dropped")),
+        )
+        plan = {"options": [], "only_here": [SEGMENT], "restore_bytes": 1}
+        journal = Journal(NAME, replace(ORDER, keep=self.keep), home, GOAL, plan, began=1.5)
+        return replace(journal, had=(home.directory, *home.tablespaces))
+
+    def made(self) -> World:
+        """As it was before the recovery."""
+        shutil.rmtree(self.top / "srv", ignore_errors=True)
+        shutil.rmtree(self.top / "state", ignore_errors=True)
+        (self.top / "state" / "axiomdb" / "restore").mkdir(parents=True)
+        put(self.data, OLD)
+        if "linked" in self.layout:
+            shutil.move(self.data / "pg_wal", self.top / "srv" / "wal")
+            (self.data / "pg_wal").symlink_to(self.top / "srv" / "wal")
+        put(self.data, {f"pg_wal/{SEGMENT}": "unarchived"})
+        for name in ("both", "since"):
+            put(self.top / "srv" / name / VERSION, {"5/1": f"live rows in {name}"})
+        (self.top / "srv" / "dropped").mkdir()
+        if "mount" in self.layout:
+            put(self.data, {"lost+found/inode": "found"})
+        return self
+
+    def tree(self) -> dict[str, str]:
+        return tree(self.top / "srv")
+
+
+def put(top: Path, entries: dict[str, str]) -> None:
+    for name, text in entries.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith("/"):
+            (top / name).mkdir(parents=True, exist_ok=True)
+        else:
+            (top / name).write_text(text, encoding="utf-8")
+
+
+def pgbackrest(world: World) -> Callable[..., Iterator[bytes]]:
+    """As the real one: a directory that is not empty is refused or cleaned, links are replaced, PG_VERSION comes last."""
+
+    def restore(argv: Sequence[str], _user: str, _stanza: str) -> Iterator[bytes]:
+        given = [word.partition("=")[2] for word in argv if word.startswith("--pg1-path=")]
+        into, delta = Path(given[0]) if given else world.data, "--delta" in argv
+        spaces = [world.top / "srv" / name / VERSION for name in ("both", "dropped")]
+        going_on = (into / "backup.manifest").exists() or (into / "PG_VERSION").exists()
+        for directory in (into, *spaces):
+            if directory.is_dir() and os.listdir(directory) and not (delta and going_on):
+                raise AssertionError(f"040: {directory} contains files")
+        os.mkdir(into) if not into.is_dir() else None
+        (into / "backup.manifest.pgbackrest.tmp").write_text("manifest", encoding="utf-8")
+        os.rename(into / "backup.manifest.pgbackrest.tmp", into / "backup.manifest")
+        for directory in (into, *spaces):
+            for entry in list(directory.iterdir()) if directory.is_dir() else ():
+                if entry.name not in ("backup.manifest", "lost+found"):
+                    shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else os.unlink(entry)
+        yield b"restore (50%)"
+        for name, text in sorted(NEW.items(), key=lambda item: item[0] == "PG_VERSION"):
+            put(into, {name: text})
+            os.replace(into / "backup.manifest", into / "backup.manifest")  # one more moment in which it can be killed
+        for space in spaces:
+            put(space, {"5/1": "older rows"})
+            os.replace(into / "backup.manifest", into / "backup.manifest")
+        os.unlink(into / "backup.manifest")
+
+    return restore
+
+
+@pytest.fixture
+def lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
+    def make(layout: str, keep: bool = True) -> World:
+        world = World(tmp_path, layout, keep)
+        monkeypatch.setattr(restore_data, "stream", pgbackrest(world))
+        return world.made()
+
+    for module in (restore_places, files):
+        monkeypatch.setattr(module, "ids", lambda _user, _group: (os.geteuid(), os.getegid()))
+    monkeypatch.setattr(restore_data, "end_restores", lambda _journal: None)
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path / "state")
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+    return make
+
+
+def silent(_line: str) -> None:
+    """Tell nobody."""
+
+
+def forward(world: World) -> World:
+    """The phases that move data."""
+    restore_data.restore(restore_data.keep(world.journal, silent), silent)
+    return world
+
+
+def back(world: World) -> World:
+    restore_places.take_back(world.journal)
+    return world
+
+
+def rows(world: World) -> list[str]:
+    """What a server on the data directory would find: main data, tablespaces, and the segment that only this host had."""
+    paths = [world.data / "base/1", *(world.top / "srv" / name / VERSION / "5/1" for name in ("both", "since", "dropped"))]
+    return [path.read_text("utf-8") if path.exists() else "" for path in (*paths, world.data / "pg_wal" / SEGMENT)]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_set_lies_where_the_data_was_and_the_data_is_whole_aside(layout: str, lay: Callable[..., World]) -> None:
+    world = lay(layout)
+    journal, wal = world.journal, world.top / "srv" / "wal"
+    before = tree(wal)
+    forward(world)
+    assert rows(world) == ["older rows", "older rows", "", "older rows", "unarchived"]
+    kept = Path(journal.moves[str(world.data)])
+    assert (kept.parent == world.data) is ("mount" in layout)
+    assert (kept / "base/1").read_text("utf-8") == "live rows"
+    assert (kept / "pg_wal" / SEGMENT).read_text("utf-8") == "unarchived"
+    assert restore_wal.leads_to(str(world.data)) == (f"{wal}-{NAME}" if "linked" in layout else "")
+    assert tree(wal) == before, "the kept data's WAL is not touched"
+    assert not (world.data / "pg_wal" / "000000010000000000000001").exists(), "no WAL of the old data but what is needed"
+    assert set(os.listdir(world.data)) - {"base", "global", "pg_wal", "PG_VERSION"} <= {"lost+found", kept.name}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_whoever_is_killed_goes_on(layout: str, lay: Callable[..., World]) -> None:
+    world = lay(layout)
+    whole = forward(world).tree()
+    for killed in each_kill(world.made, forward):
+        assert forward(killed).tree() == whole
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_whoever_is_killed_goes_back(layout: str, lay: Callable[..., World]) -> None:
+    world = lay(layout)
+    before = world.tree()
+    for killed in each_kill(world.made, forward):
+        assert back(killed).tree() == before
+        assert restore_places.lost(killed.journal) is None
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_whoever_is_killed_on_the_way_back_goes_back(layout: str, lay: Callable[..., World]) -> None:
+    world = lay(layout)
+    before = world.tree()
+    for killed in each_kill(lambda: forward(world.made()), back):
+        assert back(killed).tree() == before
+    assert back(world).tree() == before, "once more does no harm"
+
+
+@pytest.mark.parametrize("layout", ["mount and linked", "plain"])
+def test_whoever_is_killed_twice_goes_back(layout: str, lay: Callable[..., World]) -> None:
+    world = lay(layout)
+    before = world.tree()
+    for place in range(2, 60, 9):
+
+        def half(place: int = place) -> World:
+            made = world.made()
+            try:
+                with killing(place):
+                    forward(made)
+            except Killed:
+                return made
+            return made
+
+        for killed in each_kill_or_none(half):
+            assert back(killed).tree() == before
+
+
+def each_kill_or_none(make: Callable[[], World]) -> Iterator[World]:
+    """Each kill of the way back; a way back that changes nothing cannot be killed."""
+    try:
+        yield from each_kill(make, back)
+    except AssertionError:
+        yield back(make())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_without_a_way_back_the_data_is_overwritten_in_its_place(layout: str, lay: Callable[..., World]) -> None:
+    world = lay(layout, keep=False)
+    whole = forward(world).tree()
+    assert rows(world) == ["older rows", "older rows", "live rows in since", "older rows", "unarchived"]
+    assert restore_wal.leads_to(str(world.data)) == (str(world.top / "srv" / "wal") if "linked" in layout else "")
+    assert not (world.data / "pg_wal" / "000000010000000000000001").exists()
+    for killed in each_kill(world.made, forward):
+        assert forward(killed).tree() == whole
+
+
+def test_without_a_way_back_an_empty_place_is_gone_on_with_too(lay: Callable[..., World]) -> None:
+    world = lay("plain", keep=False)
+
+    def emptied() -> World:
+        world.made()
+        shutil.rmtree(world.data)
+        shutil.rmtree(world.top / "srv" / "both" / VERSION)
+        world.data.mkdir()
+        return world
+
+    whole = forward(emptied()).tree()
+    for killed in each_kill(emptied, forward):
+        assert forward(killed).tree() == whole
+
+
+def test_what_was_whole_is_not_restored_again(lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = lay("mount")
+    restore_data.keep(world.journal, silent)
+    real, runs = restore_data.stream, []
+    monkeypatch.setattr(restore_data, "stream", lambda *words: (runs.append(words), real(*words))[1])
+    monkeypatch.setattr(restore_data.aside_within, "lift", lambda *_words: None)
+    restore_data.restore(world.journal, silent)
+    assert len(runs) == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(restore_places, "ids", lambda _user, _group: (os.geteuid(), os.getegid()))
+    monkeypatch.setattr(restore_data, "stream", lambda *_words: pytest.fail("restored once more"))
+    restore_data.restore(world.journal, silent)
+    assert rows(world)[0] == "older rows"
+
+
+def test_a_pg_wal_that_is_moved_is_whole_however_often_that_is_killed(tmp_path: Path) -> None:
+    def made() -> Path:
+        shutil.rmtree(tmp_path / "srv", ignore_errors=True)
+        put(tmp_path / "srv" / "data", {"pg_wal/000000010000000000000002": "WAL", "pg_wal/archive_status/": "", "base/1": "rows"})
+        put(tmp_path / "srv" / "wal", {"000000010000000000000001": "old WAL"})
+        return tmp_path / "srv"
+
+    def link(top: Path) -> None:
+        restore_wal.link(str(top / "data"), str(top / "wal"), os.geteuid(), os.getegid())
+
+    link(made())
+    whole = tree(tmp_path / "srv")
+    assert sorted(os.listdir(tmp_path / "srv" / "wal")) == ["000000010000000000000002", "archive_status"]
+    for killed in each_kill(made, link):
+        link(killed)
+        assert tree(killed) == whole
+
+
+def test_copies_of_kept_data_in_a_set_are_left_out(lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = lay("mount")
+    monkeypatch.setitem(NEW, ".kept-20250101-000000/PG_VERSION", "16")
+    put(world.data, {".kept-20250101-000000/PG_VERSION": "17"})
+    forward(world)
+    assert (world.data / ".kept-20250101-000000/PG_VERSION").read_text("utf-8") == "17"
+    assert rows(world)[0] == "older rows"
+
+
+def accepted(world: World) -> World:
+    """A recovery that was accepted, in which rows were written and a tablespace was made since."""
+    forward(world.made())
+    put(world.data, {"base/2": "rows since the acceptance"})
+    put(world.top / "srv" / "later" / VERSION, {"5/1": "rows of later"})
+    (world.data / "pg_tblspc").mkdir()
+    (world.data / "pg_tblspc" / "7").symlink_to(world.top / "srv" / "later")
+    return world
+
+
+@pytest.fixture
+def undoing(monkeypatch: pytest.MonkeyPatch) -> Callable[[World], Journal]:
+    """The journal of the way back after acceptance."""
+
+    def of(world: World) -> Journal:
+        found = world.journal
+
+        def kept(_stanza: str) -> list[Journal]:
+            return [found] if any(os.path.lexists(path) for path in found.moves.values()) else []
+
+        monkeypatch.setattr(restore_journal, "kept", kept)
+        monkeypatch.setattr(restore_undo.restore_phases, "home_now", lambda home: home)
+        monkeypatch.setattr(restore_undo.scratch_look, "control_of", lambda _version, _directory: GOAL)
+        monkeypatch.setattr(restore_look, "of_others", lambda _home: {})
+        return replace(restore_undo.of("axiomdb", "", "the wrong moment"), name=UNDO)
+
+    return of
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_after_acceptance_the_kept_data_serves_again_and_the_other_is_kept(
+    layout: str, lay: Callable[..., World], undoing: Callable[[World], Journal]
+) -> None:
+    world = lay(layout)
+    before = world.tree()
+    journal = undoing(accepted(world))
+    serving = world.tree()
+    restore_undo.swap(journal, silent)
+    assert {path: text for path, text in world.tree().items() if path in before} == before
+    kept = Path(journal.moves[str(world.data)])
+    assert (kept / "base/2").read_text("utf-8") == "rows since the acceptance"
+    for name in ("both", "dropped", "later"):
+        assert Path(journal.moves[str(world.top / "srv" / name / VERSION)]).is_dir(), name
+    restore_undo.swap_back(journal)
+    assert world.tree() == serving
+    assert restore_places.lost(journal) is None
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_whoever_is_killed_in_it_goes_on_or_back(layout: str, lay: Callable[..., World], undoing: Callable[[World], Journal]) -> None:
+    world = lay(layout)
+    journal = undoing(accepted(world))
+    serving = world.tree()
+    restore_undo.swap(journal, silent)
+    swapped = world.tree()
+    for killed in each_kill(lambda: accepted(world), lambda _world: restore_undo.swap(journal, silent)):
+        restore_undo.swap(journal, silent)
+        assert killed.tree() == swapped
+    for killed in each_kill(lambda: accepted(world), lambda _world: restore_undo.swap(journal, silent)):
+        restore_undo.swap_back(journal)
+        assert killed.tree() == serving
+
+    def taken() -> World:
+        accepted(world)
+        restore_undo.swap(journal, silent)
+        return world
+
+    for killed in each_kill(taken, lambda _world: restore_undo.swap_back(journal)):
+        restore_undo.swap_back(journal)
+        assert killed.tree() == serving
+
+
+def test_what_came_back_is_not_put_aside(lay: Callable[..., World], undoing: Callable[[World], Journal]) -> None:
+    world = lay("plain")
+    journal = undoing(accepted(world))
+    shutil.rmtree(world.top / "srv" / "both" / VERSION)  # dropped in the last moment
+    restore_undo.swap(journal, silent)
+    swapped = world.tree()
+    restore_undo.swap(journal, silent)
+    assert world.tree() == swapped
+
+
+def test_what_serves_stays_where_nothing_was_swapped(lay: Callable[..., World], undoing: Callable[[World], Journal]) -> None:
+    world = lay("plain")
+    journal = undoing(accepted(world))
+    shutil.rmtree(journal.returning[str(world.top / "srv" / "both" / VERSION)])
+    before = world.tree()
+    restore_undo.swap_back(journal)
+    assert world.tree() == before
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_is_released_is_what_was_kept_and_only_that(
+    layout: str, lay: Callable[..., World], undoing: Callable[[World], Journal]
+) -> None:
+    world = lay(layout)
+    undoing(accepted(world))
+    before = world.tree()
+    restore_undo.remove("axiomdb", NAME)
+    after, wal = world.tree(), str(world.top / "srv" / "wal")
+    gone = set(before) - set(after)
+    assert all(f".kept-{NAME}" in path or path == wal or path.startswith(f"{wal}/") for path in gone)
+    assert not any(f".kept-{NAME}" in path for path in after)
+    assert (wal in gone) is ("linked" in layout)
+    assert {path: text for path, text in before.items() if path in after} == after
+    for killed in each_kill(lambda: accepted(world), lambda _world: restore_undo.remove("axiomdb", NAME)):
+        restore_undo.remove("axiomdb", NAME)
+        assert killed.tree() == after
+
+
+def test_the_wal_of_the_data_that_serves_is_never_released(lay: Callable[..., World], undoing: Callable[[World], Journal]) -> None:
+    world = lay("linked")
+    undoing(accepted(world))
+    (world.data / "pg_wal").unlink()
+    (world.data / "pg_wal").symlink_to(world.top / "srv" / "wal")
+    restore_undo.remove("axiomdb", NAME)
+    assert (world.top / "srv" / "wal").is_dir()
+
+
+def test_data_that_vanished_meanwhile_is_no_data_that_is_kept(lay: Callable[..., World]) -> None:
+    world = lay("plain")
+    shutil.rmtree(world.data)
+    with pytest.raises(Failed, match="nothing at .*data; expected the old data"):
+        restore_data.keep(world.journal, silent)
+
+
+@pytest.mark.parametrize("layout", ["plain", "mount"])
+def test_data_that_is_nowhere_is_missed(layout: str, lay: Callable[..., World]) -> None:
+    world = lay(layout)
+    for entry in world.data.iterdir():
+        if entry.name != "lost+found":
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    if layout == "plain":
+        world.data.rmdir()
+    problem = restore_places.lost(world.journal)
+    assert problem is not None
+    assert problem.found == f"nothing at {world.data}"
+    assert restore_places.there(world.journal.home) == world.journal.home.tablespaces
+
+
+def test_nothing_is_done_below_a_mount_point_on_which_nothing_is_mounted(lay: Callable[..., World]) -> None:
+    world = lay("mount")
+    with pytest.raises(Refusal, match=f"nothing mounted on {world.data}; expected the filesystem of the data directory"):
+        restore_places.refuse_unmounted(world.journal.home)
+    restore_places.refuse_unmounted(lay("plain").journal.home)
+    restore_places.refuse_unmounted(replace(world.journal.home, mounts=("/proc",)))
+    world = lay("linked")
+    restore_places.refuse_unmounted(world.journal.home)
+    shutil.rmtree(world.top / "srv" / "wal")
+    with pytest.raises(Refusal, match=f"nothing at {world.top}/srv/wal; expected the WAL of the data directory"):
+        restore_places.refuse_unmounted(world.journal.home)
