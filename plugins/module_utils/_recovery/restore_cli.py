@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,9 @@ def add(commands: Any, texts: Mapping[str, str]) -> None:
     )
     restore.add_argument(
         "--check", action="append", default=[], metavar="DATABASE:SQL=EXPECTED", help="must be true before anybody is let in"
+    )
+    restore.add_argument(
+        "--service", action="append", default=[], metavar="UNIT", help="stopped meanwhile where it runs, and started again"
     )
     restore.add_argument("--standbys", choices=("detach",), default="", help="let standbys and slots lose their primary")
     rollback = _command(commands, "rollback", texts["rollback"], _rollback)
@@ -75,7 +79,7 @@ def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Na
     stanza = stanzas[0]
     cluster = Cluster(stanza.version, stanza.cluster, stanza.port)
     checks, keep = tuple(_check(text) for text in options.check), options.keep == "beside"
-    order = Order(str(target.parse(options.target)), options.reason, options.action, keep, checks)
+    order = Order(str(target.parse(options.target)), options.reason, options.action, keep, checks, tuple(options.service))
     consent = Consent(options.confirm, options.plan, _typed(options, stanza), options.standbys == "detach")
     known = restore_journal.load(stanza.name)
     if not options.confirm and known is not None and known.is_open:
@@ -101,6 +105,7 @@ def _typed(options: argparse.Namespace, stanza: Stanza) -> str:
     words += ["--keep=none"] if options.keep == "none" else []
     words += ["--standbys=detach"] if options.standbys else []
     words += [f"--action={options.action}"] if options.action != restoring.PROMOTES else []
+    words += [f"--service={shlex.quote(unit)}" for unit in options.service]
     return " ".join([*words, *(f'--check="{text}"' for text in options.check)])
 
 

@@ -8,7 +8,7 @@ import os
 import time
 from dataclasses import replace
 
-from . import aside, files, held_server, restore_journal, restore_undo, restoring, state
+from . import aside, files, held_server, restore_clients, restore_journal, restore_undo, restoring, state
 from .files import File
 from .problem import Problem, Refusal
 from .restore_acceptance import resume_jobs, start_cluster
@@ -63,6 +63,7 @@ def go_back(journal: Journal, tell: Tell) -> Journal:
             tell("its server answers")
         except Failed as failed:
             problem_of_server = str(failed)
+    journal = restore_clients.release(journal, tell)
     resume_jobs(journal)
     over = replace(journal, outcome=RETURNED, phase="", trouble=problem_of_server or journal.trouble)
     restore_journal.save(over)
