@@ -13,7 +13,7 @@ from .problem import Problem
 from .spoken import moment
 
 READY = "database system is ready to accept connections"
-ENGLISH = ("", "C", "POSIX", "en")  # how lc_messages begins where the log has English words
+_ENGLISH = re.compile(r"(C|POSIX|en_.*)?([.].*)?")  # lc_messages where the log has English words
 _SEVERITY = re.compile(r"\b(ERROR|FATAL|PANIC):  ")
 
 
@@ -67,7 +67,7 @@ def unreadable(destination: str, messages: str) -> str:
     """Why a log cannot be judged by its words; empty when it can."""
     if "stderr" not in destination.split(","):
         return f"log_destination is {destination}"
-    return "" if messages in ENGLISH or messages.startswith("en_") else f"lc_messages is {messages}"
+    return "" if _ENGLISH.fullmatch(messages) else f"lc_messages is {messages}"
 
 
 def line(first: Look, look: Look) -> str:
