@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from _recovery import pooler_console, restore_clients, restore_journal, restoring, waiting
+from _recovery import pooler_console, restore_clients, restore_journal, restore_run, restore_undo, restoring, waiting
 from _recovery.pooler_console import Console
 from _recovery.restoring import Clients, Journal
 from _recovery.run import Completed
@@ -200,3 +201,43 @@ def test_a_journal_of_an_older_release_has_neither_services_nor_clients() -> Non
     found = json.loads(json.dumps(restoring.document(JOURNAL)))
     del found["clients"], found["order"]["services"]
     assert restoring.parse(found) == JOURNAL
+
+
+class Books:
+    """The journals that were written, the newest last; `gave_up` has the one with which a failed phase went back."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.written: list[Journal] = []
+        self.gave_up: list[Journal] = []
+        monkeypatch.setattr(restore_journal, "save", self.save)
+        monkeypatch.setattr(restore_journal, "load", lambda _stanza: self.written[-1])
+        monkeypatch.setattr(restore_run, "_alone", lambda _journal, _tell: nullcontext())
+        monkeypatch.setattr(restore_run, "_give_up", lambda journal, _error, _tell: self.gave_up.append(journal))
+
+    def save(self, journal: Journal) -> Journal:
+        self.written.append(journal)
+        return journal
+
+
+def test_what_a_phase_wrote_down_before_it_failed_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    books = Books(monkeypatch)
+
+    def quiet(journal: Journal, _tell: object) -> Journal:
+        books.save(replace(journal, clients=HELD.clients))
+        raise OSError("a full disk")
+
+    monkeypatch.setattr(restore_run, "ACTS", {restoring.QUIET: quiet})
+    with pytest.raises(OSError, match="a full disk"):
+        restore_run.carry_on(replace(JOURNAL, phase=restoring.QUIET), teller([]))
+    assert [(journal.clients, journal.trouble) for journal in books.gave_up] == [(HELD.clients, "a full disk")]
+
+
+@pytest.mark.parametrize(
+    ("phase", "clients"), [(restoring.RELEASE, HELD.clients), (restoring.SERVE, HELD.clients), (restoring.SETTLE, None)]
+)
+def test_whoever_waits_still_is_let_in_by_the_way_back(monkeypatch: pytest.MonkeyPatch, phase: str, clients: Clients | None) -> None:
+    Books(monkeypatch)
+    back = replace(JOURNAL, name="20261122-130000", undoes=JOURNAL.name)
+    monkeypatch.setattr(restore_undo, "of", lambda *_words: back)
+    monkeypatch.setattr(restore_run, "carry_on", lambda journal, _tell: journal)
+    assert restore_run.take_back(replace(HELD, phase=phase), teller([])) == replace(back, clients=clients)
