@@ -76,6 +76,7 @@ def test_clients_wait_and_see_no_error(system: str, told: Told) -> None:
 def test_a_recovery_that_goes_back_lets_them_go_on(system: str, told: Told) -> None:
     assert told.started["returned"][0] != told.started["returned"][1]
     live(told, "returned")
+    assert told.said["returned"].stdout.count("Recover to the target") == 1, "what went back is not begun anew"
     assert "is not at rest" in told.host.read("/var/log/axiomdb/restore.log")
     after = told.hooked["returned"][-1]
     assert (after["event"], after["outcome"], after["shop"]) == ("after", "returned", "active")
