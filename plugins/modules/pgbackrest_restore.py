@@ -83,6 +83,19 @@ options:
     description: After so many seconds in which neither log nor position moved, a recovery stands still and is taken back.
     type: float
     default: 300.0
+  services:
+    description:
+      - Units of the host that use the cluster. Those that run are stopped before the server is, and started again when clients come back,
+        the last one first, or when the old data serves again.
+      - PgBouncer needs no mention. Its databases that lead to the cluster are paused meanwhile, and their clients wait.
+    type: list
+    elements: str
+    default: []
+  hooks_before:
+    description: Names of the hooks that will run before anything is stopped, for the checklist of the plan.
+    type: list
+    elements: str
+    default: []
   standbys:
     description: V(detach) lets standbys and replication slots lose their primary; they are refused otherwise.
     type: str
@@ -178,6 +191,11 @@ journal:
   returned: success
   type: dict
   sample: {"phase": "prove", "outcome": ""}
+back:
+  description: The command that goes back.
+  returned: success
+  type: str
+  sample: ansible-playbook -i inventory playbooks/rollback.yml -l vps1 -e rollback_confirm=vps1/axiomdb
 """
 
 import json
@@ -188,6 +206,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import (
     plan,
+    restore_checklist,
     restore_journal,
     restore_rehearsal,
     restore_run,
@@ -198,6 +217,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import target as grammar
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_checklist import Hook
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_run import Consent
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import Check, Journal, Order
 
@@ -216,11 +236,11 @@ def _restored(module: AnsibleModule) -> dict[str, Any]:
     known = restore_journal.load(wanted["stanza"])
     if module.check_mode or not wanted["confirm"]:
         if known is not None and known.is_open:
-            return _result(False, [*restoring.lines(known), "Nothing was done."], told, known)
+            return _result(wanted, False, [*restoring.lines(known), "Nothing was done."], told, known)
         return _planned(wanted, order, consent)
     journal = restore_run.begin(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent)
     journal = restore_run.carry_on(journal, _teller(told), restoring.last_phase(order, wanted["until"]))
-    return _result(True, restoring.lines(journal), told, journal)
+    return _result(wanted, True, restoring.lines(journal), told, journal)
 
 
 def _rehearsed(module: AnsibleModule) -> dict[str, Any]:
@@ -228,9 +248,9 @@ def _rehearsed(module: AnsibleModule) -> dict[str, Any]:
     order, cluster = order_of(wanted), cluster_of(wanted)
     if module.check_mode:
         found, _goal = restore_rehearsal.plan_of(order, wanted["stanza"], cluster)
-        return {**_result(False, plan.lines(found), told), "plan": plan.document(found)}
+        return {**_result(wanted, False, plan.lines(found), told), "plan": plan.document(found)}
     lines = restore_rehearsal.rehearse(order, wanted["stanza"], cluster, wanted["inventory_host"], _teller(told))
-    return _result(False, lines, told)
+    return _result(wanted, False, lines, told)
 
 
 def _planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str, Any]:
@@ -242,8 +262,11 @@ def _planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str
         wanted, "restore", restore_target=order.target, restore_confirm=proposal.home.confirmation(keep=order.keep), restore_plan=digest
     )
     lines = [*([] if order.keep else ["  NO WAY BACK  the old data is overwritten"]), *proposal.lines]
+    hooks = [Hook(name) for name in wanted["hooks_before"]]
+    found = plan.document(proposal.plan)
+    lines += restore_checklist.table("BEFORE", restore_checklist.before(order, proposal.home, found, hooks, confirmed=False))
     lines += ["Nothing was done. To do it, type:", f"  {sure}", f"To follow it, type: {restoring.FOLLOW}"]
-    return {**_result(False, lines, []), "plan": plan.document(proposal.plan), "digest": digest}
+    return {**_result(wanted, False, lines, []), "plan": found, "digest": digest}
 
 
 def order_of(wanted: dict[str, Any]) -> Order:
@@ -251,7 +274,8 @@ def order_of(wanted: dict[str, Any]) -> Order:
     given = wanted["target"]
     text = str(grammar.parse(given if isinstance(given, dict) else str(given)))
     checks = tuple(Check(item["name"], item["sql"], item["expected"], item["database"]) for item in wanted["checks"])
-    return Order(text, wanted["reason"], wanted["action"], wanted["keep"] == "beside", checks, wanted["patience_seconds"])
+    keep, patience, services = wanted["keep"] == "beside", wanted["patience_seconds"], tuple(wanted["services"])
+    return Order(text, wanted["reason"], wanted["action"], keep, checks, patience, services)
 
 
 def _returned(module: AnsibleModule) -> dict[str, Any]:
@@ -263,9 +287,9 @@ def _returned(module: AnsibleModule) -> dict[str, Any]:
         lines = [*lines, "Nothing was done. To do it, type:", f"  {_command(wanted, 'rollback', rollback_confirm=confirmation)}"]
         if wanted["confirm"] and wanted["confirm"] != confirmation:
             raise Refusal(_another(wanted, confirmation))
-        return _result(False, lines, told)
+        return _result(wanted, False, lines, told)
     journal = restore_run.take_back(journal, _teller(told))
-    return _result(True, restoring.lines(journal), told, journal)
+    return _result(wanted, True, restoring.lines(journal), told, journal)
 
 
 def _released(module: AnsibleModule) -> dict[str, Any]:
@@ -273,13 +297,13 @@ def _released(module: AnsibleModule) -> dict[str, Any]:
     confirmation = f"{wanted['inventory_host']}/{wanted['stanza']}"
     kept = [line for one in restore_journal.kept(wanted["stanza"]) for line in restoring.lines(one)] or ["  kept         nothing"]
     if not wanted["name"] or module.check_mode:
-        return _result(False, kept, [])
+        return _result(wanted, False, kept, [])
     if wanted["confirm"] != confirmation:
         raise Refusal(_another(wanted, confirmation))
     gone = restore_undo.remove(wanted["stanza"], wanted["name"])
     line = {"operation": "release", "host": wanted["inventory_host"], "stanza": wanted["stanza"]}
     state.operation({**line, "text": wanted["reason"], "removed": gone})
-    return _result(True, [f"  removed      {place}" for place in gone], [])
+    return _result(wanted, True, [f"  removed      {place}" for place in gone], [])
 
 
 def _another(wanted: dict[str, Any], confirmation: str) -> Problem:
@@ -293,6 +317,7 @@ def _command(wanted: dict[str, Any], playbook: str, **words: str) -> str:
         given |= {"restore_keep": "none"} if wanted["keep"] == "none" else {}
         given |= {"restore_action": wanted["action"]} if wanted["action"] != "promote" else {}
         given |= {"restore_standbys": wanted["standbys"]} if wanted["standbys"] else {}
+        given |= {"restore_services": wanted["services"]} if wanted["services"] else {}
     elif wanted["name"]:
         given["rollback_name"] = wanted["name"]
     plain = [f"-e {name}={value}" for name, value in words.items()]
@@ -309,9 +334,10 @@ def _teller(told: list[str]) -> Any:
     return tell
 
 
-def _result(changed: bool, lines: list[str], told: list[str], journal: Journal | None = None) -> dict[str, Any]:
+def _result(wanted: dict[str, Any], changed: bool, lines: list[str], told: list[str], journal: Journal | None = None) -> dict[str, Any]:
     found = restoring.document(journal) if journal else {}
-    return {"changed": changed, "begun": changed, "summary": lines, "told": told, "plan": {}, "digest": "", "journal": found}
+    back = _command({**wanted, "reason": ""}, "rollback", rollback_confirm=f"{wanted['inventory_host']}/{wanted['stanza']}")
+    return {"changed": changed, "begun": changed, "summary": lines, "told": told, "plan": {}, "digest": "", "journal": found, "back": back}
 
 
 def main() -> None:
@@ -334,6 +360,8 @@ def main() -> None:
             "keep": {"type": "str", "choices": ["beside", "none"], "default": "beside"},
             "checks": {"type": "list", "elements": "dict", "options": check, "default": []},
             "patience_seconds": {"type": "float", "default": restoring.PATIENCE},
+            "services": {"type": "list", "elements": "str", "default": []},
+            "hooks_before": {"type": "list", "elements": "str", "default": []},
             "standbys": {"type": "str", "choices": ["", "detach"], "default": ""},
             "require_verified": {"type": "bool", "default": False},
             "name": {"type": "str", "default": ""},

@@ -53,8 +53,8 @@ def test_the_playbook_prints_the_plan_and_what_to_type(system: str, restored: di
     assert story.printed is not None and story.played is not None
     assert story.printed.changed == 0
     assert "Nothing was done. To do it, type:" in story.printed.stdout
-    assert story.played.changed == 1
-    for phase in ("Save the last WAL", "Recover to the target", "Prove what was recovered", "Let the clients come back"):
+    assert story.played.changed == 3
+    for phase in ("Stop the server, keep the old data", "Recover to the target", "Prove what was recovered", "Let the clients come back"):
         assert f"=> (item={phase})" in story.played.stdout
 
 

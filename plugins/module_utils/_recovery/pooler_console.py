@@ -31,10 +31,14 @@ class Console:
     directory: str
     port: int
 
-    def command(self, sql: str) -> Completed:
-        """One command, as postgres: the operating system proves who asks."""
+    def command(self, sql: str, timeout: float = 60.0) -> Completed:
+        """One command, as postgres: the operating system proves who asks. `timeout` is in seconds."""
         argv = ["psql", "-X", "-w", "--csv", "-h", self.directory, "-p", str(self.port), "-U", ADMIN, "-d", ADMIN, "-c", sql]
-        return run(argv, user="postgres", env={"PGCONNECT_TIMEOUT": "10"}, timeout=60)
+        return run(argv, user="postgres", env={"PGCONNECT_TIMEOUT": "10"}, timeout=timeout)
+
+    def typed(self, sql: str) -> str:
+        """The same for a person."""
+        return f'sudo -u postgres psql -h {self.directory} -p {self.port} -U {ADMIN} -d {ADMIN} -c "{sql}"'
 
     def require(self, sql: str) -> Completed:
         """The same. Raises CommandFailed."""

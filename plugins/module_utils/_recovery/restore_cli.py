@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,9 @@ def add(commands: Any, texts: Mapping[str, str]) -> None:
     restore.add_argument(
         "--patience", type=float, default=restoring.PATIENCE, metavar="SECONDS", help="a recovery that stands still so long is taken back"
     )
+    restore.add_argument(
+        "--service", action="append", default=[], metavar="UNIT", help="stopped meanwhile where it runs, and started again"
+    )
     restore.add_argument("--standbys", choices=("detach",), default="", help="let standbys and slots lose their primary")
     rollback = _command(commands, "rollback", texts["rollback"], _rollback)
     rollback.add_argument("--reason", default="", help="why, for whoever reads the log later")
@@ -82,7 +86,8 @@ def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Na
     stanza = stanzas[0]
     cluster = Cluster(stanza.version, stanza.cluster, stanza.port)
     checks, keep = tuple(_check(text) for text in options.check), options.keep == "beside"
-    order = Order(str(target.parse(options.target)), options.reason, options.action, keep, checks, options.patience)
+    text, services = str(target.parse(options.target)), tuple(options.service)
+    order = Order(text, options.reason, options.action, keep, checks, options.patience, services)
     consent = Consent(options.confirm, options.plan, _typed(options, stanza), options.standbys == "detach")
     if options.rehearse:
         return _rehearse(order, stanza, cluster, settings.host, options)
@@ -116,6 +121,7 @@ def _typed(options: argparse.Namespace, stanza: Stanza) -> str:
     words += ["--keep=none"] if options.keep == "none" else []
     words += ["--standbys=detach"] if options.standbys else []
     words += [f"--action={options.action}"] if options.action != restoring.PROMOTES else []
+    words += [f"--service={shlex.quote(unit)}" for unit in options.service]
     return " ".join([*words, *(f'--check="{text}"' for text in options.check)])
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from . import files, held_server, restore_journal, restore_places, restore_undo, restoring, state
+from . import files, held_server, restore_clients, restore_journal, restore_places, restore_undo, restoring, state
 from .files import File
 from .problem import Problem, Refusal
 from .restore_acceptance import resume_jobs, start_cluster
@@ -53,6 +53,7 @@ def go_back(journal: Journal, tell: Tell) -> Journal:
             tell("its server answers")
         except Failed as failed:
             problem_of_server = str(failed)
+    journal = restore_clients.release(journal, tell)
     resume_jobs(journal)
     over = replace(journal, outcome=RETURNED, phase="", trouble=problem_of_server or journal.trouble)
     restore_journal.save(over)

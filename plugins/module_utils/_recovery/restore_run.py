@@ -15,6 +15,7 @@ from . import (
     plan,
     restore_acceptance,
     restore_another,
+    restore_clients,
     restore_data,
     restore_journal,
     restore_look,
@@ -27,6 +28,7 @@ from . import (
     scratch_goal,
     state,
     target,
+    waiting,
 )
 from .plan import Plan
 from .postgres import Cluster, NotAnswering
@@ -39,14 +41,14 @@ from .scratch import PORT
 Tell = Callable[[str], None]
 ACTS: Mapping[str, Callable[[Journal, Tell], Journal]] = {
     restoring.SAVE: restore_phases.save,
-    restoring.QUIET: restore_phases.quiet,
+    restoring.QUIET: lambda journal, tell: restore_phases.quiet(restore_clients.hold(journal, tell), tell),
     restoring.KEEP: restore_data.keep,
     restoring.RESTORE: restore_data.restore,
     restoring.RECOVER: restore_phases.recover,
     restoring.PROVE: restore_phases.prove,
     restoring.PROMOTE: restore_acceptance.promote,
     restoring.RELEASE: restore_acceptance.release,
-    restoring.SERVE: restore_acceptance.serve,
+    restoring.SERVE: lambda journal, tell: restore_clients.release(restore_acceptance.serve(journal, tell), tell),
     restoring.SETTLE: restore_acceptance.settle,
 }
 
@@ -104,7 +106,9 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, co
     home = restore_look.home_of(stanza, cluster, inventory_host, found)
     ground = restore_look.ground_of(home, found)
     problems = restore_preflight.judge(order, home, found, ground, detach=consent.detach, require_verified=consent.require_verified)
-    return Proposal(home, found, tuple(problems))
+    clients = restore_clients.look(order.services, home.port)
+    found = replace(found, notes=(*found.notes, *waiting.notes(clients)))
+    return Proposal(home, found, (*problems, *waiting.judge(clients, found.seconds)))
 
 
 def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, consent: Consent) -> Journal:
@@ -164,7 +168,8 @@ def carry_on(journal: Journal, tell: Tell, until: str = restoring.SETTLE) -> Jou
                 acts = UNDOING if journal.undoes else ACTS
                 journal = restore_journal.save(restoring.after(acts[phase](journal, tell), phase, time.time()))
             except Exception as error:  # whatever it is: a server that stays down is worse
-                raise Stopped(error, _give_up(restore_journal.save(replace(journal, trouble=str(error))), error, tell)) from error
+                known = restore_journal.load(journal.home.stanza) or journal  # the phase may have written more down
+                raise Stopped(error, _give_up(restore_journal.save(replace(known, trouble=str(error))), error, tell)) from error
         if journal.outcome == restoring.ACCEPTED:
             _remember(journal)
         if restoring.is_paused(journal):
@@ -201,8 +206,11 @@ def take_back(journal: Journal, tell: Tell) -> Journal:
     if journal.goes_back or journal.phase in restoring.RETURNS_BY_ITSELF:
         with _alone(journal, tell):
             return go_back(journal, tell)
+    # Whoever waits for this recovery waits for the next one: nobody runs who could be found then.
+    clients = None if journal.phase == restoring.SETTLE else journal.clients
     restore_journal.save(replace(journal, outcome=restoring.ACCEPTED, phase=""))
-    return carry_on(restore_journal.save(restore_undo.of(journal.home.stanza, journal.name, journal.order.reason)), tell)
+    back = restore_undo.of(journal.home.stanza, journal.name, journal.order.reason)
+    return carry_on(restore_journal.save(replace(back, clients=clients)), tell)
 
 
 def _give_up(journal: Journal, error: Exception, tell: Tell) -> str:

@@ -49,7 +49,7 @@ def of(stanza: str, name: str, reason: str) -> Journal:
     home = _serving(restore_phases.home_now(chosen.home), chosen)
     control = scratch_look.control_of(home.version, chosen.moves[home.directory])
     goal = replace(chosen.goal, kind=LATEST, target="", exclusive=False, timeline=control.timeline, lsn=None, expected_timeline=None)
-    order = Order(f"rollback:{chosen.name}", reason)
+    order = Order(f"rollback:{chosen.name}", reason, services=chosen.order.services)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
     had = restore_places.there(home)
     return Journal(stamp, order, home, goal, {}, chosen.name, had=had, returns=chosen.had, began=now)

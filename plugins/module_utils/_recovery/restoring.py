@@ -59,7 +59,8 @@ class Check:
 class Order:
     """What a person wants. Without `keep` the old data is overwritten, and there is no way back.
 
-    After `patience` seconds without any movement a recovery stands still.
+    After `patience` seconds without any movement a recovery stands still. `services` are the units on the host that are stopped
+    meanwhile, where they run.
     """
 
     target: str
@@ -68,6 +69,19 @@ class Order:
     keep: bool = True
     checks: tuple[Check, ...] = ()
     patience: float = PATIENCE
+    services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Who is kept waiting: the units that ran, and the databases of the pooler that nobody had paused.
+
+    `trouble` says, in a sentence each, what did not come back.
+    """
+
+    services: tuple[str, ...] = ()
+    pools: tuple[str, ...] = ()
+    trouble: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +121,8 @@ class Journal:
 
     `plan` is as it was printed. `undoes` names the accepted recovery that is taken back: its old data serves again then. One that
     `goes_back` goes on to do so, whatever is typed. `had` are the places where data was before, `returns` those of the data that
-    serves again; `timeline` is the one that the server began; `trouble` is why it could not go on.
+    serves again; `timeline` is the one that the server began; `trouble` is why it could not go on. `clients` are known when the
+    first of them is stopped, and written down before.
     """
 
     name: str
@@ -125,6 +140,7 @@ class Journal:
     trouble: str = ""
     began: float = 0.0
     ended: Mapping[str, float] = field(default_factory=dict)
+    clients: Clients | None = None
 
     @property
     def moves(self) -> dict[str, str]:
@@ -267,6 +283,7 @@ def lines(journal: Journal) -> list[str]:
     else:
         text += [f"  outcome      {end}" + (f", on timeline {journal.timeline}" if journal.timeline else "")]
     text += [f"  trouble      {journal.trouble}"] if journal.trouble else []
+    text += [f"  NOT BACK     {sentence}" for sentence in (journal.clients.trouble if journal.clients else ())]
     kept = journal.moves.items() if journal.outcome != RETURNED else ()
     return [*text, *(f"  kept         {place}" for _was, place in kept)]
 
@@ -297,9 +314,12 @@ def parse(found: Mapping[str, Any]) -> Journal:
     given = {key: value for key, value in found.items() if key != "format"}
     order = dict(given.pop("order"))
     order["checks"] = tuple(Check(**item) for item in order["checks"])
+    order["services"] = tuple(order.get("services", ()))
     home = dict(given.pop("home"))
     home |= {key: tuple(home.get(key, ())) for key in ("tablespaces", "mounts", "locations")}
     given |= {key: tuple(given.get(key, ())) for key in ("had", "returns")}
+    if given.get("clients") is not None:
+        given["clients"] = Clients(**{name: tuple(value) for name, value in given["clients"].items()})
     goal = dict(given.pop("goal"))
     goal["lsn"] = Lsn.parse(goal["lsn"]) if goal["lsn"] else None
     journal = Journal(order=Order(**order), home=Home(**home), goal=Goal(**goal), **given)

@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
 from . import state
+from .bounded import within
 
 TRIES = 3
 TIMEOUT = 10.0  # seconds for each try, from the first byte to the last
@@ -54,19 +54,11 @@ def deliver(url: str, message: Mapping[str, str]) -> Answer:
     for attempt in range(TRIES):
         if attempt:
             time.sleep(2.0**attempt)
-        answer = _within(TIMEOUT, lambda: _post(url, json.dumps(message).encode()))
+        late = Answer(f"the webhook cannot be reached: no whole answer within {TIMEOUT:g} s")
+        answer = within(TIMEOUT, lambda: _post(url, json.dumps(message).encode()), late)
         if not answer.reason or answer.unwanted or answer.hopeless:
             break
     return answer
-
-
-def _within(seconds: float, act: Callable[[], Answer]) -> Answer:
-    """The answer, if it is whole by then. A limit of a socket is one for each byte: whoever sends one a second never meets it."""
-    answers: list[Answer] = []
-    thread = threading.Thread(target=lambda: answers.append(act()), daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return answers[0] if answers else Answer(f"the webhook cannot be reached: no whole answer within {seconds:g} s")
 
 
 def _post(url: str, data: bytes) -> Answer:
