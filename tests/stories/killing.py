@@ -45,7 +45,9 @@ while tool.poll() is None:
     seen = phase()
     if seen and names.index(seen) >= names.index(order['phase']):
         if order['act']:
+            os.killpg(tool.pid, 19)  # it goes on when that is done
             subprocess.run(['bash', '-c', order['act']])
+            os.killpg(tool.pid, 18)
             break
         if not order['victims']:
             os.killpg(tool.pid, 9)

@@ -14,10 +14,10 @@ pytestmark = pytest.mark.xdist_group("failures")
 BACK = "It went back by itself: the old data is in /var/lib/postgresql/"
 # What each failure says at least.
 SAID = {
-    "gone before the restore": ["in which the set is restored", "Found ", "Next: "],
-    "gone before the replay": ["in which the server recovers to the target", "Found ", "Next: "],
+    "gone before the restore": ["in which the set is restored", "Next: "],
+    "gone before the replay": ["in which the server recovers to the target", "Next: "],
     "no room for the restore": ["in which the set is restored", "No space left on device"],
-    "no room for the replay": ["in which the server recovers to the target"],
+    "no room for the replay": ["No space left on device"],
     "stands still": ["a recovery that stands still", "its log or its position to move"],
     "check": ["for the check select count(*) from kept; expected '99'"],
     "damaged": ["in which the set is restored", "Another set leads there too: "],

@@ -53,7 +53,7 @@ def test_the_lists_are_those_of_the_runbook() -> None:
         ("space", (DONE, "3 B needed at most, 4 B free")),
         ("stakeholders", (UNASKED, "restore_hooks_before")),
         ("reason", (DONE, "orders lost their keys")),
-        ("beside production", (UNASKED, "sudo /opt/axiomdb/axiomdb-recovery scratch make name:before")),
+        ("beside production", (UNASKED, "restore_rehearse=true")),
     ],
 )
 def test_before(what: str, expected: tuple[str, str]) -> None:

@@ -94,6 +94,8 @@ def _get(url: str, timeout: float) -> Answer:
             return Answer(error.code, error.read(READ).decode(errors="replace"))
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
+        if isinstance(reason, TimeoutError):
+            return Answer(reason=f"no whole answer within {timeout:g} s")
         return Answer(reason=getattr(reason, "strerror", None) or str(reason) or type(error).__name__)
     except ValueError as error:
         return Answer(reason=f"no address ({error})")

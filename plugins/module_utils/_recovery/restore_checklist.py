@@ -45,16 +45,17 @@ class Seen:
 
 def before(order: Order, home: Home, plan: Mapping[str, Any], hooks: Sequence[Hook], *, confirmed: bool) -> list[Line]:
     """What is to be done before anything is touched. `plan` is its document."""
-    here = f"in place, {home.confirmation}; no branch is made"
+    confirmation = home.confirmation(keep=order.keep)
+    here = f"in place, {confirmation}; no branch is made"
     found = f"repository {plan['repository']}, set {plan['backup']}"
     return [
         Line("Identify the restore point", DONE, f"{order.target}: {found}, timeline {plan['timeline']}"),
-        Line("Confirm the target", DONE if confirmed else OPEN, here if confirmed else f"restore_confirm={home.confirmation}"),
+        Line("Confirm the target", DONE if confirmed else OPEN, here if confirmed else f"restore_confirm={confirmation}"),
         Line("Verify backup availability", DONE, found),
         _space(order, plan),
         _hooks("Notify stakeholders of the downtime", hooks, "restore_hooks_before"),
         Line("Document the reason", DONE if order.reason.strip() else FAILED, order.reason.strip() or "restore_reason"),
-        Line("Test the restore beside production", UNASKED, f"{restoring.TOOL} scratch make {order.target}"),
+        Line("Test the restore beside production", UNASKED, "restore_rehearse=true"),
     ]
 
 
