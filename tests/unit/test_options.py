@@ -661,7 +661,18 @@ def test_whatever_was_read_can_be_written(text: str) -> None:
     sections = parse(text)
     judge_configuration(sections, V255)
     judge_configuration(sections, V245, secrets_file=True)
-    assert parse(render(sections)) == {name: options for name, options in sections.items() if options}
+    if re.search(r"[\x00-\x1f\x7f\x85\u2028\u2029]", words_of(sections)):
+        with pytest.raises(ValueError, match="that needs more than a line"):
+            render(sections)
+    else:
+        assert parse(render(sections)) == {name: options for name, options in sections.items() if options}
+
+
+def words_of(sections: dict[str, dict[str, Any]]) -> str:
+    """All names and values of a file, as they are."""
+    words = [[section, *options, *(one for value in options.values() for one in ([value] if isinstance(value, str) else value))]
+             for section, options in sections.items()]  # fmt: skip
+    return "".join(word for line in words for word in line)
 
 
 @given(st.sampled_from(sorted(OPTIONS)), st.text(max_size=12) | st.integers() | st.booleans() | st.none() | st.floats())

@@ -296,7 +296,8 @@ def is_the_end(world: World, done: Plan, held: set[tuple[int, int]], live: bool)
     """Whether replay reaches the planned position, but not before it has the last commit that there is."""
     records, planned = replayable(world, done, held, live), Lsn.parse(done.lsn).position
     last = records[-1]
-    reached = (last.begin // SIZE + 1) * SIZE if last.switch else last.end
+    # A switch is taken to last up to the end of the segment in which it ends. Source: PostgreSQL, xlogreader.c.
+    reached = -(-last.end // SIZE) * SIZE if last.switch else last.end
     return planned <= reached and all(one.begin < planned for one in records if one.time is not None)
 
 
