@@ -15,6 +15,7 @@ description:
     host by host, so that the last line of the run says V(PROTECTED) or V(NOT PROTECTED).
   - The newest summary of each stanza counts. A host that is not protected is printed after those that are,
     and a host on which the run failed comes last, as V(NOT KNOWN).
+  - A result with V("verdict":false), such as that of M(axiomdb.recovery.recovery_checklist), is printed before the verdict of its host.
   - A run in which no host returned a summary prints nothing.
 requirements:
   - Enable it with C(callbacks_enabled = axiomdb.recovery.summary) in the V([defaults]) section of ansible.cfg.
@@ -54,6 +55,7 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._summaries: dict[str, dict[str, list[str]]] = {}
+        self._told: dict[str, dict[str, list[str]]] = {}
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Keep the summary of a result, or those of its loop items."""
@@ -67,7 +69,8 @@ class CallbackModule(CallbackBase):
         if not self.get_option("summary_enabled"):
             return
         lost = [host for host in stats.processed if stats.failures.get(host) or stats.dark.get(host)]
-        lines = closing_lines({host: list(kept.values()) for host, kept in self._summaries.items()}, lost)
+        kept, told = ({host: list(one.values()) for host, one in all_of.items()} for all_of in (self._summaries, self._told))
+        lines = closing_lines(kept, lost, told)
         if lines:
             self._display.banner("SUMMARY")
             self._display.display("\n".join(lines))
@@ -78,4 +81,5 @@ class CallbackModule(CallbackBase):
             return
         arguments = (result.get("invocation") or {}).get("module_args") or {}
         stanza = str(result.get("stanza") or arguments.get("stanza") or "")
-        self._summaries.setdefault(host, {})[stanza] = lines
+        kept = self._told if result.get("verdict") is False else self._summaries
+        kept.setdefault(host, {})[stanza] = lines

@@ -55,11 +55,11 @@ summary:
   type: list
   elements: str
   sample: ["  done         Verify connectivity                 the server answers, on timeline 3"]
-stanza:
-  description: The words under which a run's closing lines keep the summary, beside that of the stanza.
+verdict:
+  description: Always false. A run's closing lines have this summary before the one that says what protects the host.
   returned: success
-  type: str
-  sample: checklist of axiomdb
+  type: bool
+  sample: false
 findings:
   description: All that was not well when the clients were back, a sentence each.
   returned: success
@@ -109,7 +109,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     told = {"format": 1, "event": "after", "host": wanted["inventory_host"], "stanza": wanted["stanza"], "outcome": journal.outcome}
     lists = [*restore_checklist.document("before", first), *restore_checklist.document("after", second)]
     recovery = {**told, "recovery": restoring.document(journal), "checklist": lists, "findings": findings}
-    return {"changed": False, "summary": lines, "stanza": f"checklist of {wanted['stanza']}", "findings": findings, "recovery": recovery}
+    return {"changed": False, "summary": lines, "verdict": False, "findings": findings, "recovery": recovery}
 
 
 def main() -> None:

@@ -9,19 +9,23 @@ from collections.abc import Iterable, Mapping, Sequence
 PROTECTED = "PROTECTED"
 
 
-def closing_lines(summaries: Mapping[str, Sequence[Sequence[str]]], lost: Iterable[str]) -> list[str]:
+def closing_lines(
+    summaries: Mapping[str, Sequence[Sequence[str]]], lost: Iterable[str], told: Mapping[str, Sequence[Sequence[str]]] | None = None
+) -> list[str]:
     """Return the lines to print last: each host's name, then its summaries. The worst comes at the very end.
 
     :param summaries: for each host one list of lines per stanza; the last line of each is its verdict.
+    :param told: for each host lists of lines that are no verdict; they come before those that are.
     :param lost: hosts that failed or were unreachable; what they said before is no longer a verdict.
     """
-    if not any(summaries.values()):
+    told = told or {}
+    if not any(summaries.values()) and not any(told.values()):
         return []
     gone = set(lost)
     blocks: list[tuple[int, str, list[str]]] = []
-    for host in sorted({*summaries, *gone}):
+    for host in sorted({*summaries, *told, *gone}):
         stanzas = sorted(summaries.get(host, ()), key=lambda lines: not _protected(lines))
-        lines = [line for stanza in stanzas for line in stanza]
+        lines = [line for block in (*told.get(host, ()), *stanzas) for line in block]
         if host in gone:
             lines.append(f"NOT KNOWN: the run ended early on {host}. Read its error above, mend it and run again.")
         rank = 2 if host in gone else int(not all(_protected(stanza) for stanza in stanzas))

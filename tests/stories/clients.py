@@ -29,7 +29,7 @@ with open('{file}', 'a') as stream:
 """
 _SHOP = """
 [Unit]
-Description=Writes a row each 100 ms through the pooler, and ends with its first error
+Description=Writes a row each 100 ms through the pooler
 [Service]
 User=postgres
 Environment=PGPASSWORD={password}

@@ -202,6 +202,14 @@ def test_the_summaries_end_with_the_worst() -> None:
     assert summary.closing_lines({}, ["vps3"]) == []
 
 
+def test_what_is_no_verdict_comes_before_it() -> None:
+    told = {"vps1": [["  AFTER", "  done         Verify connectivity"]]}
+    lines = ["vps1:", "  AFTER", "  done         Verify connectivity"]
+    assert summary.closing_lines({"vps1": [["PROTECTED to 14:30"]]}, [], told) == [*lines, "PROTECTED to 14:30"]
+    assert summary.closing_lines({}, [], told) == lines
+    assert summary.closing_lines({}, ["vps1"], told)[-1].startswith("NOT KNOWN: the run ended early on vps1.")
+
+
 # --- real runs ---------------------------------------------------------------------------------------------------
 
 FAKE_MODULE = """
