@@ -141,7 +141,8 @@ def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Nam
 
 
 def _plan(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
-    from . import horizon, plan, target, work
+    from . import horizon, plan, target
+    from .postgres import Cluster
     from .problem import Problem, Refusal
 
     if len(stanzas) > 1:
@@ -150,7 +151,8 @@ def _plan(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Name
         return MISUSED
     stanza = stanzas[0]
     try:
-        found = horizon.foresee(target.parse(options.target), horizon.look(stanza.name, work.cluster_of(stanza)))
+        sight = horizon.look(stanza.name, Cluster(stanza.version, stanza.cluster, stanza.port))
+        found = horizon.foresee(target.parse(options.target), sight)
     except Refusal as refusal:
         found = refusal.problems[0]
     if options.json:
