@@ -17,7 +17,7 @@ from scheduling import TOOL
 AWAY = "mv /var/lib/pgbackrest /var/lib/pgbackrest.away"
 FULL = "dd if=/dev/zero of=/var/lib/postgresql/filler bs=1M status=none"
 # Whatever fetches WAL stands still, again and again, for longer than anybody is patient.
-HANGS = "(timeout 30 sh -c 'while :; do pkill -STOP -f archive-get; sleep 0.05; done') >/dev/null 2>&1 & sleep 0.5"
+HANGS = "(timeout 30 sh -c 'while :; do pkill -STOP -f [a]rchive-get; sleep 0.05; done') >/dev/null 2>&1 & sleep 0.5"
 # By name: when it begins, what happens then as root, and what ends it.
 TROUBLES = {
     "gone before the restore": ("restore", AWAY, "mv /var/lib/pgbackrest.away /var/lib/pgbackrest"),
