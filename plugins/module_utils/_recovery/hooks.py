@@ -34,7 +34,7 @@ def run(argv: Sequence[str], document: str, timeout: float) -> Hooked:
     except OSError as error:
         return Hooked(f"{argv[0]}: {error.strerror}", "", time.monotonic() - began)
     try:
-        output, _ = process.communicate(document.encode(), timeout=timeout)
+        output = process.communicate(document.encode(), timeout=timeout)[0]
         reason = "" if process.returncode == 0 else f"exit code {process.returncode}"
     except subprocess.TimeoutExpired:
         with suppress(ProcessLookupError):
