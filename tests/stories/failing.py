@@ -15,7 +15,8 @@ from restores import DATA, consent
 from scheduling import TOOL
 
 AWAY = "mv /var/lib/pgbackrest /var/lib/pgbackrest.away"
-FULL = "dd if=/dev/zero of=/var/lib/postgresql/filler bs=1M status=none"
+# Too little for the set, and enough for the server that was there.
+FULL = "cd /var/lib/postgresql; dd if=/dev/zero of=filler bs=1M status=none; truncate -s -16M filler"
 # Whatever fetches WAL stands still, again and again, for longer than anybody is patient.
 HANGS = "(timeout 30 sh -c 'while :; do pkill -STOP -f [a]rchive-get; sleep 0.05; done') >/dev/null 2>&1 & sleep 0.5"
 # By name: when it begins, what happens then as root, and what ends it.
@@ -52,6 +53,7 @@ class Failures:
     """Each failure by name; then the other set that was offered, what is kept and how it goes, and data that is overwritten."""
 
     failed: dict[str, Failed] = field(default_factory=dict)
+    no_room: tuple[Failed, str] | None = None
     another: str = ""
     by_another: tuple[str, str] = ("", "")
     listed: str = ""
@@ -67,6 +69,7 @@ def tell(host: Host) -> Failures:
     before = inode(host)
     for name, (phase, act, end) in TROUBLES.items():
         found.failed[name] = _interfered(host, name, phase, act, end, before)
+    found.no_room = _no_room_at_all(host, before)
     command = consent(host, NAME, "--check", "axiomdb:select count(*) from kept=99")
     found.failed["check"] = _look(host, *_typed(host, command), before)
     _damaged(host, found, before)
@@ -80,6 +83,15 @@ def _interfered(host: Host, name: str, phase: str, act: str, end: str, before: s
     code, said = interfere(host, command, phase, act)
     host.run(end)
     return _look(host, code, said, before)
+
+
+def _no_room_at_all(host: Host, before: str) -> tuple[Failed, str]:
+    """Somebody else takes every byte: not even the old server starts on its data; the rows when there is room again."""
+    code, said = interfere(host, consent(host, NAME), "restore", FULL.partition("; truncate")[0])
+    found = _look(host, code, said, before)
+    host.run("rm /var/lib/postgresql/filler; systemctl start postgresql@$(ls /etc/postgresql)-main")
+    host.run("for _ in $(seq 100); do pg_isready -q && exit; sleep 0.1; done", user="postgres")
+    return found, served(host)
 
 
 def _typed(host: Host, command: list[str]) -> tuple[int, str]:

@@ -44,6 +44,15 @@ def test_what_fails_goes_back_by_itself_and_copies_nothing(name: str, failures: 
         assert part in found.said, found.said
 
 
+def test_where_not_even_the_old_server_starts_it_says_so(failures: Failures) -> None:
+    assert failures.no_room is not None
+    found, rows = failures.no_room
+    assert (found.code, found.rows, found.same, found.open) == (1, "", True, False), found.said
+    assert "the old data back in /var/lib/postgresql/" in found.said
+    assert "then sudo systemctl start postgresql@" in found.said
+    assert rows == OLD
+
+
 def test_another_set_is_offered_and_leads_there(failures: Failures) -> None:
     assert failures.another.startswith("name:kept,backup:")
     said, rows = failures.by_another

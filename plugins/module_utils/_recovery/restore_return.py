@@ -60,5 +60,6 @@ def go_back(journal: Journal, tell: Tell) -> Journal:
     line = {"operation": "restore", "host": home.host, "stanza": home.stanza, "target": journal.order.target, "outcome": RETURNED}
     state.operation({**line, "text": journal.order.reason, "error": over.trouble, "seconds": round(time.time() - journal.began, 1)})
     if problem_of_server:
-        raise Failed(Problem("the old data back, and a server that does not start on it", "its answer", problem_of_server))
+        found = f"the old data back in {home.directory}, whole, and a server that does not start on it ({problem_of_server})"
+        raise Failed(Problem(found, "its answer", f"df -h {home.directory}, mend what it says, then sudo systemctl start {home.unit}"))
     return over

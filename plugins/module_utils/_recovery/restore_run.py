@@ -224,6 +224,10 @@ def _give_up(journal: Journal, error: Exception, tell: Tell) -> str:
     try:
         over = go_back(journal, tell)
     except Exception as second:
+        known = restore_journal.load(journal.home.stanza)
+        if known is not None and known.outcome == restoring.RETURNED:
+            tell(str(second))
+            return f"It went back by itself. {second}"
         safe = f"The way back did not end either ({second}). Nothing is lost. When that is mended: {restoring.go_back(journal)}"
         tell(safe)
         return safe
