@@ -15,15 +15,16 @@ from restores import DATA, consent
 from scheduling import TOOL
 
 AWAY = "mv /var/lib/pgbackrest /var/lib/pgbackrest.away"
-# Too little for the set, and enough for the server that was there.
-FULL = "cd /var/lib/postgresql; dd if=/dev/zero of=filler bs=1M status=none; truncate -s -16M filler"
+# Nothing is left; or too little for the set, and enough for the server that was there.
+FULL = "cd /var/lib/postgresql; dd if=/dev/zero of=filler bs=1M status=none"
+LITTLE_ROOM = f"{FULL}; truncate -s -16M filler"
 # Whatever fetches WAL stands still, again and again, for longer than anybody is patient.
 HANGS = "(timeout 30 sh -c 'while :; do pkill -STOP -f [a]rchive-get; sleep 0.05; done') >/dev/null 2>&1 & sleep 0.5"
 # By name: when it begins, what happens then as root, and what ends it.
 TROUBLES = {
     "gone before the restore": ("restore", AWAY, "mv /var/lib/pgbackrest.away /var/lib/pgbackrest"),
     "gone before the replay": ("recover", AWAY, "mv /var/lib/pgbackrest.away /var/lib/pgbackrest"),
-    "no room for the restore": ("restore", FULL, "rm /var/lib/postgresql/filler"),
+    "no room for the restore": ("restore", LITTLE_ROOM, "rm /var/lib/postgresql/filler"),
     "no room for the replay": ("recover", FULL, "rm /var/lib/postgresql/filler"),
     "stands still": ("recover", HANGS, "pkill -f '[p]kill -STOP'; pkill -KILL -f 'archive-[g]et'; true"),
 }
@@ -87,7 +88,7 @@ def _interfered(host: Host, name: str, phase: str, act: str, end: str, before: s
 
 def _no_room_at_all(host: Host, before: str) -> tuple[Failed, str]:
     """Somebody else takes every byte: not even the old server starts on its data; the rows when there is room again."""
-    code, said = interfere(host, consent(host, NAME), "restore", FULL.partition("; truncate")[0])
+    code, said = interfere(host, consent(host, NAME), "restore", FULL)
     found = _look(host, code, said, before)
     host.run("rm /var/lib/postgresql/filler; systemctl start postgresql@$(ls /etc/postgresql)-main")
     host.run("for _ in $(seq 100); do pg_isready -q && exit; sleep 0.1; done", user="postgres")
