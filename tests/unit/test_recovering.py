@@ -161,6 +161,12 @@ def test_an_answer_of_the_server_is_read() -> None:
 FULL = "FATAL:  could not write init file: No space left on device\n"
 
 
+def test_a_full_disk_is_the_reason_also_when_wal_could_not_be_fetched() -> None:
+    fetching = "ERROR: [041]: unable to write 'pg_wal/RECOVERYXLOG': [28] No space left on device\n"
+    dead = "2026-11-22 08:21:21.060 UTC [103] FATAL:  could not locate required checkpoint record at 0/6000080\n"
+    assert "Found a full disk: [041]: unable to write" in refused(GOAL, Seen(log(BEGUN, fetching, dead), ended="exit code 1"))
+
+
 @pytest.mark.parametrize("ended", ["", "exit code 1"])
 def test_a_full_disk_is_the_reason_whoever_says_it(ended: str) -> None:
     seen = Seen(log(BEGUN, f"2026-11-22 08:21:21.060 UTC [103] {FULL}"), ended=ended)

@@ -28,7 +28,7 @@ _VISITOR = re.compile(
 _RESTORED = re.compile(r'restored log file "([0-9A-F]{24})" from archive')
 _AWAITED = re.compile(r"waiting for WAL to become available at ([0-9A-F]+/[0-9A-F]+)")
 _STOPPED = re.compile(r"LOG: +(recovery stopping .*)")
-_FULL = re.compile(r"\] [A-Z]+: +(.*No space left on device)")
+_FULL = re.compile(r"[A-Z]+: +(.*No space left on device)")  # also of what fetches WAL
 _TOO_LOW = re.compile(r"DETAIL: +(\w+ = \d+ is a lower setting than on the primary server.*)")
 
 
