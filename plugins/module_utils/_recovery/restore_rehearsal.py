@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from . import horizon, in_child, scratch_copy, scratch_goal, state, target
+from . import horizon, in_child, measuring, scratch_copy, scratch_goal, state, target
 from .plan import Plan
 from .postgres import Cluster, NotAnswering
 from .problem import Problem, Refusal, Unfinished
@@ -56,6 +56,7 @@ def _in_copy(order: Order, stanza: str, cluster: Cluster, tell: Tell) -> list[st
     tell(f"restores the set {found.backup} from repository {found.repository} into a copy")
     try:
         with scratch_copy.scratch(goal, Wish(f"rehearsal of {order.target}"), port=cluster.port, tell=tell) as copy:
+            measuring.remember(stanza, measuring.RESTORE, copy.size, copy.seconds, "the rehearsal")
             seen = copy.replayed
             last = f", last commit {moment(seen.time)}" if seen.time is not None else ""
             lines = [f"  rehearsed    {order.target}: stands at {seen.lsn} on timeline {goal.timeline}{last}, as planned"]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import confine, measuring, scratch_look, scratch_registry, scratch_removal
+from . import confine, scratch_look, scratch_registry, scratch_removal
 from . import recovering as judgement
 from . import scratch as decisions
 from .postgres import NotAnswering
@@ -48,12 +48,14 @@ class Failed(Unfinished):
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy that stands at its target. `notes` are sentences for whoever asked for it."""
+    """A copy that stands at its target. `notes` are sentences for whoever asked for it; `size` bytes were restored in so many seconds."""
 
     entry: Entry
     replayed: Replayed
     server: subprocess.Popen[bytes]
     notes: tuple[str, ...] = ()
+    size: int = 0
+    seconds: float = 0.0
 
     @property
     def layout(self) -> Layout:
@@ -107,10 +109,9 @@ def scratch(
                 tell(note)
             began = time.monotonic()
             _restore(goal, choice, entry.layout, tell)
-            if not choice.include:
-                measuring.remember(goal.stanza, measuring.RESTORE, source.size, time.monotonic() - began, "the scratch copy")
+            seconds = time.monotonic() - began
             server = _start(goal, wish, source, entry, keep)
-            yield Copy(entry, _wait(goal, source, entry.layout, server, still), server, choice.notes)
+            yield Copy(entry, _wait(goal, source, entry.layout, server, still), server, choice.notes, source.size, seconds)
             if keep:
                 scratch_registry.keep(entry)
                 handed_over = True
