@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import subprocess
@@ -109,7 +110,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     path = ROOT / directory / f"{result['tier']}-{str(result['commit'])[:12]}-{result['seed']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    terminalreporter.write_line(f"result: {path.relative_to(ROOT)}")
+    terminalreporter.write_line(f"result: {os.path.relpath(path, ROOT)}")
 
 
 def _git(*arguments: str) -> str:

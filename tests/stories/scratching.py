@@ -74,6 +74,9 @@ def prepare(converged: Converged) -> Source:
     time, point = host.sql("select clock_timestamp() at time zone 'UTC', pg_create_restore_point('here')", db=DATABASE).split("|")
     end = host.sql("insert into kept values (3, 'later'); select pg_current_wal_insert_lsn()", db=DATABASE)
     archive_now(host)
+    # What comes last stays unarchived, however long the stories take.
+    host.sql("alter system set archive_timeout = 0")
+    host.sql("select pg_reload_conf()")
     host.sql("insert into kept values (4, 'unarchived'); vacuum (freeze) kept; checkpoint", db=DATABASE)
     return Source(host, label, point, f"{time}+00", xid, end)
 
