@@ -246,3 +246,8 @@ def test_a_link_that_leads_out_of_the_copy_is_refused() -> None:
 def test_a_copy_recovers_or_follows_but_is_never_a_primary() -> None:
     assert scratch.signal_file(GOAL) == "recovery.signal"
     assert scratch.signal_file(replace(GOAL, kind="latest")) == "standby.signal"
+
+
+def test_the_spool_of_the_live_server_is_left_alone() -> None:
+    options = scratch.restore_options(GOAL, Choice(), LAYOUT)
+    assert [word for word in options if word.startswith("--spool-path=")] == [f"--spool-path={LAYOUT.directory}/spool"]

@@ -243,6 +243,8 @@ def restore_options(goal: Goal, choice: Choice, layout: Layout) -> list[str]:
     """The options of `pgbackrest restore`. What the configuration says of links, maps and databases holds for the live server alone."""
     options = [f"--repo={goal.repository}", f"--set={goal.label}", f"--pg1-path={layout.data}", "--archive-mode=off"]
     options += ["--no-delta", "--no-link-all", *(f"--reset-{name}" for name in RESET if not _given(name, choice))]
+    # A restore empties the spool of its stanza: what the live server's archiver has noted there stays.
+    options += [f"--spool-path={layout.file('spool')}"]
     options += [f"--tablespace-map-all={layout.tablespaces}", *(f"--db-include={name}" for name in choice.include)]
     if goal.kind == LATEST:
         return [*options, "--type=standby", f"--target-timeline={goal.timeline}"]
