@@ -17,7 +17,7 @@ SIZE = "mkdir -p /etc/postgresql-common/createcluster.d && echo \"initdb_options
 SWITCH = "select pg_logical_emit_message(false, 'bench', 'x'); select pg_switch_wal();"
 FILL = """
 yes "{switch}" | head -n {count} | psql -qXAt -o /dev/null postgres
-until ! ls /var/lib/postgresql/*/main/pg_wal/archive_status/*.ready >/dev/null 2>&1; do sleep 1; done
+while find /var/lib/postgresql/*/main/pg_wal/archive_status -name "*.ready" | grep -q .; do sleep 1; done
 pgbackrest --stanza=axiomdb repo-ls archive/axiomdb --recurse | grep -cE '/[0-9A-F]{{24}}-'
 """
 
