@@ -88,7 +88,7 @@ def tell(lab: Lab, layout: str, system: str) -> Story:
     _make(story, layout)
     for phase in ("keep", "restore"):
         story.phases[phase] = kill(host, phase)
-        story.look(f"killed in {phase}", _rollback(host))
+        story.look(f"killed in {phase}", _rollback(host).checked())
     story.look("restored", host.run(consent(host, NAME), check=False))
     label = json.loads(host.run("pgbackrest info --output=json", user="postgres").stdout)[0]["backup"][-1]["label"]
     manifest = host.run(f"pgbackrest --repo=1 repo-get backup/{STANZA}/{label}/backup.manifest", user="postgres").stdout

@@ -16,7 +16,7 @@ BACK = "It went back by itself: the old data is in /var/lib/postgresql/"
 SAID = {
     "gone before the restore": ["in which the set is restored", "Next: "],
     "gone before the replay": ["in which the server recovers to the target", "Next: "],
-    "no room for the restore": ["in which the set is restored", "No space left on device"],
+    "no room for the restore": ["in which the set is restored", "unable to write"],
     "no room for the replay": ["No space left on device"],
     "stands still": ["a recovery that stands still", "its log or its position to move"],
     "check": ["for the check select count(*) from kept; expected '99'"],

@@ -108,7 +108,7 @@ def test_a_place_that_is_somebodys_or_too_small_is_refused(system: str, source: 
     host.run("mount -t tmpfs -o size=64m,uid=postgres,mode=700 tmpfs /srv/small")
     before = footprint(host)
     for directory, said in {
-        "/srv/occupied": "with 1 entries (mine)",
+        "/srv/occupied": "with 1 entry (mine)",
         "/srv/small": "free for /srv/small",
         "/root/copy": "where postgres may not write",
         f"{SPACE}/copy": f"one apart from {SPACE}",

@@ -15,7 +15,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from .scratch_registry import Entry
 
 STILL = 300.0  # seconds without any movement after which a recovery stands still
 LOOK = 0.2  # seconds between two looks
+CONNECTION_LOST = 2  # exit code of psql
+REAPED_WITHIN = 5.0  # seconds
 Tell = Callable[[str], None]
 # What ALTER DATABASE or ALTER ROLE said in the source reaches no session of ours.
 _OPTIONS = "-c session_preload_libraries= -c local_preload_libraries= -c client_min_messages=error -c statement_timeout={timeout}"
@@ -69,6 +71,9 @@ class Copy:
         """What psql prints for a query: rows without alignment. Raises NotAnswering with its reason, Failed when the server is dead."""
         done = query(self.layout, database, sql, timeout)
         if done.code != 0:
+            if done.code == CONNECTION_LOST:
+                with suppress(subprocess.TimeoutExpired):  # a server that has just died is not known to be dead at once
+                    self.server.wait(REAPED_WITHIN)
             if ended := _ended(self.server):
                 raise Failed(Problem(f"a copy whose server died ({ended})", "its answer", "type the same again; journalctl -k shows kills"))
             raise NotAnswering(f"Found no answer ({done.detail}); expected one of database {database}. Next: correct the query")
