@@ -227,7 +227,7 @@ def test_what_a_phase_wrote_down_before_it_failed_is_not_forgotten(monkeypatch: 
         raise OSError("a full disk")
 
     monkeypatch.setattr(restore_run, "ACTS", {restoring.QUIET: quiet})
-    with pytest.raises(OSError, match="a full disk"):
+    with pytest.raises(restore_run.Stopped, match="a full disk"):
         restore_run.carry_on(replace(JOURNAL, phase=restoring.QUIET), teller([]))
     assert [(journal.clients, journal.trouble) for journal in books.gave_up] == [(HELD.clients, "a full disk")]
 
