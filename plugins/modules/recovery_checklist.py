@@ -104,7 +104,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     lines = [*restore_checklist.table("BEFORE", first), *restore_checklist.table("AFTER", second)]
     if findings:
         prefix = command_prefix(wanted["inventory_sources"])
-        back = f"{prefix} playbooks/rollback.yml -l {wanted['inventory_host']} -e rollback_confirm={journal.home.confirmation}"
+        back = f"{prefix} playbooks/rollback.yml -l {wanted['inventory_host']} -e rollback_confirm={journal.home.confirmation()}"
         lines += ["  Nothing was undone. To go back, type:", f"  {back}"]
     told = {"format": 1, "event": "after", "host": wanted["inventory_host"], "stanza": wanted["stanza"], "outcome": journal.outcome}
     lists = [*restore_checklist.document("before", first), *restore_checklist.document("after", second)]

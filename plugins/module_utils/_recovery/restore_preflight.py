@@ -82,7 +82,8 @@ def _judge_places(order: Order, home: Home, ground: Ground) -> list[Problem]:
     if ground.kept_within and not order.keep:
         what = f"{', '.join(ground.kept_within)} in {home.directory}, which is a mount point"
         names = " and ".join(entry.split("-", 1)[1] for entry in ground.kept_within)
-        release = f"{TOOL} rollback --stanza={home.stanza} --release=NAME --confirm={home.confirmation()} for {names}, or keep this data too"
+        release = f"{TOOL} rollback --stanza={home.stanza} --release=NAME --confirm={home.confirmation()}"
+        release = f"{release} for {names}, or keep this data too"
         problems.append(Problem(what, "nothing kept there: a restore without a way back would remove it", release))
     return problems
 
