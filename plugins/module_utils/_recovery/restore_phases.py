@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +42,6 @@ from .scratch_copy import Failed
 from .stepping_down import as_owner_of
 from .wal import Lsn, Segment
 
-Phase = Callable[[Journal, Tell], Journal]
 SAVED_WITHIN = 60.0  # seconds that the last segment may take; what is not archived by then is carried over
 LOOK = 0.2  # seconds between two looks
 # Something is written first: an empty segment is not closed.
