@@ -5,11 +5,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -287,29 +285,3 @@ def test_the_plan_knows_what_the_data_takes(world: World, monkeypatch: pytest.Mo
     monkeypatch.setattr(horizon.plan, "plan", lambda _target, _archives, here: asked.append(here.data_bytes))
     horizon.foresee(parse("latest"), look())
     assert 300_000 <= asked[0] < 400_000
-
-
-def test_tablespaces_and_wal_behind_links_are_data_too_and_counted_once(tmp_path: Path) -> None:
-    data, space, wal = tmp_path / "data", tmp_path / "space", tmp_path / "wal"
-    for directory in (data / "pg_tblspc", space, wal):
-        directory.mkdir(parents=True)
-    (space / "2").write_bytes(b"x" * 300_000)
-    (wal / name(9)).write_bytes(b"x" * 200_000)
-    (data / "pg_tblspc" / "16384").symlink_to(space)
-    (data / "pg_tblspc" / "16385").symlink_to(space)
-    assert 300_000 <= horizon.held_bytes(str(data)) < 400_000
-    (data / "pg_wal").symlink_to(wal)
-    assert 500_000 <= horizon.held_bytes(str(data)) < 600_000
-
-
-def test_what_lies_on_another_disk_makes_no_room_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "here").write_bytes(b"x" * 300_000)
-    (tmp_path / "elsewhere").write_bytes(b"x" * 300_000)
-    real = os.lstat
-
-    def look_at(path: str) -> SimpleNamespace:
-        entry = real(path)
-        return SimpleNamespace(st_dev=entry.st_dev + path.endswith("elsewhere"), st_ino=entry.st_ino, st_blocks=entry.st_blocks)
-
-    monkeypatch.setattr(horizon.os, "lstat", look_at)
-    assert 300_000 <= horizon.held_bytes(str(tmp_path)) < 400_000

@@ -12,6 +12,7 @@ from _recovery.catalog import Repository, unreadable
 from _recovery.moments import Moment
 from _recovery.plan import Archives
 from _recovery.problem import Problem
+from _recovery.reach import Room
 from _recovery.spoken import moment
 from _recovery.target import parse
 from _recovery.telling import document, lines
@@ -463,6 +464,33 @@ GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup
 )
 def test_each_refusal_has_its_own_sentence(scene: Scene, target: str, sentence: str) -> None:
     assert scene.refused(target) == f"Found {sentence}"
+
+
+GIB = 1 << 30
+
+
+def roomy(free: int, elsewhere: int, *, keep: bool = True) -> Scene:
+    """A host with 1 GiB of data here and 9 GiB in a tablespace on another disk, so much free on each, and a set of 10 GiB."""
+    room = Room("/srv/fast", 9 * GIB, elsewhere)
+    sets = tuple(replace(one, size=10 * GIB) for one in WELL.backups)
+    return replace(WELL, backups=sets, here=replace(HERE, free_bytes=free, data_bytes=GIB, rooms=(room,), keep=keep))
+
+
+def test_each_disk_needs_room_for_its_own_part_alone() -> None:
+    found = roomy(3 * GIB, 10 * GIB).planned("latest")
+    assert found.needed_bytes < 3 * GIB
+    assert "about 9.0 GiB of it in /srv/fast, where 10.0 GiB are free" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("free", "elsewhere", "place"), [(GIB // 2, 10 * GIB, "/var/lib/postgresql/17/main"), (3 * GIB, 8 * GIB, "/srv/fast")]
+)
+def test_the_disk_without_room_is_named(free: int, elsewhere: int, place: str) -> None:
+    assert roomy(free, elsewhere).refused("latest").endswith(f"Next: df -h {place}, and make room there")
+
+
+def test_what_is_overwritten_makes_room_on_its_own_disk() -> None:
+    assert roomy(3 * GIB, 0, keep=False).planned("latest")
 
 
 def test_a_transaction_id_of_32_bits_means_the_newest_with_those_bits() -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import host, measuring, plan, postgres, reach, reach_time, repository, state, stopped
+from . import data_space, host, measuring, plan, postgres, reach, reach_time, repository, state, stopped
 from .archive import Holdings
 from .catalog import Repository, segment_size, unreadable
 from .history import Tree, tree_of
@@ -37,7 +37,6 @@ from .window import Outlook, Seen, Stretch, Tail, Window, look_out, name_of, tai
 
 NOTHING = Seen()
 LAST_PART = 1 << 17  # bytes
-BLOCK = 512  # bytes, in which the kernel counts what a file takes
 SCANNED = 8  # segments that are read from an end of WAL backwards, until one has a commit
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
 
@@ -140,23 +139,11 @@ def foresee(target: Target, sight: Sight) -> Plan | Problem:
     """The plan for a target; for a time or an LSN the end of the WAL is read first."""
     snapshots = tuple(found_in(one.repository for one in sight.outlooks))
     whole = {one.repository.number: _foreseen(target, sight, one) for one in sight.outlooks if one.repository.readable}
-    here = replace(sight.here, data_bytes=held_bytes(sight.here.directory)) if sight.here.directory else sight.here
+    here = sight.here
+    if here.directory:
+        taken, rooms = data_space.held(here.directory)
+        here = replace(here, data_bytes=taken, rooms=rooms)
     return plan.plan(target, Archives(sight.outlooks, whole, snapshots), here)
-
-
-def held_bytes(directory: str) -> int:
-    """What the disk below a data directory has free again once the data is removed, in bytes: its own, tablespaces and WAL behind links."""
-    links = [Path(directory, "pg_wal"), *Path(directory, "pg_tblspc").glob("*")]
-    device = os.stat(directory).st_dev
-    found: dict[int, int] = {}
-    for top in (directory, *(str(link.resolve()) for link in links if link.is_symlink())):
-        for folder, _folders, names in os.walk(top):
-            for name in names:
-                with suppress(FileNotFoundError):  # a server removes files of its own
-                    entry = os.lstat(os.path.join(folder, name))
-                    if entry.st_dev == device:
-                        found[entry.st_ino] = entry.st_blocks * BLOCK
-    return sum(found.values())
 
 
 def _foreseen(target: Target, sight: Sight, outlook: Outlook) -> Outlook:

@@ -98,7 +98,7 @@ def plan(target: Target, archives: Archives, here: Here) -> Plan | Problem:
     plans = [_plan(target, outlook, archives.with_host.get(outlook.repository.number, outlook), one, here) for outlook, one in choices]
     best = min(plans, key=lambda one: (-_reached(target, one), one.segments, one.repository))
     room = _no_room(best, here)
-    return room or _with_notes(best, [*notes, *(f"not from another repository: {one.found}" for one in problems)])
+    return room or _with_notes(best, here, [*notes, *(f"not from another repository: {one.found}" for one in problems)])
 
 
 def _reached(target: Target, found: Plan) -> int:
@@ -152,7 +152,7 @@ def _plan(target: Target, outlook: Outlook, whole: Outlook, choice: Choice, here
     archived = runs_on(path, outlook.holdings)
     missing = [number for first, end in gaps(archived, begin, last) for number in range(first, end + 1)]
     count = last - begin + 1
-    needed = choice.backup.size + min(count * size, WAL_AT_ONCE)
+    needed = _own_share(choice.backup.size, here) + min(count * size, WAL_AT_ONCE)
     seconds, seconds_from = rates.expected(choice.backup.size, count * size, here.rates)
     return Plan(
         str(target),
@@ -195,16 +195,28 @@ def _options(number: int, choice: Choice) -> tuple[str, ...]:
     return tuple(options)
 
 
+def _own_share(size: int, here: Here) -> int:
+    """Bytes of a set that come to lie on the data directory's filesystem, at most, as far as the data of today tells."""
+    elsewhere = sum(room.used_bytes for room in here.rooms)
+    if not elsewhere:
+        return size
+    return max(size - elsewhere, size * here.data_bytes // (here.data_bytes + elsewhere))
+
+
 def _no_room(best: Plan, here: Here) -> Problem | None:
-    if here.free_bytes is None or best.needed_bytes <= here.free_bytes + (0 if here.keep else here.data_bytes):
-        return None
-    found = f"{human(here.free_bytes)} free for a restore of {human(best.needed_bytes)} beside what is kept"
-    return Problem(found, "room for both", f"df -h {here.directory or '/'}, and make room there")
+    places = [] if here.free_bytes is None else [(here.directory or "/", best.needed_bytes, here.free_bytes, here.data_bytes)]
+    places += [(room.place, min(room.used_bytes, best.restore_bytes), room.free_bytes, room.used_bytes) for room in here.rooms]
+    for place, needed, free, taken in places:
+        if needed > free + (0 if here.keep else taken):
+            found = f"{human(free)} free for a restore of {human(needed)} beside what is kept"
+            return Problem(found, "room for both", f"df -h {place}, and make room there")
+    return None
 
 
-def _with_notes(best: Plan, notes: Iterable[str]) -> Plan:
+def _with_notes(best: Plan, here: Here, notes: Iterable[str]) -> Plan:
     count = len(best.only_here)
     more = [f"{count} WAL segment{'s are' if count > 1 else ' is'} only on this host, and saved first"] if count else []
+    more += [f"about {human(room.used_bytes)} of it in {room.place}, where {human(room.free_bytes)} are free" for room in here.rooms]
     return replace(best, notes=(*best.notes, *more, *notes))
 
 

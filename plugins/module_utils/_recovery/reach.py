@@ -23,11 +23,20 @@ SMALLEST = 24  # bytes of a record
 
 
 @dataclass(frozen=True)
+class Room:
+    """A filesystem of tablespaces or WAL that is not the data directory's, by a `place` on it; what they take there and what is free."""
+
+    place: str
+    used_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True)
 class Here:
     """What this host knows. `now` is in Unix seconds, sizes in bytes; 0, None and empty mean that it knows nothing of it.
 
     `lsn` is where its server writes on `timeline`, or where its WAL ends when it is not `running`. With `keep` the data in
-    `directory` stays until the new is accepted. `rates` is what was measured here before.
+    `directory` stays until the new is accepted. `rooms` are what it leads to elsewhere. `rates` is what was measured here before.
     """
 
     now: float
@@ -41,6 +50,7 @@ class Here:
     keep: bool = True
     running: bool = True
     rates: Rates = field(default_factory=Rates)
+    rooms: tuple[Room, ...] = ()
 
 
 @dataclass(frozen=True)
