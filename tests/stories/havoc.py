@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet import STANZA
-from killing import NAME, OLD, TARGET, reboot, served, watched
+from killing import NAME, OLD, TARGET, amiss, reboot, served, watched
 from lab import Host, Lab, Run
 from restores import consent
 from scheduling import TOOL
@@ -31,13 +31,15 @@ AROUND = 12.0  # seconds, about what a recovery of this size takes
 
 @dataclass(frozen=True)
 class Aftermath:
-    """Where the recovery stood after the kill, and the rows that clients got then; what one more command said, and the rows after it."""
+    """Where the recovery stood after the kill, and the rows that clients got then; what one more command said, the rows after it, and
+    what is amiss around them."""
 
     state: str
     phase: str
     served: str
     after: Run | None
     rows: str
+    amiss: str
 
     @property
     def lost(self) -> str:
@@ -49,7 +51,7 @@ class Aftermath:
             return f"{self.served!r} was served while the recovery was {self.state} in {self.phase!r}"
         if self.rows not in (OLD, TARGET):
             return f"{self.rows!r} at the end: {self.after.output if self.after else ''}"
-        return ""
+        return self.amiss
 
 
 def lose(host: Host, phase: str, victim: str) -> None:
@@ -108,7 +110,7 @@ def follow(host: Host, since: float, *, on: bool) -> Aftermath:
     rows, sure, after = served(host), f"--confirm={host.name}/{STANZA}", None
     if state == OPEN:
         after = host.run([TOOL, "restore", NAME, sure] if on else [TOOL, "rollback", sure], check=False)
-    found = Aftermath(state, phase, rows, after, served(host))
+    found = Aftermath(state, phase, rows, after, served(host), amiss(host))
     if found.rows == TARGET:
         host.run([TOOL, "rollback", "--reason", "the story goes on", sure])
     kept = host.run([TOOL, "rollback", "--list"]).stdout

@@ -26,6 +26,7 @@ def judge(phase: str, found: Killed, on: bool) -> None:
     assert found.after.rc == 0, found.after.output
     assert found.rows == (TARGET if on else OLD), found.after.output
     assert found.back == (OLD if on else "")
+    assert found.amiss == ""
     if found.phase not in BEFORE_THE_STOP:
         assert found.served in (("", TARGET) if found.phase in BEHIND_THE_PROOF else ("",))
         # To let the jobs begin again is the first thing that the last phase does.
@@ -36,6 +37,12 @@ def judge(phase: str, found: Killed, on: bool) -> None:
 def test_a_killed_run_is_gone_on_with_or_taken_back(system: str, phase: str, victim: Host) -> None:
     seen = kill(victim, phase)
     judge(phase, follow(victim, seen, PHASES[phase]), PHASES[phase])
+
+
+@pytest.mark.parametrize("phase", ["release", "serve", "settle"])
+def test_one_that_a_repository_knows_is_taken_back_too(system: str, phase: str, victim: Host) -> None:
+    seen = kill(victim, phase)
+    judge(phase, follow(victim, seen, on=False), on=False)
 
 
 @pytest.mark.tier("torture")

@@ -206,11 +206,9 @@ def take_back(journal: Journal, tell: Tell) -> Journal:
     if journal.goes_back or journal.phase in restoring.RETURNS_BY_ITSELF:
         with _alone(journal, tell):
             return go_back(journal, tell)
-    # Whoever waits for this recovery waits for the next one: nobody runs who could be found then.
-    clients = None if journal.phase == restoring.SETTLE else journal.clients
-    restore_journal.save(replace(journal, outcome=restoring.ACCEPTED, phase=""))
-    back = restore_undo.of(journal.home.stanza, journal.name, journal.order.reason)
-    return carry_on(restore_journal.save(replace(back, clients=clients)), tell)
+    with _alone(journal, tell):
+        back = restore_undo.instead_of(journal)
+    return carry_on(back, tell)
 
 
 def _give_up(journal: Journal, error: Exception, tell: Tell) -> str:
