@@ -238,8 +238,9 @@ def _restored(module: AnsibleModule) -> dict[str, Any]:
         if known is not None and known.is_open:
             return _result(wanted, False, [*restoring.lines(known), "Nothing was done."], told, known)
         return _planned(wanted, order, consent)
-    journal = restore_run.begin(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent)
-    journal = restore_run.carry_on(journal, _teller(told), restoring.last_phase(order, wanted["until"]))
+    tell = _teller(told)
+    journal = restore_run.begin(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent, tell)
+    journal = restore_run.carry_on(journal, tell, restoring.last_phase(order, wanted["until"]))
     return _result(wanted, True, restoring.lines(journal), told, journal)
 
 

@@ -118,6 +118,17 @@ def watched(host: Host, command: list[str], phase: str, *, victims: list[str] | 
     return seen, code, said
 
 
+def beside(host: Host, phase: str) -> tuple[int, str]:
+    """Type `rollback` while another command restores, when the phase is next; its exit code and what it said. Both have ended then."""
+    second = f"{TOOL} rollback --reason 'a story' --confirm={host.name}/{STANZA} > /var/tmp/second 2>&1; echo $? > /var/tmp/second.code"
+    # The first one goes on when the second one waits for its turn.
+    act = f"({second}) & until grep -q 'waits for' /var/tmp/second; do sleep 0.1; done"
+    host.run("rm -f /var/tmp/second /var/tmp/second.code")
+    interfere(host, consent(host, NAME), phase, act)
+    host.run("until [ -s /var/tmp/second.code ]; do sleep 0.1; done")
+    return int(host.read("/var/tmp/second.code")), host.read("/var/tmp/second")
+
+
 def reboot(host: Host) -> None:
     """As a power cut would: nothing is shut down."""
     execute(["docker", "kill", host.name]).checked()

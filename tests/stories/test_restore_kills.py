@@ -8,7 +8,7 @@ import random
 
 import havoc
 import pytest
-from killing import OLD, PHASES, TARGET, Killed, follow, kill, prepare, reboot
+from killing import OLD, PHASES, TARGET, Killed, beside, follow, kill, prepare, reboot, served
 from lab import Host, Lab
 
 pytestmark = pytest.mark.xdist_group("kills")
@@ -43,6 +43,14 @@ def test_a_killed_run_is_gone_on_with_or_taken_back(system: str, phase: str, vic
 def test_one_that_a_repository_knows_is_taken_back_too(system: str, phase: str, victim: Host) -> None:
     seen = kill(victim, phase)
     judge(phase, follow(victim, seen, on=False), on=False)
+
+
+def test_a_way_back_that_waited_for_the_recovery_takes_nothing_back_behind_its_end(system: str, victim: Host) -> None:
+    code, said = beside(victim, "restore")
+    assert code == 1
+    assert "another command has gone on meanwhile" in said
+    assert served(victim) == TARGET
+    assert follow(victim, "", on=False).rows == OLD
 
 
 @pytest.mark.tier("torture")

@@ -34,6 +34,19 @@ def load(stanza: str) -> Journal | None:
         raise Refusal(problem) from error
 
 
+def refuse_another(stanza: str, seen: Journal | None) -> None:
+    """Raise Refusal when the newest recovery is not where a command had seen it, before it waited for its turn."""
+    found = load(stanza)
+    if _standing(found) != _standing(seen):
+        what = f"the recovery {found.name}, with which another command has gone on meanwhile" if found else "no recovery any more"
+        was = f"the recovery {seen.name} as it was" if seen else "no recovery"
+        raise Refusal(Problem(what, was, f"{restoring.TOOL} status, and type what is still to be done"))
+
+
+def _standing(journal: Journal | None) -> tuple[object, ...]:
+    return (journal.name, journal.phase, journal.outcome, journal.goes_back) if journal else ()
+
+
 def peek(stanza: str) -> tuple[Journal | None, str]:
     """The same for whoever only tells of it, and why it could not be read."""
     try:

@@ -138,6 +138,9 @@ def remove(stanza: str, name: str) -> list[str]:
     if found is None:
         known = ", ".join(one.name for one in restore_journal.kept(stanza)) or "none"
         raise Refusal(Problem(f"no kept data of the recovery {name}", f"one of {known}", f"{restoring.TOOL} rollback --list"))
+    newest = restore_journal.load(stanza)
+    if newest is not None and newest.is_open and newest.undoes == name:
+        raise Refusal(Problem(f"the recovery {newest.name}, by which it serves again", "its end", restoring.go_on(newest)))
     kept = [place for place in found.moves.values() if os.path.lexists(place)]
     # The WAL goes first: where nothing is kept any more, nobody would look for it.
     gone = [*_kept_wal(found), *kept]
