@@ -26,7 +26,6 @@ PLAYBOOK = "playbooks/restore.yml"
 VICTIMS = {"pgbackrest": ["pgbackrest.*(restore|archive|backup)"], "server": ["bin/postgres -D"]}
 OPEN, ACCEPTED, RETURNED = "open", "accepted", "returned"
 BEHIND_THE_PROOF = ("serve", "settle")
-AROUND = 12.0  # seconds, about what a recovery of this size takes
 
 
 @dataclass(frozen=True)
@@ -86,6 +85,15 @@ def _kill_playbooks(directory: str) -> None:
             os.kill(int(pid), signal.SIGKILL)
 
 
+def duration(host: Host) -> float:
+    """How many seconds a recovery takes on this host, now; it is taken back."""
+    command, begun = consent(host, NAME), time.monotonic()
+    host.run(command)
+    seconds = time.monotonic() - begun
+    clear(host)
+    return seconds
+
+
 def lose_power(host: Host, seconds: float) -> None:
     """Begin a recovery, and cut the host's power so many seconds later."""
     command = consent(host, NAME)
@@ -111,9 +119,15 @@ def follow(host: Host, since: float, *, on: bool) -> Aftermath:
     if state == OPEN:
         after = host.run([TOOL, "restore", NAME, sure] if on else [TOOL, "rollback", sure], check=False)
     found = Aftermath(state, phase, rows, after, served(host), amiss(host))
-    if found.rows == TARGET:
+    clear(host)
+    return found
+
+
+def clear(host: Host) -> None:
+    """Let the old rows serve, and keep nothing besides."""
+    sure = f"--confirm={host.name}/{STANZA}"
+    if served(host) == TARGET:
         host.run([TOOL, "rollback", "--reason", "the story goes on", sure])
     kept = host.run([TOOL, "rollback", "--list"]).stdout
     for name in dict.fromkeys(re.findall(r"recovery     (\S+) of", kept)):
         host.run([TOOL, "rollback", f"--release={name}", sure])
-    return found

@@ -11,9 +11,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from _recovery import files, held_server, restore_journal, restore_phases, restore_places, restore_return, restore_undo, restoring, state
+from _recovery import (
+    files,
+    held_server,
+    restore_acceptance,
+    restore_journal,
+    restore_phases,
+    restore_places,
+    restore_return,
+    restore_undo,
+    restoring,
+    state,
+)
 from _recovery.restore_phases import PUT_ASIDE
 from _recovery.restoring import Journal
+from _recovery.run import Completed
 from kills import each_kill
 from test_restoring import GOAL, JOURNAL
 
@@ -83,6 +95,28 @@ def test_whoever_is_killed_in_it_has_the_one_recovery_or_the_other(opened: Calla
         if not found.undoes:
             restore_undo.instead_of(found)
         assert files.read(f"{killed.home.directory}/postgresql.auto.conf") == OWN
+
+
+def test_a_journal_is_on_the_disk_before_the_next_step(opened: Callable[[str], Journal], monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(files, "sync", synced.append)
+    journal = opened(restoring.RELEASE)
+    assert synced == [str(state.DIRECTORY / "axiomdb")]
+    restore_undo.instead_of(journal)
+    assert synced[-1] == str(state.DIRECTORY / "axiomdb")
+
+
+def test_a_server_that_is_being_stopped_is_not_taken_for_one_that_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = iter(["deactivating", "activating"])
+
+    def run(words: list[str], **_options: object) -> Completed:
+        return Completed("", 0, next(states) if "show" in words else "", "")
+
+    monkeypatch.setattr(restore_acceptance, "run", run)
+    monkeypatch.setattr(restore_acceptance.postgres, "state", lambda _port: {"answers": True})
+    monkeypatch.setattr(restore_acceptance, "LOOK", 0.0)
+    assert restore_acceptance.start_cluster(JOURNAL) == {"answers": True}
+    assert list(states) == []
 
 
 @pytest.mark.parametrize("phase", [restoring.SAVE, restoring.QUIET])

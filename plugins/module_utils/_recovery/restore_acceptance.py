@@ -140,18 +140,24 @@ def _give_back(journal: Journal) -> None:
 
 
 def start_cluster(journal: Journal) -> dict[str, Any]:
-    """Start the cluster's own unit without waiting for it; what its server answers. Raises Failed when it does not."""
+    """Start the cluster's own unit without waiting for it; what its server answers. Raises Failed when it does not.
+
+    One that a killed run was stopping may answer still; systemd starts it anew when it has ended.
+    """
     home = journal.home
     run(["systemctl", "reset-failed", home.unit])
     run(["systemctl", "start", "--no-block", home.unit])
     deadline = time.monotonic() + SERVES_WITHIN
     reason = ""
     while time.monotonic() < deadline:
+        answer: dict[str, Any] | None = None
         try:
-            return postgres.state(home.port)
+            answer = postgres.state(home.port)
         except NotAnswering as error:
             reason = str(error)
         shown = run(["systemctl", "show", "--property=ActiveState", "--value", home.unit]).stdout.strip()
+        if answer is not None and shown != "deactivating":
+            return answer
         if shown == "failed":
             break
         time.sleep(LOOK)
