@@ -87,11 +87,10 @@ def prepare(host: Host) -> Host:
     """A row, a named moment, another row; and a setting in the data of each."""
     host.run("systemctl stop axiomdb-recovery-watch.timer cron")
     host.sql(f"alter system set work_mem = '{SAID[TARGET]}'")
-    host.run([TOOL, "backup", "--type=incr"])
-    host.sql(f"alter system set work_mem = '{SAID[OLD]}'")
-    host.sql("select pg_reload_conf()")
     host.sql("create table kept (number serial primary key, note text); insert into kept (note) values ('before')", db=DATABASE)
     host.run([TOOL, "snapshot", "kept", "--reason", "a story"])
+    host.sql(f"alter system set work_mem = '{SAID[OLD]}'")
+    host.sql("select pg_reload_conf()")
     host.sql("insert into kept (note) values ('after')", db=DATABASE)
     return host
 
