@@ -120,3 +120,13 @@ def test_what_is_about_to_serve_again_is_not_released(monkeypatch: pytest.Monkey
     monkeypatch.setattr(restore_journal, "kept", lambda _stanza: [ENDED])
     with pytest.raises(Refusal, match="the recovery 20261123-080000, by which it serves again; expected its end"):
         restore_undo.remove("axiomdb", JOURNAL.name)
+
+
+@pytest.mark.parametrize("now", [NEXT, ENDED, replace(SEEN, outcome=restoring.RETURNED), None])
+def test_whoever_goes_on_with_a_recovery_begins_none(now: Journal | None) -> None:
+    if now:
+        restore_journal.save(now)
+    with pytest.raises(Refusal, match="the recovery 20261122-120000 not open any more; expected it, to go on with"):
+        restore_journal.refuse_ended("axiomdb", JOURNAL.name)
+    restore_journal.save(SEEN)
+    restore_journal.refuse_ended("axiomdb", JOURNAL.name)

@@ -43,6 +43,13 @@ def refuse_another(stanza: str, seen: Journal | None) -> None:
         raise Refusal(Problem(what, was, f"{restoring.TOOL} status, and type what is still to be done"))
 
 
+def refuse_ended(stanza: str, name: str) -> None:
+    """Raise Refusal when the recovery of this name is not open any more: whoever goes on with it begins none."""
+    found = load(stanza)
+    if found is None or not found.is_open or found.name != name:
+        raise Refusal(Problem(f"the recovery {name} not open any more", "it, to go on with", f"{restoring.TOOL} status"))
+
+
 def _standing(journal: Journal | None) -> tuple[object, ...]:
     return (journal.name, journal.phase, journal.outcome, journal.goes_back) if journal else ()
 
