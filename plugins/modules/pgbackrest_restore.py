@@ -106,7 +106,9 @@ options:
     type: bool
     default: false
   name:
-    description: The recovery that is taken back or whose kept data is removed; for V(returned) the open or else the newest one by default.
+    description:
+      - The recovery that is taken back or whose kept data is removed; for V(returned) the open or else the newest one by default.
+      - With V(restored) this one is gone on with; when somebody has taken it back meanwhile, none is begun anew.
     type: str
     default: ""
   stanza:
@@ -238,8 +240,11 @@ def _restored(module: AnsibleModule) -> dict[str, Any]:
         if known is not None and known.is_open:
             return _result(wanted, False, [*restoring.lines(known), "Nothing was done."], told, known)
         return _planned(wanted, order, consent)
-    journal = restore_run.begin(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent)
-    journal = restore_run.carry_on(journal, _teller(told), restoring.last_phase(order, wanted["until"]))
+    tell = _teller(told)
+    if wanted["name"]:
+        restore_journal.refuse_ended(wanted["stanza"], wanted["name"])
+    journal = restore_run.begin(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent, tell)
+    journal = restore_run.carry_on(journal, tell, restoring.last_phase(order, wanted["until"]))
     return _result(wanted, True, restoring.lines(journal), told, journal)
 
 

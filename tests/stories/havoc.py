@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet import STANZA
-from killing import NAME, OLD, TARGET, reboot, served, watched
+from killing import NAME, OLD, TARGET, amiss, reboot, served, watched
 from lab import Host, Lab, Run
 from restores import consent
 from scheduling import TOOL
@@ -26,18 +26,19 @@ PLAYBOOK = "playbooks/restore.yml"
 VICTIMS = {"pgbackrest": ["pgbackrest.*(restore|archive|backup)"], "server": ["bin/postgres -D"]}
 OPEN, ACCEPTED, RETURNED = "open", "accepted", "returned"
 BEHIND_THE_PROOF = ("serve", "settle")
-AROUND = 12.0  # seconds, about what a recovery of this size takes
 
 
 @dataclass(frozen=True)
 class Aftermath:
-    """Where the recovery stood after the kill, and the rows that clients got then; what one more command said, and the rows after it."""
+    """Where the recovery stood after the kill, and the rows that clients got then; what one more command said, the rows after it, and
+    what is amiss around them."""
 
     state: str
     phase: str
     served: str
     after: Run | None
     rows: str
+    amiss: str
 
     @property
     def lost(self) -> str:
@@ -49,7 +50,7 @@ class Aftermath:
             return f"{self.served!r} was served while the recovery was {self.state} in {self.phase!r}"
         if self.rows not in (OLD, TARGET):
             return f"{self.rows!r} at the end: {self.after.output if self.after else ''}"
-        return ""
+        return self.amiss
 
 
 def lose(host: Host, phase: str, victim: str) -> None:
@@ -84,6 +85,15 @@ def _kill_playbooks(directory: str) -> None:
             os.kill(int(pid), signal.SIGKILL)
 
 
+def duration(host: Host) -> float:
+    """How many seconds a recovery takes on this host, now; it is taken back."""
+    command, begun = consent(host, NAME), time.monotonic()
+    host.run(command)
+    seconds = time.monotonic() - begun
+    clear(host)
+    return seconds
+
+
 def lose_power(host: Host, seconds: float) -> None:
     """Begin a recovery, and cut the host's power so many seconds later."""
     command = consent(host, NAME)
@@ -108,10 +118,16 @@ def follow(host: Host, since: float, *, on: bool) -> Aftermath:
     rows, sure, after = served(host), f"--confirm={host.name}/{STANZA}", None
     if state == OPEN:
         after = host.run([TOOL, "restore", NAME, sure] if on else [TOOL, "rollback", sure], check=False)
-    found = Aftermath(state, phase, rows, after, served(host))
-    if found.rows == TARGET:
+    found = Aftermath(state, phase, rows, after, served(host), amiss(host))
+    clear(host)
+    return found
+
+
+def clear(host: Host) -> None:
+    """Let the old rows serve, and keep nothing besides."""
+    sure = f"--confirm={host.name}/{STANZA}"
+    if served(host) == TARGET:
         host.run([TOOL, "rollback", "--reason", "the story goes on", sure])
     kept = host.run([TOOL, "rollback", "--list"]).stdout
     for name in dict.fromkeys(re.findall(r"recovery     (\S+) of", kept)):
         host.run([TOOL, "rollback", f"--release={name}", sure])
-    return found

@@ -15,6 +15,14 @@ from scheduling import TOOL, cron_commands
 ROWS = "select string_agg(note, ' ' order by number) from kept"
 OLD, TARGET = "before after", "before"
 NAME = "name:kept"
+# What ALTER SYSTEM had said in the data that holds these rows; and whether the server starts at boot, jobs are paused, a server is held.
+SAID = {TARGET: "5MB", OLD: "6MB"}
+_AROUND = """
+runuser -u postgres -- psql -X -qAt -c 'show work_mem'
+grep -hv '^#' /etc/postgresql/*/main/start.conf | grep .
+ls /var/lib/axiomdb/pause.json 2>/dev/null
+pgrep -af '[c]onfig_file=/var/lib/axiomdb'
+"""
 # The phases, and whether one more run goes on (else `rollback` goes back). Of the last three a repository knows.
 PHASES = {
     "save": False,
@@ -63,7 +71,8 @@ _SERVES = 'psql -X -qAt -d {database} -c "{rows}" 2>/dev/null'
 @dataclass(frozen=True)
 class Killed:
     """What was found after a kill: the phase in the journal, the rows that clients get (empty when nobody lets them in), the jobs'
-    answers; then the command that followed, the rows after it, and after the way back where there was one."""
+    answers; then the command that followed, the rows after it, and after the way back where there was one. `amiss` is what is around
+    the rows then and does not belong there."""
 
     phase: str
     served: str
@@ -71,13 +80,17 @@ class Killed:
     after: Run
     rows: str
     back: str
+    amiss: str = ""
 
 
 def prepare(host: Host) -> Host:
-    """A row, a named moment, another row."""
+    """A row, a named moment, another row; and a setting in the data of each."""
     host.run("systemctl stop axiomdb-recovery-watch.timer cron")
+    host.sql(f"alter system set work_mem = '{SAID[TARGET]}'")
     host.sql("create table kept (number serial primary key, note text); insert into kept (note) values ('before')", db=DATABASE)
     host.run([TOOL, "snapshot", "kept", "--reason", "a story"])
+    host.sql(f"alter system set work_mem = '{SAID[OLD]}'")
+    host.sql("select pg_reload_conf()")
     host.sql("insert into kept (note) values ('after')", db=DATABASE)
     return host
 
@@ -104,6 +117,17 @@ def watched(host: Host, command: list[str], phase: str, *, victims: list[str] | 
     return seen, code, said
 
 
+def beside(host: Host, phase: str) -> tuple[int, str]:
+    """Type `rollback` while another command restores, when the phase is next; its exit code and what it said. Both have ended then."""
+    second = f"{TOOL} rollback --reason 'a story' --confirm={host.name}/{STANZA} > /var/tmp/second 2>&1; echo $? > /var/tmp/second.code"
+    # The first one goes on when the second one waits for its turn.
+    act = f"({second}) & until grep -q 'waits for' /var/tmp/second; do sleep 0.1; done"
+    host.run("rm -f /var/tmp/second /var/tmp/second.code")
+    interfere(host, consent(host, NAME), phase, act)
+    host.run("until [ -s /var/tmp/second.code ]; do sleep 0.1; done")
+    return int(host.read("/var/tmp/second.code")), host.read("/var/tmp/second")
+
+
 def reboot(host: Host) -> None:
     """As a power cut would: nothing is shut down."""
     execute(["docker", "kill", host.name]).checked()
@@ -115,6 +139,13 @@ def served(host: Host) -> str:
     return host.run(_SERVES.format(database=DATABASE, rows=ROWS), user="postgres", check=False).stdout.strip()
 
 
+def amiss(host: Host) -> str:
+    """What is around the rows that are served, and is not as it was before any recovery; empty when all of it is."""
+    found, rows = host.run(_AROUND, check=False).stdout.split(), served(host)
+    wanted = [SAID.get(rows, "no rows"), "auto"]
+    return "" if found == wanted else f"{found} around {rows!r}, expected {wanted}"
+
+
 def follow(host: Host, phase: str, on: bool) -> Killed:
     """Look at what a kill has left, and type one more command: the same again, or rollback."""
     found, rows = phase, served(host)
@@ -122,8 +153,9 @@ def follow(host: Host, phase: str, on: bool) -> Killed:
     jobs = tuple(host.run(command, user="postgres", check=False).stdout for command in commands)
     sure = f"--confirm={host.name}/{STANZA}"
     run = host.run([TOOL, "restore", NAME, sure] if on else [TOOL, "rollback", sure], check=False)
-    after, back = served(host), ""
+    after, back, wrong = served(host), "", amiss(host)
     if on:
         host.run([TOOL, "rollback", "--reason", "the story goes on", sure])
         back = served(host)
-    return Killed(found, rows, jobs, run, after, back)
+        wrong = wrong or amiss(host)
+    return Killed(found, rows, jobs, run, after, back, wrong)

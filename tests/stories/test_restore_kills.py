@@ -8,7 +8,7 @@ import random
 
 import havoc
 import pytest
-from killing import OLD, PHASES, TARGET, Killed, follow, kill, prepare, reboot
+from killing import OLD, PHASES, TARGET, Killed, amiss, beside, follow, kill, prepare, reboot, served
 from lab import Host, Lab
 
 pytestmark = pytest.mark.xdist_group("kills")
@@ -22,10 +22,17 @@ def victim(sandbox: Lab, system: str) -> Host:
     return prepare(host)
 
 
+@pytest.fixture(scope="module")
+def lasts(victim: Host) -> float:
+    """How many seconds a recovery takes here."""
+    return havoc.duration(victim)
+
+
 def judge(phase: str, found: Killed, on: bool) -> None:
     assert found.after.rc == 0, found.after.output
     assert found.rows == (TARGET if on else OLD), found.after.output
     assert found.back == (OLD if on else "")
+    assert found.amiss == ""
     if found.phase not in BEFORE_THE_STOP:
         assert found.served in (("", TARGET) if found.phase in BEHIND_THE_PROOF else ("",))
         # To let the jobs begin again is the first thing that the last phase does.
@@ -38,6 +45,20 @@ def test_a_killed_run_is_gone_on_with_or_taken_back(system: str, phase: str, vic
     judge(phase, follow(victim, seen, PHASES[phase]), PHASES[phase])
 
 
+@pytest.mark.parametrize("phase", ["release", "serve", "settle"])
+def test_one_that_a_repository_knows_is_taken_back_too(system: str, phase: str, victim: Host) -> None:
+    seen = kill(victim, phase)
+    judge(phase, follow(victim, seen, on=False), on=False)
+
+
+def test_a_way_back_that_waited_for_the_recovery_takes_nothing_back_behind_its_end(system: str, victim: Host) -> None:
+    code, said = beside(victim, "restore")
+    assert code == 1
+    assert "another command has gone on meanwhile" in said
+    assert served(victim) == TARGET
+    assert follow(victim, "", on=False).rows == OLD
+
+
 @pytest.mark.tier("torture")
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_host_that_loses_its_power_serves_nothing_unproven(system: str, phase: str, victim: Host) -> None:
@@ -48,13 +69,14 @@ def test_a_host_that_loses_its_power_serves_nothing_unproven(system: str, phase:
 
 def test_a_restore_whose_pgbackrest_is_killed_goes_back_by_itself(system: str, victim: Host) -> None:
     kill(victim, "restore", ["pgbackrest.*restore"])
-    found = follow(victim, "", False)
-    assert found.served == OLD, "it went back without a word from anybody"
+    assert served(victim) == OLD, "it went back without a word from anybody"
+    assert amiss(victim) == ""
 
 
 def test_a_server_that_is_killed_in_recovery_goes_back_by_itself(system: str, victim: Host) -> None:
     kill(victim, "prove", ["config_file=/var/lib/axiomdb"])
-    assert follow(victim, "", False).rows == OLD
+    assert served(victim) == OLD
+    assert amiss(victim) == ""
 
 
 @pytest.mark.tier("torture")
@@ -73,10 +95,10 @@ def test_whatever_carries_it_may_die(system: str, phase: str, victim_of_it: str,
 
 @pytest.mark.tier("torture")
 @pytest.mark.parametrize("number", range(60))
-def test_the_power_may_go_at_any_moment(system: str, number: int, victim: Host, request: pytest.FixtureRequest) -> None:
+def test_the_power_may_go_at_any_moment(system: str, number: int, victim: Host, lasts: float, request: pytest.FixtureRequest) -> None:
     chance = random.Random(f"{request.config.getoption('--seed')} {system} {number}")
     since = float(victim.run(["date", "+%s.%N"]).stdout)
-    havoc.lose_power(victim, chance.uniform(0.2, havoc.AROUND))
+    havoc.lose_power(victim, chance.uniform(0.2, lasts))
     found = havoc.follow(victim, since, on=chance.random() < 0.5)
     assert found.lost == ""
     assert found.after is None or found.after.rc == 0, found.after.output

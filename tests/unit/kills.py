@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-CHANGES = {os: ("rename", "replace", "mkdir", "rmdir", "symlink", "unlink"), shutil: ("copyfile", "copy2")}
+CHANGES = {os: ("rename", "replace", "mkdir", "rmdir", "symlink", "unlink", "fchown"), shutil: ("copyfile", "copy2")}
 
 
 class Killed(BaseException):

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +26,8 @@ SEGMENT = "000000010000000000000009"
 OLD = {"PG_VERSION": "17", "base/1": "live rows", "global/pg_control": "old", "pg_wal/000000010000000000000001": "old WAL"}
 NEW = {"PG_VERSION": "17", "base/1": "older rows", "global/pg_control": "new", "pg_wal/archive_status/": ""}
 LAYOUTS = ("plain", "mount", "linked", "mount and linked")
+# Root acts for another user, as on a host: what he has made a moment ago is root's until it is given away.
+OWNER, GROUP = (65534, 65534) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
 
 @dataclass
@@ -73,6 +77,8 @@ class World:
         for name in ("both", "since"):
             put(self.top / "srv" / name / VERSION, {"5/1": f"live rows in {name}"})
         (self.top / "srv" / "dropped").mkdir()
+        for path in (*self.top.glob("srv/*"), self.top / "state"):
+            give(path)
         if "mount" in self.layout:
             put(self.data, {"lost+found/inode": "found"})
         return self
@@ -90,6 +96,27 @@ def put(top: Path, entries: dict[str, str]) -> None:
             (top / name).write_text(text, encoding="utf-8")
 
 
+def give(top: Path) -> None:
+    """Let everything there be the owner's."""
+    for path in (top, *top.rglob("*")):
+        os.lchown(path, OWNER, GROUP)
+
+
+@contextmanager
+def acting() -> Iterator[None]:
+    """Act as the owner, as a process of his does."""
+    root = os.geteuid() == 0
+    try:
+        if root:
+            os.setegid(GROUP)
+            os.seteuid(OWNER)
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+            os.setegid(0)
+
+
 def pgbackrest(world: World) -> Callable[..., Iterator[bytes]]:
     """As the real one: a directory that is not empty is refused or cleaned, links are replaced, PG_VERSION comes last."""
 
@@ -101,36 +128,56 @@ def pgbackrest(world: World) -> Callable[..., Iterator[bytes]]:
         for directory in (into, *spaces):
             if directory.is_dir() and os.listdir(directory) and not (delta and going_on):
                 raise AssertionError(f"040: {directory} contains files")
-        os.mkdir(into) if not into.is_dir() else None
-        (into / "backup.manifest.pgbackrest.tmp").write_text("manifest", encoding="utf-8")
-        os.rename(into / "backup.manifest.pgbackrest.tmp", into / "backup.manifest")
-        for directory in (into, *spaces):
-            for entry in list(directory.iterdir()) if directory.is_dir() else ():
-                if entry.name not in ("backup.manifest", "lost+found"):
-                    shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else os.unlink(entry)
+        with acting():
+            _begin(into, spaces)
         yield b"restore (50%)"
-        for name, text in sorted(NEW.items(), key=lambda item: item[0] == "PG_VERSION"):
-            put(into, {name: text})
-            os.replace(into / "backup.manifest", into / "backup.manifest")  # one more moment in which it can be killed
-        for space in spaces:
-            put(space, {"5/1": "older rows"})
-            os.replace(into / "backup.manifest", into / "backup.manifest")
-        os.unlink(into / "backup.manifest")
+        with acting():
+            _fill(into, spaces)
 
     return restore
 
 
+def _begin(into: Path, spaces: Sequence[Path]) -> None:
+    """Write the manifest, and clean."""
+    os.mkdir(into) if not into.is_dir() else None
+    (into / "backup.manifest.pgbackrest.tmp").write_text("manifest", encoding="utf-8")
+    os.rename(into / "backup.manifest.pgbackrest.tmp", into / "backup.manifest")
+    for directory in (into, *spaces):
+        for entry in list(directory.iterdir()) if directory.is_dir() else ():
+            if entry.name not in ("backup.manifest", "lost+found"):
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else os.unlink(entry)
+
+
+def _fill(into: Path, spaces: Sequence[Path]) -> None:
+    """Write what the set has."""
+    for name, text in sorted(NEW.items(), key=lambda item: item[0] == "PG_VERSION"):
+        put(into, {name: text})
+        os.replace(into / "backup.manifest", into / "backup.manifest")  # one more moment in which it can be killed
+    for space in spaces:
+        put(space, {"5/1": "older rows"})
+        os.replace(into / "backup.manifest", into / "backup.manifest")
+    os.unlink(into / "backup.manifest")
+
+
 @pytest.fixture
-def lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
+def ground() -> Iterator[Path]:
+    """A directory that others may pass through too."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o711)
+        yield Path(directory)
+
+
+@pytest.fixture
+def lay(ground: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
     def make(layout: str, keep: bool = True) -> World:
-        world = World(tmp_path, layout, keep)
+        world = World(ground, layout, keep)
         monkeypatch.setattr(restore_data, "stream", pgbackrest(world))
         return world.made()
 
     for module in (restore_places, files):
-        monkeypatch.setattr(module, "ids", lambda _user, _group: (os.geteuid(), os.getegid()))
+        monkeypatch.setattr(module, "ids", lambda _user, _group: (OWNER, GROUP))
     monkeypatch.setattr(restore_data, "end_restores", lambda _journal: None)
-    monkeypatch.setattr(state, "DIRECTORY", tmp_path / "state")
+    monkeypatch.setattr(state, "DIRECTORY", ground / "state")
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
     return make
 
@@ -245,6 +292,7 @@ def test_without_a_way_back_an_empty_place_is_gone_on_with_too(lay: Callable[...
         shutil.rmtree(world.data)
         shutil.rmtree(world.top / "srv" / "both" / VERSION)
         world.data.mkdir()
+        give(world.data)
         return world
 
     whole = forward(emptied()).tree()
@@ -261,7 +309,7 @@ def test_what_was_whole_is_not_restored_again(lay: Callable[..., World], monkeyp
     restore_data.restore(world.journal, silent)
     assert len(runs) == 1
     monkeypatch.undo()
-    monkeypatch.setattr(restore_places, "ids", lambda _user, _group: (os.geteuid(), os.getegid()))
+    monkeypatch.setattr(restore_places, "ids", lambda _user, _group: (OWNER, GROUP))
     monkeypatch.setattr(restore_data, "stream", lambda *_words: pytest.fail("restored once more"))
     restore_data.restore(world.journal, silent)
     assert rows(world)[0] == "older rows"
@@ -301,6 +349,7 @@ def accepted(world: World) -> World:
     put(world.top / "srv" / "later" / VERSION, {"5/1": "rows of later"})
     (world.data / "pg_tblspc").mkdir()
     (world.data / "pg_tblspc" / "7").symlink_to(world.top / "srv" / "later")
+    give(world.top / "srv" / "later")
     return world
 
 

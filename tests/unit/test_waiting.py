@@ -8,10 +8,11 @@ import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from _recovery import pooler_console, restore_clients, restore_journal, restore_run, restore_undo, restoring, waiting
+from _recovery import pooler_console, restore_clients, restore_journal, restore_phases, restore_run, restore_undo, restoring, waiting
 from _recovery.pooler_console import Console
 from _recovery.restoring import Clients, Journal
 from _recovery.run import Completed
@@ -211,6 +212,7 @@ class Books:
         self.gave_up: list[Journal] = []
         monkeypatch.setattr(restore_journal, "save", self.save)
         monkeypatch.setattr(restore_journal, "load", lambda _stanza: self.written[-1])
+        monkeypatch.setattr(restore_journal, "refuse_another", lambda _stanza, _journal: None)
         monkeypatch.setattr(restore_run, "_alone", lambda _journal, _tell: nullcontext())
         monkeypatch.setattr(restore_run, "_give_up", lambda journal, _error, _tell: self.gave_up.append(journal))
 
@@ -236,8 +238,12 @@ def test_what_a_phase_wrote_down_before_it_failed_is_not_forgotten(monkeypatch: 
     ("phase", "clients"), [(restoring.RELEASE, HELD.clients), (restoring.SERVE, HELD.clients), (restoring.SETTLE, None)]
 )
 def test_whoever_waits_still_is_let_in_by_the_way_back(monkeypatch: pytest.MonkeyPatch, phase: str, clients: Clients | None) -> None:
-    Books(monkeypatch)
+    books = Books(monkeypatch)
     back = replace(JOURNAL, name="20261122-130000", undoes=JOURNAL.name)
-    monkeypatch.setattr(restore_undo, "of", lambda *_words: back)
+    monkeypatch.setattr(restore_undo, "_from", lambda *_words: back)
+    monkeypatch.setattr(restore_undo, "held_server", SimpleNamespace(stop=lambda _place: None, clear=lambda _place: None))
+    monkeypatch.setattr(restore_phases, "settings_back", lambda _journal: None)
+    monkeypatch.setattr(restore_journal, "succeed", lambda _ended, following: following)
     monkeypatch.setattr(restore_run, "carry_on", lambda journal, _tell: journal)
-    assert restore_run.take_back(replace(HELD, phase=phase), teller([])) == replace(back, clients=clients)
+    held = books.save(replace(HELD, phase=phase))
+    assert restore_run.take_back(held, teller([])) == replace(back, clients=clients)

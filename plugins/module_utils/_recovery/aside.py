@@ -3,7 +3,8 @@
 """Puts directories of one user's aside and back. Root does it where only root may, and touches nothing that is not that user's.
 
 A configuration that this user writes says where they lie: what is renamed or removed is looked at by its directory's descriptor,
-so that no link put there meanwhile leads to somebody else's files.
+so that no link put there meanwhile leads to somebody else's files. Root makes a directory and gives it away: who is killed between
+the two leaves an empty one of root's, which is removed by whoever comes there next.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from .problem import Problem, Refusal
 from .stepping_down import as_owner_of
@@ -36,6 +37,13 @@ def _refuse_others(descriptor: int, name: str, path: str, owner: int) -> None:
         raise Refusal(Problem(f"something else at {path}", "a directory of the server's own user", f"ls -ld {path}"))
 
 
+def discard_unmade(descriptor: int, name: str, owner: int) -> None:
+    """Remove what a `make` has left that was killed before it gave the directory to `owner`: one of our own, and empty."""
+    with suppress(OSError):  # it is not there, or not empty
+        if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_uid == os.geteuid() != owner:
+            os.rmdir(name, dir_fd=descriptor)
+
+
 def rename(path: str, to: str, owner: int) -> None:
     """Rename a directory of `owner` within its own directory, durably. Raises Refusal when it is another's, or the new name is taken."""
     with _parent(path) as (descriptor, name):
@@ -50,6 +58,7 @@ def rename(path: str, to: str, owner: int) -> None:
 def make(path: str, owner: int, group: int) -> None:
     """Make an empty directory of `owner`, durably. Raises FileExistsError."""
     with _parent(path) as (descriptor, name):
+        discard_unmade(descriptor, name, owner)
         os.mkdir(name, 0o700, dir_fd=descriptor)
         made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
         try:
@@ -64,6 +73,9 @@ def remove(path: str, owner: int) -> None:
     if not os.path.lexists(path):
         return
     with _parent(path) as (descriptor, name):
+        discard_unmade(descriptor, name, owner)
+        if not is_there(descriptor, name):
+            return
         _refuse_others(descriptor, name, path, owner)
         with as_owner_of(f"{path}/content"):
             for entry in os.scandir(path):

@@ -69,6 +69,7 @@ def collect(place: str, kept: str, owner: int, group: int) -> None:
             return
         if _is_there(top, returning):
             _rename(top, returning, keeping)
+        aside.discard_unmade(top, os.path.basename(keeping), owner)
         if not _is_there(top, keeping):
             if not content(place):
                 return
@@ -94,6 +95,7 @@ def give_back(place: str, kept: str, owner: int) -> None:
 def lift(path: str, place: str, owner: int) -> None:
     """Move everything in a directory at a mount point up, and remove it; nothing to do when there is none. Raises Refusal."""
     with _opened(place, owner) as top:
+        aside.discard_unmade(top, os.path.basename(path), owner)
         if not _is_there(top, path):
             return
         with _opened(path, owner, top) as inside:
@@ -119,6 +121,7 @@ def is_restored(place: str, kept: str) -> bool:
 def empty(place: str, kept: str, owner: int) -> None:
     """Remove what was restored into a mount point: its data, but nothing that is kept there. Links are removed, not followed."""
     with _opened(place, owner) as top:
+        aside.discard_unmade(top, os.path.basename(other(kept, RESTORING)), owner)
         made = [os.path.basename(path) for path in (other(kept, RESTORING), other(kept, RESTORED)) if _is_there(top, path)]
         with as_owner_of(f"{place}/content"):
             remove_entries(place, [*content(place), *made])

@@ -111,11 +111,24 @@ def data_paths(directory: str) -> dict[str, str]:
 
 
 def postmaster(directory: str) -> tuple[int, int] | None:
-    """Process id and port of the server that runs on this data directory, or None."""
+    """Process id and port of the server that runs on this data directory, or None.
+
+    What a power cut has left names a process that may be anything now.
+    """
     try:
         lines = Path(directory, "postmaster.pid").read_text(encoding="utf-8").splitlines()
         pid, port = int(lines[0]), int(lines[3])
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError, IndexError):
         return None
-    return (pid, port) if b"postgres" in command else None
+    return (pid, port) if b"postgres" in command and _works_in(pid, directory) else None
+
+
+def _works_in(pid: int, directory: str) -> bool:
+    """Whether a process works in this directory, as a server does in its data; who may not look believes it."""
+    try:
+        return os.path.samefile(f"/proc/{pid}/cwd", directory)
+    except PermissionError:
+        return True
+    except OSError:
+        return False

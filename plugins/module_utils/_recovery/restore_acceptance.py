@@ -17,7 +17,7 @@ from .problem import Problem, Refusal
 from .recovery_watch import Watched
 from .restore_data import TOLD_EACH, Tell
 from .restore_journal import place as place_of
-from .restore_phases import LOOK, SWITCH, cluster_of, start, start_file
+from .restore_phases import LOOK, SWITCH, cluster_of, settings_back, start, start_file
 from .restoring import Journal
 from .run import CommandFailed, run
 from .scratch import LATEST
@@ -135,26 +135,29 @@ def serve(journal: Journal, tell: Tell) -> Journal:
 
 def _give_back(journal: Journal) -> None:
     """What ALTER SYSTEM had said, and whether the cluster starts at boot."""
-    place, auto = place_of(journal.home.stanza), f"{journal.home.directory}/postgresql.auto.conf"
-    own = files.read(place.own_settings)
-    if own is not None:
-        files.write(File(auto, own, "postgres", "postgres", 0o600))
+    settings_back(journal)
     files.write(File(start_file(journal), f"{journal.home.start}\n", "postgres", "postgres"))
 
 
 def start_cluster(journal: Journal) -> dict[str, Any]:
-    """Start the cluster's own unit without waiting for it; what its server answers. Raises Failed when it does not."""
+    """Start the cluster's own unit without waiting for it; what its server answers. Raises Failed when it does not.
+
+    One that a killed run was stopping may answer still; systemd starts it anew when it has ended.
+    """
     home = journal.home
     run(["systemctl", "reset-failed", home.unit])
     run(["systemctl", "start", "--no-block", home.unit])
     deadline = time.monotonic() + SERVES_WITHIN
     reason = ""
     while time.monotonic() < deadline:
+        answer: dict[str, Any] | None = None
         try:
-            return postgres.state(home.port)
+            answer = postgres.state(home.port)
         except NotAnswering as error:
             reason = str(error)
         shown = run(["systemctl", "show", "--property=ActiveState", "--value", home.unit]).stdout.strip()
+        if answer is not None and shown != "deactivating":
+            return answer
         if shown == "failed":
             break
         time.sleep(LOOK)

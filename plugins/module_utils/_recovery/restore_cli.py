@@ -104,8 +104,9 @@ def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Na
             sure = f"--confirm={proposal.home.confirmation(keep=order.keep)} --plan={restoring.digest(proposal.plan)}"
             _write(f"Nothing was done. To do it, type:\n  {_typed(options, stanza)} {sure}")
         return BAD if proposal.problems else GOOD
-    journal = restore_run.begin(order, stanza.name, cluster, settings.host, consent)
-    return _show(restore_run.carry_on(journal, _teller(), restoring.last_phase(order)), options)
+    tell = _teller()
+    journal = restore_run.begin(order, stanza.name, cluster, settings.host, consent, tell)
+    return _show(restore_run.carry_on(journal, tell, restoring.last_phase(order)), options)
 
 
 def _rehearse(order: Order, stanza: Stanza, cluster: Cluster, host: str, options: argparse.Namespace) -> int:

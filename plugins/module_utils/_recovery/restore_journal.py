@@ -7,7 +7,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from . import restoring, state
+from . import files, restoring, state
 from .held import Place
 from .problem import Problem, Refusal
 from .restoring import Journal
@@ -34,6 +34,26 @@ def load(stanza: str) -> Journal | None:
         raise Refusal(problem) from error
 
 
+def refuse_another(stanza: str, seen: Journal | None) -> None:
+    """Raise Refusal when the newest recovery is not where a command had seen it, before it waited for its turn."""
+    found = load(stanza)
+    if _standing(found) != _standing(seen):
+        what = f"the recovery {found.name}, with which another command has gone on meanwhile" if found else "no recovery any more"
+        was = f"the recovery {seen.name} as it was" if seen else "no recovery"
+        raise Refusal(Problem(what, was, f"{restoring.TOOL} status, and type what is still to be done"))
+
+
+def refuse_ended(stanza: str, name: str) -> None:
+    """Raise Refusal when the recovery of this name is not open any more: whoever goes on with it begins none."""
+    found = load(stanza)
+    if found is None or not found.is_open or found.name != name:
+        raise Refusal(Problem(f"the recovery {name} not open any more", "it, to go on with", f"{restoring.TOOL} status"))
+
+
+def _standing(journal: Journal | None) -> tuple[object, ...]:
+    return (journal.name, journal.phase, journal.outcome, journal.goes_back) if journal else ()
+
+
 def peek(stanza: str) -> tuple[Journal | None, str]:
     """The same for whoever only tells of it, and why it could not be read."""
     try:
@@ -50,19 +70,26 @@ def save(journal: Journal) -> Journal:
     if known is not None and known.name != journal.name:
         state.save(_named(known), restoring.document(known))
     state.save(file, restoring.document(journal))
+    files.sync(str(file.parent))  # what follows lies on another filesystem perhaps, and must not be there before
     return journal
+
+
+def succeed(ended: Journal, following: Journal) -> Journal:
+    """Write down that an open recovery was accepted, and the one that follows: whoever is killed between has the open one."""
+    stanza = ended.home.stanza
+    state.save(_named(ended), restoring.document(ended))
+    state.save(state.path(stanza, _file(stanza).name), restoring.document(following))
+    files.sync(str(state.DIRECTORY / stanza))
+    return following
 
 
 def kept(stanza: str) -> list[Journal]:
     """The accepted recoveries whose old data is still there, the oldest first."""
     directory = state.DIRECTORY / stanza
-    found = []
-    for file in (*sorted(directory.glob("restore-*.json")), _file(stanza)):
-        journal = _parsed(file)
-        if journal is not None:
-            if journal.outcome == restoring.ACCEPTED and any(Path(place).exists() for place in journal.moves.values()):
-                found.append(journal)
-    return found
+    known = [_parsed(file) for file in (*sorted(directory.glob("restore-*.json")), _file(stanza))]
+    newest = {journal.name: journal for journal in known if journal is not None}
+    accepted = [journal for journal in newest.values() if journal.outcome == restoring.ACCEPTED]
+    return [journal for journal in accepted if any(Path(place).exists() for place in journal.moves.values())]
 
 
 def _parsed(file: Path) -> Journal | None:

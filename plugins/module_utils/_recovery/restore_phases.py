@@ -49,6 +49,7 @@ SWITCH = """
 select to_json(pg_walfile_name(pg_switch_wal())) from (select pg_logical_emit_message(true, 'axiomdb.recovery', 'switch')) as written
 """
 DISABLED = "disabled\n"
+PUT_ASIDE = "# Put aside until the recovery is accepted.\n"
 
 
 def cluster_of(journal: Journal) -> Cluster:
@@ -184,7 +185,15 @@ def configure(journal: Journal, place: Place, controls: list[Control], *, archiv
     auto = f"{home.directory}/postgresql.auto.conf"
     if not os.path.exists(place.own_settings):
         files.write(File(place.own_settings, held.own_settings(files.read(auto) or ""), "postgres", "postgres", 0o600))
-    files.write(File(auto, "# Put aside until the recovery is accepted.\n", "postgres", "postgres", 0o600))
+    files.write(File(auto, PUT_ASIDE, "postgres", "postgres", 0o600))
+
+
+def settings_back(journal: Journal) -> None:
+    """Give the data what ALTER SYSTEM had said in it, unless that was done: clients may have said something else since."""
+    place, auto = place_of(journal.home.stanza), f"{journal.home.directory}/postgresql.auto.conf"
+    own = files.read(place.own_settings)
+    if own is not None and files.read(auto) == PUT_ASIDE:
+        files.write(File(auto, own, "postgres", "postgres", 0o600))
 
 
 def _controls(journal: Journal) -> list[Control]:

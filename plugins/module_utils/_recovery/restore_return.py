@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from . import files, held_server, restore_clients, restore_journal, restore_places, restore_undo, restoring, state
+from . import files, held_server, restore_clients, restore_journal, restore_phases, restore_places, restore_undo, restoring, state
 from .files import File
 from .problem import Problem, Refusal
 from .restore_acceptance import resume_jobs, start_cluster
@@ -36,13 +36,8 @@ def go_back(journal: Journal, tell: Tell) -> Journal:
     home = journal.home
     end_restores(journal)
     held_server.kill(place_of(home.stanza))
-    if journal.undoes:
-        restore_undo.swap_back(journal)
-    elif journal.order.keep:
-        restore_places.take_back(journal)
-    lost = restore_places.lost(journal)
-    if lost:
-        raise Failed(lost)
+    if journal.phase not in (restoring.SAVE, restoring.QUIET):
+        _put_back(journal)
     held_server.clear(place_of(home.stanza))
     files.write(File(start_file(journal), f"{home.start}\n", "postgres", "postgres"))
     tell(f"the old data is back in {home.directory}")
@@ -63,3 +58,15 @@ def go_back(journal: Journal, tell: Tell) -> Journal:
         found = f"the old data back in {home.directory}, whole, and a server that does not start on it ({problem_of_server})"
         raise Failed(Problem(found, "its answer", f"df -h {home.directory}, mend what it says, then sudo systemctl start {home.unit}"))
     return over
+
+
+def _put_back(journal: Journal) -> None:
+    """Put the data back where it was. Until the server was stopped it was nobody's but the clients'. Raises Failed."""
+    if journal.undoes:
+        restore_phases.settings_back(journal)
+        restore_undo.swap_back(journal)
+    elif journal.order.keep:
+        restore_places.take_back(journal)
+    lost = restore_places.lost(journal)
+    if lost:
+        raise Failed(lost)

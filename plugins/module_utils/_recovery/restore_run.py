@@ -111,11 +111,11 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, co
     return Proposal(home, found, (*problems, *waiting.judge(clients, found.seconds)))
 
 
-def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, consent: Consent) -> Journal:
+def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, consent: Consent, tell: Tell) -> Journal:
     """The journal of a recovery that may go on: the open one of this order, or a new one. Raises Refusal; nothing is touched then."""
     known = restore_journal.load(stanza)
     if known is not None and restoring.is_paused(known) and known.order.target != order.target:
-        return _move(known, order, cluster, consent)
+        return _move(known, order, cluster, consent, tell)
     if known is not None and known.is_open:
         if restoring.is_paused(known):
             known = replace(known, order=replace(known.order, action=order.action))
@@ -133,10 +133,13 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, cons
     goal = scratch_goal.of_plan(proposal.plan, stanza)
     found = plan.document(proposal.plan)
     had = restore_places.there(proposal.home)
-    return restore_journal.save(Journal(name, order, proposal.home, goal, found, had=had, began=now))
+    journal = Journal(name, order, proposal.home, goal, found, had=had, began=now)
+    with _alone(journal, tell):
+        restore_journal.refuse_another(stanza, known)
+        return restore_journal.save(journal)
 
 
-def _move(journal: Journal, order: Order, cluster: Cluster, consent: Consent) -> Journal:
+def _move(journal: Journal, order: Order, cluster: Cluster, consent: Consent, tell: Tell) -> Journal:
     """A paused recovery with a target further on. Raises Refusal; nothing is touched then."""
     stanza = journal.home.stanza
     asked = target.parse(order.target)
@@ -149,8 +152,10 @@ def _move(journal: Journal, order: Order, cluster: Cluster, consent: Consent) ->
     problem = unsure or restoring.judge_move(journal, found, seen.lsn, seen.time, end)
     if problem:
         raise Refusal(problem)
-    held_server.stop(restore_journal.place(stanza))
-    return restore_journal.save(restoring.moved(journal, order, scratch_goal.of_plan(found, stanza), plan.document(found)))
+    with _alone(journal, tell):
+        restore_journal.refuse_another(stanza, journal)
+        held_server.stop(restore_journal.place(stanza))
+        return restore_journal.save(restoring.moved(journal, order, scratch_goal.of_plan(found, stanza), plan.document(found)))
 
 
 def carry_on(journal: Journal, tell: Tell, until: str = restoring.SETTLE) -> Journal:
@@ -160,6 +165,7 @@ def carry_on(journal: Journal, tell: Tell, until: str = restoring.SETTLE) -> Jou
     """
     names = list(restoring.PHASES)
     with _alone(journal, tell):
+        restore_journal.refuse_another(journal.home.stanza, journal)
         if journal.goes_back:
             return go_back(journal, tell)
         while journal.is_open and names.index(journal.phase) <= names.index(until):
@@ -201,16 +207,23 @@ def way_back(stanza: str, name: str, reason: str) -> Journal:
 
 def take_back(journal: Journal, tell: Tell) -> Journal:
     """Go back: without a trace where no repository knows of it, else by a recovery of its own. Raises Refusal or Failed."""
-    if journal.undoes and not journal.goes_back:
-        return carry_on(restore_journal.save(journal), tell)
-    if journal.goes_back or journal.phase in restoring.RETURNS_BY_ITSELF:
-        with _alone(journal, tell):
-            return go_back(journal, tell)
-    # Whoever waits for this recovery waits for the next one: nobody runs who could be found then.
-    clients = None if journal.phase == restoring.SETTLE else journal.clients
-    restore_journal.save(replace(journal, outcome=restoring.ACCEPTED, phase=""))
-    back = restore_undo.of(journal.home.stanza, journal.name, journal.order.reason)
-    return carry_on(restore_journal.save(replace(back, clients=clients)), tell)
+    with _alone(journal, tell):
+        back = _way_back_now(journal)
+        if back.goes_back or (back.phase in restoring.RETURNS_BY_ITSELF and not back.undoes):
+            return go_back(back, tell)
+        if not back.undoes:
+            back = restore_undo.instead_of(back)
+    return carry_on(back, tell)
+
+
+def _way_back_now(journal: Journal) -> Journal:
+    """The way back that was shown, now that nobody else is at work; a new one is written down. Raises Refusal when it is another."""
+    stanza = journal.home.stanza
+    known = restore_journal.load(stanza)
+    if journal.undoes and (known is None or (known.name != journal.name and not known.is_open)):
+        return restore_journal.save(replace(restore_undo.of(stanza, journal.undoes, journal.order.reason), name=journal.name))
+    restore_journal.refuse_another(stanza, journal)
+    return journal
 
 
 def _give_up(journal: Journal, error: Exception, tell: Tell) -> str:

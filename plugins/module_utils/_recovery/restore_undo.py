@@ -45,8 +45,29 @@ def of(stanza: str, name: str, reason: str) -> Journal:
         wanted = f"the recovery {name}" if name else "an accepted recovery"
         problem = Problem(f"no kept data of {wanted}", f"one whose data is kept: {known}", f"{restoring.TOOL} rollback --list")
         raise Refusal(problem)
+    return _from(chosen, restore_phases.home_now(chosen.home), reason)
+
+
+def instead_of(journal: Journal) -> Journal:
+    """The same for one that is open, of which repositories know: it counts as accepted. Written down. Raises Refusal.
+
+    Whether the server starts at boot and jobs are paused is as it was before that one: now they are its own doing.
+    """
+    ended = replace(journal, outcome=restoring.ACCEPTED, phase="")
+    back = _from(ended, journal.home, journal.order.reason)
+    place = place_of(journal.home.stanza)
+    held_server.stop(place)
+    restore_phases.settings_back(journal)
+    held_server.clear(place)
+    # Whoever waits for this recovery waits for the next one: nobody runs who could be found then.
+    clients = None if journal.phase == restoring.SETTLE else journal.clients
+    return restore_journal.succeed(ended, replace(back, clients=clients))
+
+
+def _from(chosen: Journal, now_there: Home, reason: str) -> Journal:
+    """The journal by which the data that `chosen` has kept serves again."""
     now = time.time()
-    home = _serving(restore_phases.home_now(chosen.home), chosen)
+    home = _serving(now_there, chosen)
     control = scratch_look.control_of(home.version, chosen.moves[home.directory])
     goal = replace(chosen.goal, kind=LATEST, target="", exclusive=False, timeline=control.timeline, lsn=None, expected_timeline=None)
     order = Order(f"rollback:{chosen.name}", reason, services=chosen.order.services)
@@ -117,6 +138,9 @@ def remove(stanza: str, name: str) -> list[str]:
     if found is None:
         known = ", ".join(one.name for one in restore_journal.kept(stanza)) or "none"
         raise Refusal(Problem(f"no kept data of the recovery {name}", f"one of {known}", f"{restoring.TOOL} rollback --list"))
+    newest = restore_journal.load(stanza)
+    if newest is not None and newest.is_open and newest.undoes == name:
+        raise Refusal(Problem(f"the recovery {newest.name}, by which it serves again", "its end", restoring.go_on(newest)))
     kept = [place for place in found.moves.values() if os.path.lexists(place)]
     # The WAL goes first: where nothing is kept any more, nobody would look for it.
     gone = [*_kept_wal(found), *kept]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from . import aside, files
@@ -34,7 +35,7 @@ def link(directory: str, target: str, owner: int, group: int) -> None:
     What was killed in the middle is gone on with. Raises OSError.
     """
     wal, moved = f"{directory}/pg_wal", f"{directory}/{MOVED}"
-    if not os.path.lexists(target):
+    with suppress(FileExistsError):
         aside.make(target, owner, group)
     with as_owner_of(f"{directory}/content"):
         if os.path.isdir(wal) and not os.path.islink(wal):
