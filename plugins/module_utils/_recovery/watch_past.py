@@ -23,7 +23,7 @@ def push(picture: Picture, directory: str) -> None:
     sender = Sender(picture.stanza, directory, tuple(picture.repositories))
     deadline = time.monotonic() + PATIENCE
     try:
-        done = as_postgres(lambda _tell: push_past(sender, lambda seconds: _in_time(seconds, deadline)), str)
+        done = as_postgres(lambda _tell: push_past(sender, lambda seconds: _in_time(seconds, deadline)), _silently)
     except (OSError, Refusal, ValueError) as error:
         done = f"nothing is pushed past repositories that are away: {error}"
     if done:
@@ -33,3 +33,7 @@ def push(picture: Picture, directory: str) -> None:
 def _in_time(seconds: float, deadline: float) -> bool:
     time.sleep(seconds)
     return time.monotonic() < deadline
+
+
+def _silently(_line: str) -> None:
+    """It tells nothing before it ends."""
