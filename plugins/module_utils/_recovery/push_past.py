@@ -19,7 +19,7 @@ from .spoken import counted
 from .survey import queue_places
 
 PUSH = 60.0  # seconds that one file may take; one of 16 MiB takes a tenth of one
-TURN = 40.0  # seconds for which the archiver is kept waiting; it gives up by itself after a minute, and begins anew
+TURN = 120.0  # seconds for which the archiver may be kept waiting; each of its attempts gives up by itself after a minute
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from .push_past import Sender, push_past
 from .summary import Picture
 
 LOG = "alerts.log"
-PATIENCE = 45.0  # seconds until a turn must have come; the next look comes after a minute
+PATIENCE = 55.0  # seconds to wait for a turn and to use it; the next look comes after a minute
 
 
 def push(picture: Picture, directory: str) -> None:
