@@ -32,7 +32,7 @@ from .snapshots import found_in
 from .stepping_down import ids
 from .target import Target
 from .wal import Lsn, Segment
-from .waldump import Dump, first_commit, parse
+from .waldump import Dump, first_commit, last_beat, parse
 from .window import Outlook, Seen, Stretch, Tail, Window, look_out, name_of, tail_of
 
 NOTHING = Seen()
@@ -209,6 +209,21 @@ def read_end(sight: Sight, number: int, window: Window, stretch: Stretch, target
             if fork.before is None or near:
                 moments += _forwards(source, place, stretch.numbers[1], fork.lsn)
     return Seen((*moments, *([tail.commit] if tail.commit else [])), (tail,))
+
+
+def last_heartbeat(sight: Sight, number: int, window: Window, stretch: Stretch) -> float | None:
+    """When the server wrote its newest heartbeat that is in a stretch, in Unix seconds; looked for in its last eight segments."""
+    first, last = stretch.numbers
+    with _directory() as directory:
+        source = _Source(sight, number, window, directory)
+        for place in range(last, max(first, last - SCANNED + 1) - 1, -1):
+            segment = source.segment(place)
+            if not _fetch(source, segment):
+                return None
+            found = last_beat(_waldump(source, segment, segment, "--rmgr=LogicalMessage"))
+            if found is not None:
+                return found
+    return None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from . import (
     held_server,
     horizon,
     plan,
+    rebuild_acts,
     restore_acceptance,
     restore_another,
     restore_clients,
@@ -43,11 +44,11 @@ ACTS: Mapping[str, Callable[[Journal, Tell], Journal]] = {
     restoring.SAVE: restore_phases.save,
     restoring.QUIET: lambda journal, tell: restore_phases.quiet(restore_clients.hold(journal, tell), tell),
     restoring.KEEP: restore_data.keep,
-    restoring.RESTORE: restore_data.restore,
+    restoring.RESTORE: lambda journal, tell: restore_data.restore(rebuild_acts.cleared(journal), tell),
     restoring.RECOVER: restore_phases.recover,
-    restoring.PROVE: restore_phases.prove,
+    restoring.PROVE: lambda journal, tell: rebuild_acts.proven(restore_phases.prove(journal, tell), tell),
     restoring.PROMOTE: restore_acceptance.promote,
-    restoring.RELEASE: restore_acceptance.release,
+    restoring.RELEASE: lambda journal, tell: restore_acceptance.release(rebuild_acts.made_ready(journal, tell), tell),
     restoring.SERVE: lambda journal, tell: restore_clients.release(restore_acceptance.serve(journal, tell), tell),
     restoring.SETTLE: restore_acceptance.settle,
 }
@@ -249,7 +250,8 @@ def _another(journal: Journal) -> str:
 
 def _remember(journal: Journal) -> None:
     home, seconds = journal.home, round(time.time() - journal.began, 1)
-    line = {"operation": "restore", "host": home.host, "stanza": home.stanza, "target": journal.order.target}
+    operation = "rebuild" if journal.order.rebuild else "restore"
+    line = {"operation": operation, "host": home.host, "stanza": home.stanza, "target": journal.order.target}
     state.operation({**line, "outcome": journal.outcome, "text": journal.order.reason, "timeline": journal.timeline, "seconds": seconds})
 
 
