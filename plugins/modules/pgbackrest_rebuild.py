@@ -99,6 +99,11 @@ options:
     description: The wanted data directory; empty for Debian's usual one.
     type: str
     default: ""
+  mounts:
+    description: V(ignored) lets the data lie without the filesystems that the lost host had for it, by its site bundle.
+    type: str
+    choices: [required, ignored]
+    default: required
   stanza:
     description: Name of the stanza.
     type: str
@@ -254,7 +259,7 @@ def order_of(wanted: dict[str, Any]) -> Order:
 
 def wish_of(wanted: dict[str, Any]) -> Wish:
     """What else was declared."""
-    return Wish(wanted["lost_host"], wanted["data_directory"], tuple(wanted["databases"]))
+    return Wish(wanted["lost_host"], wanted["data_directory"], tuple(wanted["databases"]), wanted["mounts"] == "required")
 
 
 def command(wanted: dict[str, Any]) -> str:
@@ -264,6 +269,7 @@ def command(wanted: dict[str, Any]) -> str:
     if given != "latest":
         text = json.dumps({"rebuild_target": given}) if isinstance(given, dict) else f"rebuild_target={given}"
         words.append(f"-e {shlex.quote(text)}")
+    words += ["-e rebuild_mounts=ignored"] if wanted["mounts"] == "ignored" else []
     return " ".join([*words, *(["-e rebuild_reindex=true"] if wanted["reindex"] else [])])
 
 
@@ -304,6 +310,7 @@ def main() -> None:
             "services": {"type": "list", "elements": "str", "default": []},
             "databases": {"type": "list", "elements": "str", "default": []},
             "data_directory": {"type": "str", "default": ""},
+            "mounts": {"type": "str", "choices": ["required", "ignored"], "default": "required"},
             "stanza": {"type": "str", "required": True},
             "inventory_host": {"type": "str", "default": ""},
             "inventory_sources": {"type": "list", "elements": "str", "default": []},

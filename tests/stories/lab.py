@@ -245,10 +245,9 @@ class Lab:
     def lose(self, host: Host) -> str:
         """Destroy a host as a fire would; returns an image with its disk as it was at that moment."""
         image = f"axiomdb-sandbox-run:{host.name}-disk"
-        execute(["docker", "pause", host.name]).checked()
+        execute(["docker", "kill", host.name]).checked()
         execute(["docker", "commit", host.name, image]).checked()
         self._images.add(image)
-        execute(["docker", "kill", host.name]).checked()
         self.down(host)
         return image
 

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from . import (
+    bundle,
+    bundle_look,
+    bundle_store,
     horizon,
     host,
     plan,
@@ -34,11 +37,15 @@ from .restoring import Home, Journal, Order
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person wants, besides the order: `lost` is the host that is said to be lost, `databases` those that are declared."""
+    """What a person wants, besides the order: `lost` is the host that is said to be lost, `databases` those that are declared.
+
+    `mounts` says whether the filesystems that the lost host had for its data must be there.
+    """
 
     lost: str = ""
     directory: str = ""
     databases: tuple[str, ...] = ()
+    mounts: bool = True
 
 
 @dataclass(frozen=True)
@@ -83,9 +90,24 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wi
     held = scratch_look.databases(stanza, found.repository, found.backup)
     where = f"repository {found.repository}, set {found.backup}"
     foreign = rebuild.judge_databases(wish.databases, held, where)
-    notes = [note for note in (rebuild.empties(holdings),) if note]
+    told, others = _by_bundle(order, home, found.repository, wish, again)
+    notes = [note for note in (rebuild.empties(holdings), *told) if note]
     found = replace(found, notes=(*found.notes, *notes))
-    return Proposal(home, found, life, tuple(one for one in (alive, foreign, *problems) if one is not None))
+    return Proposal(home, found, life, tuple(one for one in (alive, foreign, *others, *problems) if one is not None))
+
+
+def _by_bundle(order: Order, home: Home, number: int, wish: Wish, again: str) -> tuple[list[str], list[Problem]]:
+    """What the site bundle of a repository says of the host that is lost, and what speaks against this one."""
+    found, unopened = bundle_store.judge(home.stanza, number)
+    if found is None:
+        return ([] if unopened else [f"no site bundle in repository {number}"]), [unopened] if unopened else []
+    foreign = bundle.judge_identity(found, home.stanza, home.system_id, number)
+    if foreign is not None:
+        return [], [foreign]
+    sorts = [] if order.reindex else bundle.differing(found, bundle_look.libraries(home.version))
+    mounts = bundle.judge_mounts(found, bundle_look.mounted(found.mounts)) if wish.mounts else None
+    problems = [one for one in (rebuild.judge_collations(sorts, again), mounts) if one is not None]
+    return bundle.notes(found, bundle_look.packages(home.version), number), problems
 
 
 def _sight(stanza: str, cluster: Cluster) -> Sight:

@@ -76,10 +76,15 @@ class CommandFailed(Exception):
         self.completed = completed
 
 
-def run(argv: Sequence[str], user: str = "", env: Mapping[str, str] | None = None, timeout: float | None = None) -> Completed:
-    """Run `argv` with a clean environment, as `user` when we are root. `timeout` is in seconds."""
+def run(
+    argv: Sequence[str], user: str = "", env: Mapping[str, str] | None = None, timeout: float | None = None, given: bytes | None = None
+) -> Completed:
+    """Run `argv` with a clean environment, as `user` when we are root. `timeout` is in seconds; `given` is what it reads."""
     try:
         options = _as_user(user, env)
+        if given is not None:
+            options = {**options, "input": given}
+            del options["stdin"]
         done = subprocess.run(list(argv), capture_output=True, timeout=timeout, check=False, **options)
     except _NoSuchUser as error:
         return Completed(" ".join(argv), 127, "", str(error))
@@ -131,9 +136,15 @@ def stream(argv: Sequence[str], user: str = "", stanza: str = "") -> Iterator[by
         require(Completed(" ".join(argv), code, "", errors.read().decode(errors="replace")), stanza)
 
 
-def pgbackrest(stanza: str, command: Sequence[str], options: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Completed:
+def pgbackrest(
+    stanza: str,
+    command: Sequence[str],
+    options: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    given: bytes | None = None,
+) -> Completed:
     """Run one pgBackRest command as postgres; messages go to stderr, so that stdout is the answer alone."""
-    return run(_words(stanza, command, options), user="postgres", env=env)
+    return run(_words(stanza, command, options), user="postgres", env=env, given=given)
 
 
 def pgbackrest_stream(stanza: str, command: Sequence[str], options: Sequence[str] = ()) -> Iterator[bytes]:
