@@ -8,6 +8,7 @@ A copy of the disk, as it was when the host died, knows what was committed; it c
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -62,15 +63,20 @@ class Rebuilt:
     answers: dict[str, Run] = field(default_factory=dict)
 
 
-def lose(converged: Converged, stores: Stores, seed: int, name: str = "lost", **more: Any) -> Lost:
-    """Provision a host with a repository elsewhere, load it, keep a copy of its disk, and destroy it."""
+def lose(converged: Converged, stores: Stores, seed: int, name: str = "lost", prepare: Callable[[Host], None] | None = None) -> Lost:
+    """Provision a host with a repository elsewhere, load it, keep a copy of its disk, and destroy it.
+
+    `prepare` is done before the load begins.
+    """
     lab, system = converged.lab, converged.original.system
     item = stores.s3(f"/rebuild-{name}-{system}")
-    variables = {"pgbackrest_repositories": [LOCAL, item], "pgbackrest_options": CONNECT, **more}
+    variables = {"pgbackrest_repositories": [LOCAL, item], "pgbackrest_options": CONNECT}
     host = converged.twin(name, **variables)
     stores.known_to(host)
     lab.ansible(host, SITE)
     host.sql(_COUNT, db=DATABASE)
+    if prepare is not None:
+        prepare(host)
     start_load(host, seed)
     host.run(_COUNTING)
     host.run([TOOL, "heartbeat"], user="postgres")

@@ -44,7 +44,10 @@ _SEGMENT = re.compile(r"[0-9A-F]{24}")
 
 @dataclass(frozen=True)
 class Sight:
-    """What was looked at. `trees` are by repository; `local` are the segments in pg_wal of the server's timeline, by number."""
+    """What was looked at. `trees` are by repository; `local` are the segments in pg_wal of the server's timeline, by number.
+
+    `stand_in` is a directory by which pgBackRest knows the cluster where its data directory is not there yet.
+    """
 
     stanza: str
     cluster: Cluster
@@ -55,6 +58,7 @@ class Sight:
     size: int
     local: tuple[int, ...] = ()
     data_directory: str = ""
+    stand_in: str = ""
 
 
 def look(stanza: str, cluster: Cluster) -> Sight:
@@ -283,7 +287,8 @@ def _fetch(source: _Source, segment: Segment) -> bool:
             shutil.copyfile(Path(sight.data_directory, "pg_wal", segment.name), target)
             _give(target)
             return True
-    return pgbackrest(sight.stanza, ["archive-get", segment.name, str(target)], [f"--repo={source.number}", "--no-archive-async"]).code == 0
+    options = [f"--repo={source.number}", "--no-archive-async", *([f"--pg1-path={sight.stand_in}"] if sight.stand_in else [])]
+    return pgbackrest(sight.stanza, ["archive-get", segment.name, str(target)], options).code == 0
 
 
 def _waldump(source: _Source, first: Segment, last: Segment, *options: str) -> str:

@@ -26,6 +26,7 @@ from . import (
     scratch_look,
     target,
 )
+from .control_stand_in import stand_in
 from .horizon import Sight
 from .plan import Plan
 from .postgres import Cluster
@@ -79,9 +80,12 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wi
     problems = rebuild.judge_repositories(stanza, inventory_host, holdings)
     if problems:
         raise Refusal(*problems)
-    life = rebuild_look.life_of(sight)
+    system = next(one.repository.current for one in holdings if one.repository.current is not None)
+    with stand_in(cluster, system.system_id, sight.size) as directory:
+        sight = replace(sight, stand_in=directory)
+        life = rebuild_look.life_of(sight)
+        found = horizon.foresee(target.parse(order.target), sight)
     alive = rebuild.judge_old_host(life, host.machine_id(), wish.lost, time.time(), again)
-    found = horizon.foresee(target.parse(order.target), sight)
     if isinstance(found, Problem):
         raise Refusal(*([alive] if alive else []), found)
     home = restore_look.home_of(stanza, cluster, inventory_host, found)

@@ -41,7 +41,7 @@ from .scratch import PORT
 
 Tell = Callable[[str], None]
 ACTS: Mapping[str, Callable[[Journal, Tell], Journal]] = {
-    restoring.SAVE: restore_phases.save,
+    restoring.SAVE: lambda journal, tell: journal if journal.order.rebuild else restore_phases.save(journal, tell),
     restoring.QUIET: lambda journal, tell: restore_phases.quiet(restore_clients.hold(journal, tell), tell),
     restoring.KEEP: restore_data.keep,
     restoring.RESTORE: lambda journal, tell: restore_data.restore(rebuild_acts.cleared(journal), tell),

@@ -14,10 +14,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import files, host
-from .files import Directory, File
+from . import aside, files, host
+from .files import File
 from .postgres import Cluster
 from .run import require, run
+from .stepping_down import ids
 
 NEVER_SERVED = ".never-served"
 _DATA = re.compile(r"^\s*data_directory\s*=.*$", re.MULTILINE)
@@ -31,22 +32,23 @@ def configure(cluster: Cluster, directory: str, creation: Sequence[str]) -> None
     """
     beside = f"{directory}{NEVER_SERVED}"
     if not host.cluster_exists(cluster.version, cluster.name):
-        shutil.rmtree(beside, ignore_errors=True)
+        aside.remove(beside, ids("postgres", "postgres")[0])
         # It is not to start at a boot before its data is gone.
         words = [beside if word == directory else "disabled" if before == "--start-conf" else word for before, word in _pairs(creation)]
         require(run(words))
+    if not Path(directory).exists():
+        aside.make(directory, *ids("postgres", "postgres"))
+    elif not os.listdir(directory):
+        shutil.chown(directory, "postgres", "postgres")
+        os.chmod(directory, 0o700)
+    # Whatever the configuration names is there at each moment: the server's own binary judges settings by it.
     if host.data_directory(cluster.version, cluster.name) == beside:
         main = f"{cluster.configuration}/postgresql.conf"
         found = _DATA.sub(f"data_directory = '{directory}'", files.read(main) or "")
         files.write(File(main, found, "postgres", "postgres", 0o644))
     if os.path.isdir(beside):
-        shutil.rmtree(beside)
+        aside.remove(beside, ids("postgres", "postgres")[0])
         files.write(File(f"{cluster.configuration}/start.conf", _START, "postgres", "postgres", 0o644))
-    if not Path(directory).exists():
-        files.make(Directory(directory, "postgres", "postgres", 0o700))
-    elif not os.listdir(directory):
-        shutil.chown(directory, "postgres", "postgres")
-        os.chmod(directory, 0o700)
 
 
 def _pairs(words: Sequence[str]) -> list[tuple[str, str]]:
