@@ -34,7 +34,7 @@ select json_build_object(
      select collname, collprovider from pg_collation
      where collversion is not null and oid in (select unnest(indcollation) from pg_index)) as sorted),
   'extensions', (select coalesce(json_agg(extname || ' ' || extversion order by extname), '[]') from pg_extension),
-  'relations', (select coalesce(json_agg(nspname || '.' || relname || ' ' || relkind || ' ' || pg_relation_filepath(pg_class.oid)
+  'relations', (select coalesce(json_agg(nspname || '.' || relname || ' ' || relkind::text || ' ' || pg_relation_filepath(pg_class.oid)
      order by nspname, relname), '[]') from pg_class join pg_namespace on pg_namespace.oid = relnamespace
      where pg_relation_filepath(pg_class.oid) is not null and nspname not in ('pg_catalog', 'information_schema', 'pg_toast')))
 """
