@@ -13,9 +13,9 @@ from _recovery.rebuild import Sorted
 from converged import Converged, refusals
 from elsewhere import LOCAL
 from fleet import DATABASE, STANZA, Server
-from lab import Host, Lab
+from lab import Host, Lab, Result
 from rebuild_kills import step
-from rebuilding import REBUILD, empty_host, lose
+from rebuilding import REBUILD, empty_host, from_a_spare, lose
 from scheduling import TOOL
 from stores import NAME, Stores
 
@@ -41,6 +41,7 @@ class Refused:
     log: str = ""
     version: str = ""
     process: str = ""
+    spare: tuple[Result, Result] | None = None
     before: Server | None = None
     after: Server | None = None
 
@@ -60,6 +61,7 @@ def play(converged: Converged, stores: Stores, seed: int) -> Refused:
     told = Refused(lost.name, rows={"known": KNOWN})
     alone = lab.ansible(host, REBUILD, extra_vars={"pgbackrest_repositories": [LOCAL]}, expect="failure")
     told.said["empty"] = refusals(alone)[host.name]
+    told.spare = from_a_spare(lab, host)
     plan = lab.ansible(host, REBUILD, extra_vars={"rebuild_lost_host": lost.name}).stdout
     told.set = plan.split(", set ")[1].split(",")[0]
     _refuse(lab, host, told, lost.variables["pgbackrest_repositories"][1]["cipher_pass"])

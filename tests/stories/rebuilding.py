@@ -143,3 +143,12 @@ def reported(text: str) -> datetime:
     found = re.search(r"its newest commit is of (\S+Z)", text)
     assert found is not None, text
     return datetime.fromisoformat(found[1])
+
+
+def from_a_spare(lab: Lab, host: Host) -> tuple[Result, Result]:
+    """A host without a cluster opens every repository; and then one whose vault has another passphrase for the one elsewhere."""
+    good = lab.ansible(host, "playbooks/verify.yml", extra_vars={"backup_jobs_spare": True}, expect="either")
+    items = [{**item} for item in host.vars["pgbackrest_repositories"]]
+    items[1]["cipher_pass"] = "a passphrase of another vault, long enough"
+    wrong = {"backup_jobs_spare": True, "pgbackrest_repositories": items}
+    return good, lab.ansible(host, "playbooks/verify.yml", extra_vars=wrong, expect="either")

@@ -49,3 +49,11 @@ def test_indexes_are_made_anew_before_anybody_is_let_in(system: str, story: Refu
     assert "makes the indexes of axiomdb anew" in story.log
     assert story.log.index("makes the indexes of axiomdb anew") < story.log.index("for its clients")
     assert story.version == "t", "the version is this system's now"
+
+
+def test_a_spare_host_proves_that_the_vault_opens_the_repository(system: str, story: Refused) -> None:
+    assert story.spare is not None
+    good, wrong = story.spare
+    assert good.rc == 0, good.output
+    assert wrong.rc != 0
+    assert "the passphrase does not open the repository" in " ".join(wrong.output.split())
