@@ -82,7 +82,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import WRIT
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import host, provision, repository
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding import ABSENT, Finding
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.postgres import Cluster
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal, playbook
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.run import pgbackrest, pgbackrest_when_free, require
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import (
     Survey,
@@ -134,7 +134,7 @@ def refuse_orphaned(stanza: str, cluster: Cluster) -> None:
                 Problem(
                     f"backups of {stanza} in repository {found.number}, but no cluster {cluster.version}/{cluster.name}",
                     "the cluster that they belong to; an empty one in its place would hide them",
-                    f"sudo -u postgres pgbackrest --stanza={stanza} info; restore it, or choose another pgbackrest_stanza",
+                    f"{playbook('rebuild', '-l this host')}, which brings it back; or choose another pgbackrest_stanza",
                 )
             )
 

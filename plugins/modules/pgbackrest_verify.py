@@ -32,6 +32,12 @@ options:
     description: How many days back each repository must be able to recover; 0 demands nothing. A younger cluster is not accused.
     type: int
     default: 0
+  spare:
+    description:
+      - Whether this host has no cluster of its own, and only proves that what the vault holds opens each repository.
+      - Nothing is kept then, and what only the server knows is not judged.
+    type: bool
+    default: false
   inventory_host:
     description: The name of this host in the inventory, for the commands in messages.
     type: str
@@ -99,7 +105,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import ending, judging, state, verdict, work
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import ending, judging, spare, state, verdict, work
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.jobs import VERIFY, Settings, Stanza
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import refuse_unknown_stanza
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.verdict import Judgement
@@ -111,18 +117,26 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     cluster = cluster_of(wanted)
     stanza = Stanza(wanted["stanza"], cluster.version, cluster.name, cluster.port)
     refuse_unknown_stanza(stanza.name)
+    if wanted["spare"]:
+        found = spare.verify(stanza.name)
+        return tell(module, found, spare.said(found))
     if work.is_standby(stanza):
         said = "a standby; its primary verifies the repositories"
         return {"changed": False, "judged": False, "verdict": said, "broken": [], "faults": [], "repositories": []}
     limits = verdict.Limits(wanted["backup_max_age_seconds"], wanted["window_days"])
     settings = Settings(wanted["inventory_host"], (stanza,), {})
     found = look(settings, stanza, limits) if module.check_mode else look_in_turn(settings, stanza, limits)
+    return tell(module, found, verdict.said(found))
+
+
+def tell(module: AnsibleModule, found: Judgement, said: str) -> dict[str, Any]:
+    """The verdict; fail with what is broken."""
     broken = [fault.sentence for fault in found.faults]
     document = verdict.document(found)
     more = {"judged": True, "broken": broken, "faults": document["faults"], "repositories": document["repositories"]}
     if broken:
         module.fail_json(msg=f"BROKEN: {len(broken)} found. {' | '.join(broken)}", **more)
-    return {"changed": False, "verdict": verdict.said(found), **more}
+    return {"changed": False, "verdict": said, **more}
 
 
 def look(settings: Settings, stanza: Stanza, limits: verdict.Limits) -> Judgement:
@@ -147,6 +161,7 @@ def main() -> None:
             "stanza": {"type": "str", "required": True},
             "backup_max_age_seconds": {"type": "int", "default": 90000},
             "window_days": {"type": "int", "default": 0},
+            "spare": {"type": "bool", "default": False},
             "inventory_host": {"type": "str", "default": ""},
         },
         act,

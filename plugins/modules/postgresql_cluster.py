@@ -14,9 +14,11 @@ description:
   - A directory that already holds data is refused, because a cluster would silently be put on top of it.
 options:
   state:
-    description: V(present) creates the cluster; V(started) starts an existing one on C(postgresql@VERSION-NAME.service).
+    description:
+      - V(present) creates the cluster; V(started) starts an existing one on C(postgresql@VERSION-NAME.service).
+      - V(configured) creates its configuration and an empty data directory, for data that is to be restored there. Nothing is started.
     type: str
-    choices: [present, started]
+    choices: [present, configured, started]
     default: present
   data_directory:
     description: Where a new cluster's data goes.
@@ -66,7 +68,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, outcome, run_module
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import host, postgres
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import host, postgres, problem, without_data
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding import ABSENT, Finding
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.run import require, run
@@ -80,11 +82,15 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     cluster = cluster_of(wanted)
     findings: list[Finding] = []
     exists = host.cluster_exists(cluster.version, cluster.name)
-    if not exists and wanted["state"] == "present":
+    if not exists and wanted["state"] != "started":
         refuse_existing_data(wanted["data_directory"])
-        findings.append(Finding(f"cluster {cluster.version}/{cluster.name} in {wanted['data_directory']}", "present", ABSENT))
-        if not module.check_mode:
+        findings.append(Finding(f"cluster {cluster.version}/{cluster.name} in {wanted['data_directory']}", wanted["state"], ABSENT))
+        if not module.check_mode and wanted["state"] == "present":
             require(run(creation(cluster, wanted)))
+    if wanted["state"] == "configured" and not module.check_mode:
+        without_data.configure(cluster, wanted["data_directory"], creation(cluster, wanted))
+    if wanted["state"] == "started" and exists:
+        refuse_no_data(cluster, wanted["data_directory"])
     if wanted["state"] == "started" and not (exists and host.postmaster(cluster.data_directory)):
         findings.append(Finding(f"unit {cluster.unit}", "running", "stopped"))
         if not module.check_mode:
@@ -114,11 +120,23 @@ def refuse_existing_data(directory: str) -> None:
         )
 
 
+def refuse_no_data(cluster: postgres.Cluster, directory: str) -> None:
+    """Raise Refusal for a cluster whose data is still to be restored."""
+    if os.path.isdir(directory) and not os.listdir(directory):
+        raise Refusal(
+            Problem(
+                f"nothing in {directory}, the data directory of {cluster.version}/{cluster.name}",
+                "its data: an empty cluster in its place would hide the backups of the one that is lost",
+                problem.playbook("rebuild", "-l this host, which brings it back"),
+            )
+        )
+
+
 def main() -> None:
     run_module(
         {
             **CLUSTER_OPTIONS,
-            "state": {"type": "str", "choices": ["present", "started"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "configured", "started"], "default": "present"},
             "data_directory": {"type": "path", "required": True},
             "locale": {"type": "str", "default": "C.UTF-8"},
             "encoding": {"type": "str", "default": "UTF8"},

@@ -242,6 +242,15 @@ class Lab:
         host.start()
         return image
 
+    def lose(self, host: Host) -> str:
+        """Destroy a host as a fire would; returns an image with its disk as it was at that moment."""
+        image = f"axiomdb-sandbox-run:{host.name}-disk"
+        execute(["docker", "kill", host.name]).checked()
+        execute(["docker", "commit", host.name, image]).checked()
+        self._images.add(image)
+        self.down(host)
+        return image
+
     def keep(self, host: Host) -> Host:
         """Keep a host that several files of stories use."""
         self._kept.add(host.alias)

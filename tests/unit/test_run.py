@@ -27,7 +27,7 @@ def test_messages_have_one_level(monkeypatch: pytest.MonkeyPatch, options: list[
     """pgBackRest refuses an option that is given twice."""
     seen: list[str] = []
 
-    def take(words: list[str], user: str, env: object) -> Completed:
+    def take(words: list[str], user: str, **_others: object) -> Completed:
         seen.extend(words)
         return Completed("pgbackrest", 0, "", user)
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from _recovery.moments import Moment, of_snapshots, parse_heartbeats
 from _recovery.snapshots import Snapshot
 from _recovery.wal import Lsn
-from _recovery.waldump import Dump, first_commit, parse
+from _recovery.waldump import Dump, first_commit, last_beat, parse
 
 
 def record(kind: str, length: int, lsn: str, description: str) -> str:
@@ -66,3 +67,22 @@ def test_a_heartbeat_is_a_commit_and_a_line_that_was_cut_off_is_none() -> None:
 def test_a_snapshot_is_no_commit_and_its_time_is_cut_off() -> None:
     entry = Snapshot("v2", 1, "20261122-020001F", "0/4000440", 2, "1970-01-01T00:01:00Z")
     assert of_snapshots([entry, Snapshot("v3", 1, "x", "no lsn", 2, "never")]) == (Moment(59.0, Lsn.parse("0/4000440"), 2),)
+
+
+# --- heartbeats ----------------------------------------------------------------------------------------------------------
+
+BEAT = (
+    "rmgr: LogicalMessage len (rec/tot):     85/    85, tx:        778, lsn: 0/1E0000E0, prev 0/1E0000A8, "
+    'desc: MESSAGE transactional, prefix "axiomdb.heartbeat"; payload (17 bytes): '
+)
+SPELT = "31 37 39 35 36 36 38 33 32 33 2E 35 37 32 32 31 30"
+
+
+def test_the_newest_heartbeat_tells_its_own_time() -> None:
+    older = SPELT.replace("33 32 33", "33 32 32")
+    assert last_beat(f"{BEAT}{older}\n{BEAT}{SPELT}\n") == 1795668323.57221
+
+
+@pytest.mark.parametrize("text", ["", BEAT.replace("axiomdb.heartbeat", "load") + SPELT, BEAT + "41 42"])
+def test_other_messages_are_no_heartbeats(text: str) -> None:
+    assert last_beat(text) is None

@@ -414,3 +414,10 @@ def test_who_takes_the_place_of_another_has_no_backup_of_its_own_yet() -> None:
     assert not took_over(SERVER, repository(replace(BACKUP, annotations=NO_NOTES)))
     assert took_over(SERVER, repository(BACKUP, theirs))
     assert not took_over(SERVER, repository(theirs, replace(BACKUP, label="20261124-120000F", stopped=400)))
+
+
+def test_a_host_that_is_back_reads_who_has_taken_its_place() -> None:
+    taken = replace(BACKUP, label="20261123-120000F", stopped=300, annotations=OTHER_NOTES)
+    problem = judge_writer(SERVER, Evidence(replace(REPOSITORY, backups=(BACKUP, taken)), listing(timelines=(1, 2))))
+    assert problem is not None
+    assert problem.found == f"{WRITES}its archive has timeline 2; its newest backup 20261123-120000F was taken by vps2"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import aside_within, postgres, repository
+from . import aside_within, bundle_store, postgres, repository
 from .beside import pushing_past
 from .catalog import Backup
 from .problem import Problem, Refusal, Unfinished, playbook
@@ -80,6 +80,7 @@ def take_each(seen: Survey, numbers: Sequence[int], kind: str, tell: Callable[[s
             continue
         made.append({"repository": number, **taken})
         tell(f"repository {number}: {taken['type']} backup {taken['label']} of {human(taken['size'])} in {age(time.monotonic() - began)}")
+    bundle_store.write_where_due(seen, [item["repository"] for item in made], tell)
     return made, problems
 
 

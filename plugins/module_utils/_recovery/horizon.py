@@ -32,7 +32,7 @@ from .snapshots import found_in
 from .stepping_down import ids
 from .target import Target
 from .wal import Lsn, Segment
-from .waldump import Dump, first_commit, parse
+from .waldump import Dump, first_commit, last_beat, parse
 from .window import Outlook, Seen, Stretch, Tail, Window, look_out, name_of, tail_of
 
 NOTHING = Seen()
@@ -43,7 +43,10 @@ _SEGMENT = re.compile(r"[0-9A-F]{24}")
 
 @dataclass(frozen=True)
 class Sight:
-    """What was looked at. `trees` are by repository; `local` are the segments in pg_wal of the server's timeline, by number."""
+    """What was looked at. `trees` are by repository; `local` are the segments in pg_wal of the server's timeline, by number.
+
+    `stand_in` is a directory by which pgBackRest knows the cluster where its data directory is not there yet.
+    """
 
     stanza: str
     cluster: Cluster
@@ -54,6 +57,7 @@ class Sight:
     size: int
     local: tuple[int, ...] = ()
     data_directory: str = ""
+    stand_in: str = ""
 
 
 def look(stanza: str, cluster: Cluster) -> Sight:
@@ -198,6 +202,21 @@ def read_end(sight: Sight, number: int, window: Window, stretch: Stretch, target
     return Seen((*moments, *([tail.commit] if tail.commit else [])), (tail,))
 
 
+def last_heartbeat(sight: Sight, number: int, window: Window, stretch: Stretch) -> float | None:
+    """When the server wrote its newest heartbeat that is in a stretch, in Unix seconds; looked for in its last eight segments."""
+    first, last = stretch.numbers
+    with _directory() as directory:
+        source = _Source(sight, number, window, directory)
+        for place in range(last, max(first, last - SCANNED + 1) - 1, -1):
+            segment = source.segment(place)
+            if not _fetch(source, segment):
+                return None
+            found = last_beat(_waldump(source, segment, segment, "--rmgr=LogicalMessage"))
+            if found is not None:
+                return found
+    return None
+
+
 @dataclass(frozen=True)
 class _Source:
     """Where segments are read from: pg_wal or a repository, by way of a directory that is removed again."""
@@ -255,7 +274,8 @@ def _fetch(source: _Source, segment: Segment) -> bool:
             shutil.copyfile(Path(sight.data_directory, "pg_wal", segment.name), target)
             _give(target)
             return True
-    return pgbackrest(sight.stanza, ["archive-get", segment.name, str(target)], [f"--repo={source.number}", "--no-archive-async"]).code == 0
+    options = [f"--repo={source.number}", "--no-archive-async", *([f"--pg1-path={sight.stand_in}"] if sight.stand_in else [])]
+    return pgbackrest(sight.stanza, ["archive-get", segment.name, str(target)], options).code == 0
 
 
 def _waldump(source: _Source, first: Segment, last: Segment, *options: str) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -189,6 +190,20 @@ def _arrivals(stanza: str, repository: Repository, timeline: int) -> dict[str, f
     directories = last_directories(top, timeline)
     inner = [_read(stanza, repository.number, "repo-ls", "--output=json", f"{base}/{directory}") for directory in directories]
     return arrivals(top, *inner)
+
+
+def newest_arrivals(stanza: str, repository: Repository) -> dict[str, float]:
+    """When the histories and the newest segments of every timeline arrived, in Unix seconds. Raises CommandFailed."""
+    return _arrivals(stanza, repository, timeline=0)
+
+
+def others(number: int) -> list[str]:
+    """The stanzas that a repository holds, whatever their names; none when it cannot be read."""
+    done = pgbackrest("", ["info", "--output=json"], [f"--repo={number}", f"--io-timeout={PATIENCE}"])
+    try:
+        return sorted(str(item["name"]) for item in json.loads(done.stdout) if item["db"])
+    except (ValueError, LookupError, TypeError):
+        return []
 
 
 def list_everything(stanza: str, repository: Repository, size: int) -> Holdings:

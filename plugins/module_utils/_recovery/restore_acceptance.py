@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from . import backup, files, held_server, postgres, recovering, repository, scratch_look, state
+from . import backup, files, held_server, postgres, recovering, repository, restoring, scratch_look, state
 from .files import File
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
@@ -166,23 +166,38 @@ def start_cluster(journal: Journal) -> dict[str, Any]:
 
 
 def settle(journal: Journal, tell: Tell) -> Journal:
-    """Let the jobs begin again, and take a backup of the new timeline; a backup that fails is the jobs' trouble, and is told."""
+    """Let the jobs begin again, and take a backup of the new timeline; a backup that fails is the jobs' trouble, and is told.
+
+    A rebuild has none of its own machine yet, and its jobs would be refused: it raises Failed, and is gone on with.
+    """
     home = journal.home
     resume_jobs(journal)
-    seen = survey(home.stanza, cluster_of(journal), home.host)
-    problem = backup.impossible(seen) if seen is not None else None
-    if seen is not None and problem is None:
-        try:
-            able, problems = writable(seen)
-            _made, failed = backup.take_each(seen, able, "incr", tell)
-            for line in (*problems, *failed):
-                tell(f"NO BACKUP of the new timeline: {line}")
-        except Refusal as refusal:
-            tell(f"NO BACKUP of the new timeline: {refusal}")
-    elif problem is not None:
-        tell(f"NO BACKUP of the new timeline: {problem.sentence()}")
+    failed = _back_up(journal, tell)
+    for line in failed:
+        tell(f"NO BACKUP of the new timeline: {line}")
+    if failed and journal.order.rebuild:
+        raise Failed(Problem(f"no backup of this host in each repository ({' | '.join(failed)})", "one", restoring.go_on(journal)))
     held_server.clear(place_of(home.stanza))
     return journal
+
+
+def _back_up(journal: Journal, tell: Tell) -> list[str]:
+    """A backup into each repository; why not, in a sentence each."""
+    home = journal.home
+    seen = survey(home.stanza, cluster_of(journal), home.host)
+    if seen is None:
+        return []
+    problem = backup.impossible(seen)
+    if problem is not None:
+        return [problem.sentence()]
+    try:
+        able, problems = writable(seen, journal.order.lost)
+        # A rebuild that goes on takes only those that it still lacks.
+        lacking = set(backup.due(seen, only_if_missing=True)) if journal.order.rebuild else set(able)
+        _made, failed = backup.take_each(seen, [number for number in able if number in lacking], "incr", tell)
+        return [*problems, *failed]
+    except Refusal as refusal:
+        return [str(refusal)]
 
 
 def resume_jobs(journal: Journal) -> None:

@@ -20,6 +20,9 @@ from .scratch_copy import Failed
 
 def judge(journal: Journal) -> Problem | None:
     """Why there is no way back from an open recovery: nothing was kept."""
+    if journal.order.rebuild:
+        again = "playbooks/rebuild.yml again, which goes on; until it is accepted, with another rebuild_target too"
+        return Problem("a rebuild, before which this host had no data", "data to go back to", again)
     touched = journal.phase not in (restoring.SAVE, restoring.QUIET, restoring.KEEP)
     if journal.order.keep or not touched:
         return None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,7 +13,10 @@ from dataclasses import dataclass, replace
 from . import (
     held_server,
     horizon,
+    host,
     plan,
+    rebuild,
+    rebuild_acts,
     restore_acceptance,
     restore_another,
     restore_clients,
@@ -30,9 +34,10 @@ from . import (
     target,
     waiting,
 )
+from .horizon import Sight
 from .plan import Plan
 from .postgres import Cluster, NotAnswering
-from .problem import Problem, Refusal, Unfinished
+from .problem import Problem, Refusal, Unfinished, playbook
 from .restore_return import go_back
 from .restoring import Home, Journal, Order
 from .run import CommandFailed
@@ -40,14 +45,14 @@ from .scratch import PORT
 
 Tell = Callable[[str], None]
 ACTS: Mapping[str, Callable[[Journal, Tell], Journal]] = {
-    restoring.SAVE: restore_phases.save,
+    restoring.SAVE: lambda journal, tell: journal if journal.order.rebuild else restore_phases.save(journal, tell),
     restoring.QUIET: lambda journal, tell: restore_phases.quiet(restore_clients.hold(journal, tell), tell),
     restoring.KEEP: restore_data.keep,
-    restoring.RESTORE: restore_data.restore,
+    restoring.RESTORE: lambda journal, tell: restore_data.restore(rebuild_acts.cleared(journal), tell),
     restoring.RECOVER: restore_phases.recover,
-    restoring.PROVE: restore_phases.prove,
+    restoring.PROVE: lambda journal, tell: rebuild_acts.proven(restore_phases.prove(journal, tell), tell),
     restoring.PROMOTE: restore_acceptance.promote,
-    restoring.RELEASE: restore_acceptance.release,
+    restoring.RELEASE: lambda journal, tell: restore_acceptance.release(rebuild_acts.made_ready(journal, tell), tell),
     restoring.SERVE: lambda journal, tell: restore_clients.release(restore_acceptance.serve(journal, tell), tell),
     restoring.SETTLE: restore_acceptance.settle,
 }
@@ -105,10 +110,23 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, co
         raise Refusal(found)
     home = restore_look.home_of(stanza, cluster, inventory_host, found)
     ground = restore_look.ground_of(home, found)
+    lost = _of_another(home, sight)
+    if lost is not None:
+        raise Refusal(lost)
     problems = restore_preflight.judge(order, home, found, ground, detach=consent.detach, require_verified=consent.require_verified)
     clients = restore_clients.look(order.services, home.port)
     found = replace(found, notes=(*found.notes, *waiting.notes(clients)))
     return Proposal(home, found, (*problems, *waiting.judge(clients, found.seconds)))
+
+
+def _of_another(home: Home, sight: Sight) -> Problem | None:
+    """Why this is no recovery in place: nothing is here, and the backups are those of another host, which may live."""
+    writer = rebuild.writer_of(one.repository for one in sight.outlooks)
+    has_data = any(os.path.isdir(place) and os.listdir(place) for place in restore_places.there(home))
+    if has_data or writer.machine in ("", host.machine_id()):
+        return None
+    found = f"nothing in {home.directory}, and backups of {writer.name}"
+    return Problem(found, "the host that they were taken of", playbook("rebuild", f"-l {home.host}, which refuses while that one may live"))
 
 
 def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, consent: Consent, tell: Tell) -> Journal:
@@ -262,7 +280,8 @@ def _another(journal: Journal) -> str:
 
 def _remember(journal: Journal) -> None:
     home, seconds = journal.home, round(time.time() - journal.began, 1)
-    line = {"operation": "restore", "host": home.host, "stanza": home.stanza, "target": journal.order.target}
+    operation = "rebuild" if journal.order.rebuild else "restore"
+    line = {"operation": operation, "host": home.host, "stanza": home.stanza, "target": journal.order.target}
     state.operation({**line, "outcome": journal.outcome, "text": journal.order.reason, "timeline": journal.timeline, "seconds": seconds})
 
 

@@ -60,7 +60,8 @@ class Order:
     """What a person wants. Without `keep` the old data is overwritten, and there is no way back.
 
     After `patience` seconds without any movement a recovery stands still. `services` are the units on the host that are stopped
-    meanwhile, where they run.
+    meanwhile, where they run. A `rebuild` is one onto a host that had no data: nothing is kept, and there is nothing to go back to.
+    It takes the place of the machine `lost`; `reindex` makes the indexes anew whose order another system would have made.
     """
 
     target: str
@@ -70,6 +71,9 @@ class Order:
     checks: tuple[Check, ...] = ()
     patience: float = PATIENCE
     services: tuple[str, ...] = ()
+    rebuild: bool = False
+    lost: str = ""
+    reindex: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class Journal:
     `plan` is as it was printed. `undoes` names the accepted recovery that is taken back: its old data serves again then. One that
     `goes_back` goes on to do so, whatever is typed. `had` are the places where data was before, `returns` those of the data that
     serves again; `timeline` is the one that the server began; `trouble` is why it could not go on. `clients` are known when the
-    first of them is stopped, and written down before.
+    first of them is stopped, and written down before. `recovered` is what a rebuild has brought back, and what it knows of the rest.
     """
 
     name: str
@@ -141,6 +145,7 @@ class Journal:
     began: float = 0.0
     ended: Mapping[str, float] = field(default_factory=dict)
     clients: Clients | None = None
+    recovered: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def moves(self) -> dict[str, str]:
@@ -279,7 +284,9 @@ def lines(journal: Journal) -> list[str]:
     if journal.is_open:
         following = "the old data serves again" if journal.goes_back else PHASES[journal.phase]
         text += [f"  next         {following}", f"  go on        {go_on(journal)}", f"  follow       {FOLLOW}"]
-        text += [] if journal.undoes else [f"  go back      {go_back(journal) if journal.order.keep else 'NO WAY BACK: nothing was kept'}"]
+        back = go_back(journal) if journal.order.keep else "NO WAY BACK: nothing was kept"
+        back = "to nothing: this host had no data before; until it is accepted, another rebuild_target" if journal.order.rebuild else back
+        text += [] if journal.undoes else [f"  go back      {back}"]
     else:
         text += [f"  outcome      {end}" + (f", on timeline {journal.timeline}" if journal.timeline else "")]
     text += [f"  trouble      {journal.trouble}"] if journal.trouble else []

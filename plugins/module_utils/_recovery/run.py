@@ -82,10 +82,17 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
     descriptors: Sequence[int] = (),
+    given: bytes | None = None,
 ) -> Completed:
-    """Run `argv` with a clean environment, as `user` when we are root. `timeout` is in seconds; the `descriptors` are its as well."""
+    """Run `argv` with a clean environment, as `user` when we are root.
+
+    `timeout` is in seconds; the `descriptors` are its as well, and `given` is what it reads.
+    """
     try:
         options = _as_user(user, env)
+        if given is not None:
+            options = {**options, "input": given}
+            del options["stdin"]
         done = subprocess.run(list(argv), capture_output=True, timeout=timeout, check=False, pass_fds=descriptors, **options)
     except _NoSuchUser as error:
         return Completed(" ".join(argv), 127, "", str(error))
@@ -137,9 +144,15 @@ def stream(argv: Sequence[str], user: str = "", stanza: str = "") -> Iterator[by
         require(Completed(" ".join(argv), code, "", errors.read().decode(errors="replace")), stanza)
 
 
-def pgbackrest(stanza: str, command: Sequence[str], options: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Completed:
+def pgbackrest(
+    stanza: str,
+    command: Sequence[str],
+    options: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    given: bytes | None = None,
+) -> Completed:
     """Run one pgBackRest command as postgres; messages go to stderr, so that stdout is the answer alone."""
-    return run(_words(stanza, command, options), user="postgres", env=env)
+    return run(_words(stanza, command, options), user="postgres", env=env, given=given)
 
 
 def pgbackrest_stream(stanza: str, command: Sequence[str], options: Sequence[str] = ()) -> Iterator[bytes]:

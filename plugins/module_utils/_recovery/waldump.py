@@ -16,6 +16,7 @@ from .moments import Moment
 from .wal import Lsn
 
 _RECORD = re.compile(r"rmgr: (\w+) +len \(rec/tot\): +\d+/ *(\d+), tx: +\d+, lsn: ([0-9A-F]+/[0-9A-F]+), prev \S+ desc: (.*)")
+_BEAT = re.compile(r'MESSAGE \w+, prefix "axiomdb\.heartbeat"; payload \(\d+ bytes\): ((?:[0-9A-F]{2} ?)+)')
 _ENDED = re.compile(r"(?:COMMIT|ABORT)(?:_PREPARED)?\b[^;]*?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC")
 
 
@@ -54,6 +55,15 @@ def first_commit(text: str, timeline: int, since: Lsn) -> Moment | None:
     """The first commit or abort from a position on."""
     found = ((seconds, end) for begin, end, seconds, _switch in _records(text) if seconds is not None and begin >= since)
     return next((Moment(seconds, end, timeline, commit=True) for seconds, end in found if seconds is not None), None)
+
+
+def last_beat(text: str) -> float | None:
+    """The time in the newest heartbeat, in Unix seconds; from the text of `pg_waldump --rmgr=LogicalMessage`."""
+    found = _BEAT.findall(text)
+    try:
+        return float(bytes.fromhex(found[-1]).decode()) if found else None
+    except ValueError:
+        return None
 
 
 def _records(text: str) -> Iterator[tuple[Lsn, Lsn, float | None, bool]]:

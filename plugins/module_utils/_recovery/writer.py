@@ -139,8 +139,11 @@ def upgrade_command(inventory_host: str, stanza: str) -> str:
 
 
 def _another(server: Server, repository: Repository, found: str, expected: str) -> Problem:
+    newest = _newest_signed(repository)
+    other = newest.annotations.get("axiomdb-host", "") if newest and took_over(server, repository) else ""
+    by = f"; its newest backup {newest.label} was taken by {other}" if newest and other else ""
     return Problem(
-        f"another server writes to this stanza ({server.stanza} in repository {repository.number}): {found}",
+        f"another server writes to this stanza ({server.stanza} in repository {repository.number}): {found}{by}",
         expected,
         "stop the server that must not live, this one or the other; give a copy that is to live its own pgbackrest_stanza",
     )

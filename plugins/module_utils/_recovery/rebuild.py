@@ -1,0 +1,258 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A rebuild, decided: may a lost site be brought back onto this host, from these repositories, now? And what is lost with it.
+
+A rebuild is a recovery onto a host that has no data. What speaks against it is another host that may still serve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .catalog import Backup, Repository
+from .problem import Problem, playbook
+from .restoring import Journal
+from .spoken import age, counted, moment
+
+ALIVE_WITHIN = 3600.0  # seconds: a host that lives, with its heartbeat, has archived a segment every other minute
+NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Who wrote to the stanza last, by the newest backup that says it; empty where none does."""
+
+    host: str = ""
+    machine: str = ""
+    backup: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.host or (f"the machine {self.machine}" if self.machine else "an unknown host")
+
+
+@dataclass(frozen=True)
+class Life:
+    """The newest signs of life of whoever wrote to the stanza, in Unix seconds; None for what is not known."""
+
+    writer: Writer
+    segment: str = ""
+    arrived: float | None = None
+    heartbeat: float | None = None
+    repository: int = 0
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The host as it is. `data` says what lies in its data directory, `running` the server there; both empty for nothing.
+
+    `packages` is PostgreSQL's version here, `databases` those that the inventory declares.
+    """
+
+    directory: str
+    data: str = ""
+    running: str = ""
+    version: str = ""
+    databases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A repository, the names of all stanzas in it, and the databases of the set that is to be restored, where they are known."""
+
+    repository: Repository
+    stanzas: tuple[str, ...] = ()
+
+
+def writer_of(repositories: Iterable[Repository]) -> Writer:
+    """Who took the newest backup that says who took it."""
+    signed = [one for item in repositories for one in item.current_backups if one.annotations.get("axiomdb-machine-id")]
+    newest: Backup | None = max(signed, key=lambda one: one.stopped, default=None)
+    if newest is None:
+        return Writer()
+    return Writer(newest.annotations.get("axiomdb-host", ""), newest.annotations["axiomdb-machine-id"], newest.label)
+
+
+def judge_ground(ground: Ground, host: str, stanza: str) -> Problem | None:
+    """Why nothing may be brought back onto this host: it has data, or a server."""
+    if not (ground.data or ground.running):
+        return None
+    found = ground.running or ground.data
+    restore = playbook("restore", f"-l {host}")
+    return Problem(
+        f"{found} on {host}",
+        f"a host without data for {stanza}: a rebuild never overwrites any",
+        f"{restore}, which recovers in place and keeps what is there; or a rebuild onto an empty host",
+    )
+
+
+def judge_repositories(stanza: str, host: str, holdings: Sequence[Holding]) -> list[Problem]:
+    """Why these repositories cannot bring the site back: unreadable, empty, or of another cluster."""
+    info = f"sudo -u postgres pgbackrest --stanza={stanza} info, on {host}"
+    problems = [_unreadable(one.repository, info) for one in holdings if not one.repository.readable]
+    with_stanza = [one.repository for one in holdings if one.repository.has_stanza]
+    if not with_stanza and not problems:
+        problems.append(_empty(stanza, holdings))
+    elif with_stanza and not any(one.current_backups for one in with_stanza):
+        numbers = " and ".join(str(one.number) for one in with_stanza)
+        problems.append(Problem(f"no backup of {stanza} in repository {numbers}", "one to bring back", info))
+    systems = {one.current.system_id: one.number for one in with_stanza if one.current is not None}
+    if len(systems) > 1:
+        found = ", ".join(f"the system {system} in repository {number}" for system, number in systems.items())
+        step = "correct the path of the one that is foreign in pgbackrest_repositories"
+        problems.append(Problem(f"foreign repositories: {found}", f"one system, of which all have backups as {stanza}", step))
+    return problems
+
+
+def _unreadable(found: Repository, info: str) -> Problem:
+    return Problem(
+        f"repository {found.number} unreadable: {found.message}",
+        "to see what it holds before anything is brought back",
+        f"{found.remedy or info}; or, where it is lost too, take it out of pgbackrest_repositories",
+    )
+
+
+def _empty(stanza: str, holdings: Sequence[Holding]) -> Problem:
+    foreign = {name: one.repository.number for one in holdings for name in one.stanzas if name != stanza}
+    if foreign:
+        name, number = next(iter(foreign.items()))
+        shown = ", ".join(list(foreign)[:NAMES_SHOWN])
+        found = f"a foreign repository {number}: it holds {shown}, and no stanza {stanza}"
+        return Problem(found, f"the backups of {stanza}", f"correct its path in pgbackrest_repositories; or -e pgbackrest_stanza={name}")
+    numbers = " and ".join(str(one.repository.number) for one in holdings)
+    step = "correct path and credentials in pgbackrest_repositories: those of the lost host"
+    return Problem(f"an empty repository {numbers}", f"the backups of {stanza}", step)
+
+
+def judge_databases(declared: Iterable[str], held: Sequence[str] | None, where: str) -> Problem | None:
+    """Why a set is foreign: none of the databases that the inventory declares is in it."""
+    wanted = list(declared)
+    if not wanted or held is None or set(wanted) & set(held):
+        return None
+    known = ", ".join(name for name in held if name not in ("postgres", "template0", "template1")) or "none"
+    step = "correct postgresql_databases, or the path in pgbackrest_repositories"
+    return Problem(f"a foreign cluster in {where}: its databases are {known}", f"one of {', '.join(wanted)}, as declared", step)
+
+
+def judge_old_host(life: Life, machine: str, lost: str, now: float, again: str) -> Problem | None:
+    """Why another host may still serve, and write to the same stanza. `lost` is the one of which a person says that it is lost.
+
+    `machine` is the machine-id of this host; `again` the command to type with the name.
+    """
+    writer = life.writer
+    known = (writer.host, writer.machine)
+    name = writer.host or writer.machine
+    if lost:
+        if not name or lost in known:
+            return None
+        found = f"rebuild_lost_host={lost}, and a stanza to which {writer.name} wrote last (set {writer.backup})"
+        return Problem(found, "the name of the host that is lost", f"{again} -e rebuild_lost_host={name}")
+    if writer.machine and writer.machine == machine:
+        return None
+    signs = _signs(life, now)
+    if not signs:
+        return None
+    found = f"signs that {writer.name} still lives: {' and '.join(signs)}"
+    expected = "none within an hour: two servers of one system would write to the same stanza, and serve different rows"
+    step = f"make sure that it is down, and stays down; then {again} -e rebuild_lost_host={name or 'unknown'}"
+    return Problem(found, expected, step)
+
+
+def _signs(life: Life, now: float) -> list[str]:
+    signs = []
+    if life.arrived is not None and now - life.arrived < ALIVE_WITHIN:
+        signs.append(f"its WAL segment {life.segment} reached repository {life.repository} {_ago(now - life.arrived)}")
+    if life.heartbeat is not None and now - life.heartbeat < ALIVE_WITHIN:
+        signs.append(f"its last heartbeat is of {_ago(now - life.heartbeat)}")
+    return signs
+
+
+def _ago(seconds: float) -> str:
+    return f"{age(max(0.0, seconds))} ago"
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What decides the order of text: a collation or a database's own, with the version by which data was sorted, and this system's."""
+
+    database: str
+    collation: str
+    was: str
+    now: str
+
+
+def judge_collations(found: Sequence[Sorted], again: str) -> Problem | None:
+    """Why indexes on text cannot be trusted here: they were sorted by other rules."""
+    if not found:
+        return None
+    shown = ", ".join(f"{one.collation} of {one.database} by version {one.was}, here {one.now or 'none'}" for one in found[:NAMES_SHOWN])
+    more = f" and {len(found) - NAMES_SHOWN} more" if len(found) > NAMES_SHOWN else ""
+    expected = "the versions by which the indexes are sorted: a search would miss rows, and a unique index let some in twice"
+    return Problem(f"other collation versions: {shown}{more}", expected, f"the lost host's system here; or {again} -e rebuild_reindex=true")
+
+
+def remembered(life: Life) -> dict[str, Any]:
+    """What a journal keeps of the host that is lost."""
+    return {
+        "host": life.writer.name,
+        "repository": life.repository,
+        "segment": life.segment,
+        "arrived": life.arrived,
+        "heartbeat": life.heartbeat,
+    }
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What a rebuild has brought back: until which commit, and until where. `known` is what `remembered` gave."""
+
+    target: str
+    lsn: str
+    commit: float | None
+    known: Mapping[str, Any] = field(default_factory=dict)
+
+
+def recovered_of(journal: Journal) -> Recovered:
+    """What the journal of a rebuild says of it."""
+    known = journal.recovered
+    commit = known.get("commit")
+    return Recovered(journal.order.target, str(known.get("lsn", "")), None if commit is None else float(commit), known)
+
+
+def report(found: Recovered) -> list[str]:
+    """What was recovered up to when, and what is lost at most, for a person."""
+    known = found.known
+    host = known.get("host") or "the lost host"
+    at = f"LSN {found.lsn}" if found.lsn else "a position that is not known yet"
+    newest = f"its newest commit is of {exactly(found.commit)}" if found.commit is not None else "no commit is known in what was replayed"
+    beat = known.get("heartbeat")
+    text = [f"  recovered    up to {at}; {newest}"]
+    text += [f"  heartbeat    the newest of {host} in its archive is of {exactly(beat)}"] if beat is not None else []
+    if found.target == "latest":
+        since = f"after {exactly(found.commit)}" if found.commit is not None else "that was not archived"
+        text.append(f"  lost         every commit of {host} {since}, and none before: nothing later can be recovered")
+    else:
+        text.append(f"  lost         every commit of {host} behind {found.target}, as it was asked for")
+    arrived = known.get("arrived")
+    if arrived is not None:
+        later = "" if found.commit is None else f", {age(max(0.0, arrived - found.commit))} after that commit"
+        where = f"repository {known.get('repository')} at {moment(arrived)}"
+        text.append(f"  last sign    its last WAL segment {known.get('segment')} reached {where}{later}")
+    return text
+
+
+def exactly(seconds: float) -> str:
+    """A time with its fraction: whether a row is lost may hang on it."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def empties(holdings: Sequence[Holding]) -> str:
+    """A note about repositories in which nothing is yet; empty for none."""
+    numbers = [str(one.repository.number) for one in holdings if one.repository.readable and not one.repository.has_stanza]
+    if not numbers:
+        return ""
+    return f"{counted(len(numbers), 'repository', 'repositories')} without the stanza ({', '.join(numbers)}): it is created there"

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Looks before a site is rebuilt: at the host that should be empty, and for signs of life of the one that is lost. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+from . import aside_within, horizon, host, rebuild, repository, restore_journal
+from .horizon import Sight
+from .plan import Plan
+from .postgres import Cluster
+from .rebuild import Ground, Holding, Life
+from .restoring import Journal
+from .run import CommandFailed
+
+
+def open_rebuild(stanza: str) -> Journal | None:
+    """The rebuild that has begun here and is not accepted; None for none. Raises Refusal for a journal that cannot be read."""
+    known = restore_journal.load(stanza)
+    return known if known is not None and known.is_open and known.order.rebuild else None
+
+
+def ground_of(cluster: Cluster, directory: str, databases: Sequence[str] = ()) -> Ground:
+    """The host as it is, before anything is installed on it."""
+    place = os.path.realpath(host.data_directory(cluster.version, cluster.name) or directory or cluster.data_directory)
+    server = host.postmaster(place)
+    running = f"a server (process {server[0]}) on {place}" if server else ""
+    held = aside_within.content(place) if os.path.isdir(place) else []
+    data = f"data in {place} ({', '.join(held[:3])} and so on)" if held else ""
+    return Ground(place, data, running, cluster.version, tuple(databases))
+
+
+def holdings_of(sight: Sight) -> list[Holding]:
+    """The repositories, and what else is in those that lack the stanza."""
+    found = [outlook.repository for outlook in sight.outlooks]
+    return [Holding(one, () if one.has_stanza or not one.readable else tuple(repository.others(one.number))) for one in found]
+
+
+def life_of(sight: Sight, best: Plan | None = None) -> Life:
+    """The newest signs of life in the repositories, of whatever timeline."""
+    found = [outlook.repository for outlook in sight.outlooks if outlook.repository.has_stanza]
+    writer = rebuild.writer_of(found)
+    newest: tuple[float, str, int] | None = None
+    for one in found:
+        with suppress(CommandFailed, ValueError):
+            arrived = repository.newest_arrivals(sight.stanza, one)
+            latest = max(((time, name, one.number) for name, time in arrived.items() if "." not in name), default=None)
+            newest = max(filter(None, (newest, latest)), default=None)
+    beats = [beat for outlook in sight.outlooks if (beat := _heartbeat(sight, outlook.repository.number)) is not None]
+    heartbeat = max(beats, default=None)
+    if newest is None:
+        return Life(writer, heartbeat=heartbeat, repository=best.repository if best else 0)
+    return Life(writer, newest[1], newest[0], heartbeat, newest[2])
+
+
+def _heartbeat(sight: Sight, number: int) -> float | None:
+    """The newest heartbeat in the WAL of a repository; None where there is none, or none can be read."""
+    outlook = next(one for one in sight.outlooks if one.repository.number == number)
+    window = outlook.newest
+    if window is None or not window.stretches:
+        return None
+    return horizon.last_heartbeat(sight, number, window, window.stretches[-1])

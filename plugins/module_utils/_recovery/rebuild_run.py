@@ -1,0 +1,173 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Plans and begins a rebuild, or leads one that is not accepted to another target. The phases are those of a recovery in place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from . import (
+    bundle,
+    bundle_look,
+    bundle_store,
+    horizon,
+    host,
+    plan,
+    rebuild,
+    rebuild_look,
+    restore_journal,
+    restore_look,
+    restore_preflight,
+    restore_run,
+    restoring,
+    scratch_goal,
+    scratch_look,
+    target,
+)
+from .control_stand_in import stand_in
+from .horizon import Sight
+from .plan import Plan
+from .postgres import Cluster
+from .problem import Problem, Refusal
+from .rebuild import Life
+from .restore_run import Consent
+from .restoring import Home, Journal, Order
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person wants, besides the order: `lost` is the host that is said to be lost, `databases` those that are declared.
+
+    `mounts` says whether the filesystems that the lost host had for its data must be there.
+    """
+
+    lost: str = ""
+    directory: str = ""
+    databases: tuple[str, ...] = ()
+    mounts: bool = True
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What would happen, and the signs of life of whoever wrote last. `problems` speak against it."""
+
+    home: Home
+    plan: Plan
+    life: Life
+    problems: tuple[Problem, ...]
+
+
+def refuse_data(stanza: str, cluster: Cluster, inventory_host: str, wish: Wish) -> Journal | None:
+    """The open rebuild of this host; without one, raise Refusal where the host has data. Nothing needs to be installed."""
+    known = rebuild_look.open_rebuild(stanza)
+    if known is not None:
+        return known
+    other = restore_journal.load(stanza)
+    if other is not None and other.is_open:
+        raise Refusal(Problem(f"an open recovery of {stanza} on {inventory_host}", "its end", restoring.go_on(other)))
+    problem = rebuild.judge_ground(rebuild_look.ground_of(cluster, wish.directory), inventory_host, stanza)
+    if problem is not None:
+        raise Refusal(problem)
+    return None
+
+
+def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish: Wish, again: str) -> Proposal:
+    """Plan a rebuild and judge it. Changes nothing. Raises Refusal where there is no plan at all."""
+    sight = _sight(stanza, cluster)
+    holdings = rebuild_look.holdings_of(sight)
+    problems = rebuild.judge_repositories(stanza, inventory_host, holdings)
+    if problems:
+        raise Refusal(*problems)
+    system = next(one.repository.current for one in holdings if one.repository.current is not None)
+    with stand_in(cluster, system.system_id, sight.size) as directory:
+        sight = replace(sight, stand_in=directory)
+        life = rebuild_look.life_of(sight)
+        found = horizon.foresee(target.parse(order.target), sight)
+    alive = rebuild.judge_old_host(life, host.machine_id(), wish.lost, time.time(), again)
+    if isinstance(found, Problem):
+        raise Refusal(*([alive] if alive else []), found)
+    home = restore_look.home_of(stanza, cluster, inventory_host, found)
+    ground = restore_look.ground_of(home, found)
+    problems = restore_preflight.judge(order, home, found, ground, detach=False, require_verified=False)
+    held = scratch_look.databases(stanza, found.repository, found.backup)
+    where = f"repository {found.repository}, set {found.backup}"
+    foreign = rebuild.judge_databases(wish.databases, held, where)
+    told, others = _by_bundle(order, home, found.repository, wish, again)
+    notes = [note for note in (rebuild.empties(holdings), *told) if note]
+    found = replace(found, notes=(*found.notes, *notes))
+    return Proposal(home, found, life, tuple(one for one in (alive, foreign, *others, *problems) if one is not None))
+
+
+def _by_bundle(order: Order, home: Home, number: int, wish: Wish, again: str) -> tuple[list[str], list[Problem]]:
+    """What the site bundle of a repository says of the host that is lost, and what speaks against this one."""
+    found, unopened = bundle_store.judge(home.stanza, number)
+    if found is None:
+        return ([] if unopened else [f"no site bundle in repository {number}"]), [unopened] if unopened else []
+    foreign = bundle.judge_identity(found, home.stanza, home.system_id, number)
+    if foreign is not None:
+        return [], [foreign]
+    sorts = [] if order.reindex else bundle.differing(found, bundle_look.libraries(home.version))
+    mounts = bundle.judge_mounts(found, bundle_look.mounted(found.mounts)) if wish.mounts else None
+    problems = [one for one in (rebuild.judge_collations(sorts, again), mounts) if one is not None]
+    return bundle.notes(found, bundle_look.packages(home.version), number), problems
+
+
+def _sight(stanza: str, cluster: Cluster) -> Sight:
+    """What the repositories hold. What an unfinished rebuild has left on this host counts for nothing."""
+    sight = horizon.archived(horizon.look(stanza, cluster))
+    return replace(sight, here=replace(sight.here, timeline=0, directory="", keep=True))
+
+
+def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish: Wish, consent: Consent) -> Journal:
+    """The journal of a rebuild that may go on: the open one, perhaps to another target, or a new one. Raises Refusal."""
+    known = refuse_data(stanza, cluster, inventory_host, wish)
+    if known is not None and known.order.target == order.target:
+        return _again(known, order, consent)
+    if known is not None:
+        _judge_other_target(known, order)
+    proposal = propose(order, stanza, cluster, inventory_host, wish, consent.again)
+    digest = consent.printed or restoring.digest(proposal.plan)
+    refused = restoring.judge_consent(proposal.home, proposal.plan, consent.confirm, digest, consent.again)
+    if refused or proposal.problems:
+        raise Refusal(*([refused] if refused else []), *proposal.problems)
+    order = replace(order, lost=proposal.life.writer.machine if proposal.life.writer.machine != host.machine_id() else "")
+    goal, found = scratch_goal.of_plan(proposal.plan, stanza), plan.document(proposal.plan)
+    recovered = rebuild.remembered(proposal.life)
+    if known is not None:
+        home = replace(proposal.home, start=known.home.start, paused=known.home.paused)
+        moved = restoring.moved(known, order, goal, found)
+        return restore_journal.save(replace(moved, home=home, phase=_again_from(known), recovered=recovered, trouble=""))
+    now = time.time()
+    name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+    return restore_journal.save(Journal(name, order, proposal.home, goal, found, began=now, recovered=recovered))
+
+
+def _again(known: Journal, order: Order, consent: Consent) -> Journal:
+    """The open rebuild of the same target, with what else may be said anew."""
+    wanted = known.home.confirmation()
+    if consent.confirm != wanted:
+        raise Refusal(Problem(f"the confirmation '{consent.confirm}'", f"'{wanted}', the host that is rebuilt", consent.again))
+    said = replace(known.order, action=order.action, checks=order.checks, reindex=order.reindex, patience=order.patience)
+    return restore_journal.save(replace(known, order=said))
+
+
+def _judge_other_target(known: Journal, order: Order) -> None:
+    """Raise Refusal when a repository may know of the timeline that was begun: what comes then is a recovery in place."""
+    if known.phase in restoring.RETURNS_BY_ITSELF:
+        return
+    found = f"a rebuild to {known.order.target}, in the phase in which {restoring.PHASES[known.phase]}"
+    step = f"{restoring.go_on(known)}, and then playbooks/restore.yml -e restore_target={order.target}"
+    raise Refusal(Problem(found, "its end: a repository may know of its timeline already", step))
+
+
+def _again_from(known: Journal) -> str:
+    """The phase from which another target is gone on with: what is restored is restored anew, over what is there."""
+    names: Sequence[str] = list(restoring.PHASES)
+    return min(known.phase, restoring.RESTORE, key=names.index)
+
+
+def carry_on(journal: Journal, tell: restore_run.Tell, until: str) -> Journal:
+    """Carry out the phases up to one. Raises Refusal, Failed or CommandFailed; nothing is taken back."""
+    return restore_run.carry_on(journal, tell, until)
