@@ -12,6 +12,7 @@ from pathlib import Path
 from .run import run
 
 INSIDE = "AXIOMDB_SCOPE"
+JOINED_WITHIN = 10.0  # seconds
 # A child that does not outlive its maker, however that one ends; the signal is by setpriv's own name.
 _CALM = ("nice", "-n", "10", "ionice", "-c", "3")
 
@@ -27,6 +28,30 @@ def enter_scope(name: str, memory: int) -> None:
     bounds = [f"--property=MemoryMax={memory}", "--property=CPUWeight=20", "--property=IOWeight=20"]
     os.environ[INSIDE] = name
     os.execvp("systemd-run", [*scope, *bounds, "--", sys.executable, *sys.argv])
+
+
+def join_scope(name: str, memory: int) -> None:
+    """The same for a command that cannot begin anew: it moves, with all that it will start, into a scope. Else do nothing."""
+    if os.geteuid() != 0 or os.environ.get(INSIDE) or not Path("/run/systemd/system").is_dir():
+        return
+    unit = f"axiomdb-{name}-{int(time.time())}-{os.getpid()}.scope"
+    manager = ["org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"]
+    properties = {
+        "PIDs": ["au", "1", str(os.getpid())],
+        "Slice": ["s", "system.slice"],
+        "CollectMode": ["s", "inactive-or-failed"],
+        "MemoryMax": ["t", str(memory)],
+        "CPUWeight": ["t", "20"],
+        "IOWeight": ["t", "20"],
+    }
+    words = [word for key, value in properties.items() for word in (key, *value)]
+    call = ["busctl", "call", *manager, "StartTransientUnit", "ssa(sv)a(sa(sv))", unit, "fail", str(len(properties)), *words, "0"]
+    if run(call, timeout=20).code != 0:
+        return
+    own = Path("/proc/self/cgroup")
+    deadline = time.monotonic() + JOINED_WITHIN
+    while unit not in own.read_text(encoding="utf-8") and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def calm(signal: str = "", memory: int = 0) -> list[str]:
