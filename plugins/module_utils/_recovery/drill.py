@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .plan import Plan
+from .problem import Problem
 from .restoring import Check
 from .scratch import MEMORY
 from .spoken import human, moment, stamp
@@ -213,6 +214,18 @@ class Drill:
     @property
     def passed(self) -> bool:
         return not self.problems
+
+
+def judge(order: Order) -> list[Problem]:
+    """What speaks against a drill before anything is looked at."""
+    problems = []
+    declared = [one.scenario for one in order.objectives]
+    if order.scenario and order.scenario not in declared:
+        problems.append(Problem(f"the scenario {order.scenario}", f"one of {', '.join(declared)}", "correct drill_scenario"))
+    known = (*LADDER, REMOVE)
+    for name in (name for one in order.objectives for name in one.phases if name not in known):
+        problems.append(Problem(f"an objective of the phase {name}", f"one of {', '.join(known)}", "correct recovery_objectives"))
+    return problems
 
 
 def missed(objective: Objective, rto: float | None, measured: Measured, seconds: Mapping[str, float]) -> tuple[str, ...]:

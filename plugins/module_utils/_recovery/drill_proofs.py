@@ -51,10 +51,14 @@ class Witness:
 
 
 def canary(copy: Copy, goal: Goal, witness: Witness) -> str:
-    """The newest heartbeat in the WAL that was replayed is the newest that the host remembers, as far as it remembers any."""
+    """The newest heartbeat in the WAL that was planned is the newest that the host remembers, as far as it remembers any.
+
+    A standby replays more than that, where more arrives meanwhile: it was not there when the drill began.
+    """
     lsn, control = copy.replayed.lsn, scratch_look.control_of(copy.entry.version, copy.layout.data)
     if lsn is None:
         raise Skipped("the copy does not say where it stands")
+    lsn = min(lsn, goal.lsn) if goal.kind == LATEST and goal.lsn else lsn
     end = Segment.containing(Lsn(max(0, lsn.position - 1)), copy.replayed.timeline or goal.timeline, control.segment_size)
     remembered = drill_canary.expected(_beats(goal.stanza), end.timeline, lsn)
     first = remembered.lsn.position // end.size - 1 if remembered else end.number - SCANNED

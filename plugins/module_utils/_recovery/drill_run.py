@@ -46,7 +46,7 @@ def carry_out(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -
     with state.only_one(stanza.name, JOB) as alone:
         if not alone:
             raise Refusal(Problem("a drill of this stanza at work", "its end", "pgrep -af 'axiomdb-recovery drill'"))
-        refuse_kept(order, stanza)
+        _refuse(order, stanza)
         ended = _climb(order, stanza, host, now, tell)
         earlier = drill_reports.known(stanza.name)
         found = drill.document(ended)
@@ -59,9 +59,9 @@ def carry_out(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -
     return found
 
 
-def refuse_kept(order: Order, stanza: Stanza) -> None:
-    """Refuse a copy that is to be kept where its port is taken."""
-    problems = drill_keep.judge_port(stanza.name) if order.keep else []
+def _refuse(order: Order, stanza: Stanza) -> None:
+    """Refuse what makes no sense, and a copy that is to be kept where its port is taken."""
+    problems = [*drill.judge(order), *(drill_keep.judge_port(stanza.name) if order.keep else [])]
     if problems:
         raise Refusal(*problems)
 
@@ -158,7 +158,7 @@ def _remember(ended: Drill) -> None:
 
 def foretell(order: Order, stanza: Stanza, now: float) -> tuple[str, str, Chosen]:
     """The target, the seed and the plan of a drill; nothing is done. Raises Refusal."""
-    refuse_kept(order, stanza)
+    _refuse(order, stanza)
     seed = drill_choice.seed_of(order, now)
     chosen = drill_look.plan(order, stanza, seed)
     return chosen.target, seed, chosen
