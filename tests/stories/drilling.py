@@ -102,8 +102,7 @@ def play(converged: Converged, directory: Path) -> Drills:
     drills = Drills(prepare(converged, "drilled"))
     _pass(converged, drills, directory)
     _break_everything(drills)
-    with _unchanged(drills, "the repository"):
-        _damage_repository(drills)
+    _damage_repository(drills)
     return drills
 
 
@@ -196,11 +195,12 @@ def _damage_repository(drills: Drills) -> None:
             [],
         ),
     }
-    for name, (path, damage, words) in damages.items():
-        host.run(f"mkdir -p /root/kept && cp -a --parents {path} /root/kept")
-        host.run(damage)
-        drills.found[name] = drill(host, *words)
-        host.run(f"rm -rf {path} && cp -a /root/kept{path} {path} && rm -rf /root/kept")
+    with _unchanged(drills, "failures at once"):
+        for name, (path, damage, words) in damages.items():
+            host.run(f"mkdir -p /root/kept && cp -a --parents {path} /root/kept")
+            host.run(damage)
+            drills.found[name] = drill(host, *words)
+            host.run(f"rm -rf {path} && cp -a /root/kept{path} {path} && rm -rf /root/kept")
 
 
 def leave_it_to_a_spare_host(host: Host) -> dict[str, Any]:
