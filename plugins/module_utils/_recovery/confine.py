@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 from .run import run
 
 INSIDE = "AXIOMDB_SCOPE"
+PR_SET_PDEATHSIG = 1  # source: prctl(2)
 JOINED_WITHIN = 10.0  # seconds
 # A child that does not outlive its maker, however that one ends; the signal is by setpriv's own name.
 _CALM = ("nice", "-n", "10", "ionice", "-c", "3")
@@ -54,10 +57,18 @@ def join_scope(name: str, memory: int) -> None:
         time.sleep(0.02)
 
 
-def calm(signal: str = "", memory: int = 0) -> list[str]:
-    """Words before a command that let it wait for others; with `signal` it gets that one when the thread that started it ends.
+def end_with_parent() -> None:
+    """From now on this process gets SIGTERM when the one that has forked it ends, in whatever way."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if parent == 1 or os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)  # it has ended just before
+
+
+def calm(deadly: str = "", memory: int = 0) -> list[str]:
+    """Words before a command that let it wait for others; with a `deadly` signal it gets that one when the thread that started it ends.
 
     With `memory` none of its processes has more than so many bytes of its own, also where no scope bounds them together.
     """
     bound = ["prlimit", f"--data={memory}", "--"] if memory else []
-    return [*_CALM, *(["setpriv", "--pdeathsig", signal, "--"] if signal else []), *bound]
+    return [*_CALM, *(["setpriv", "--pdeathsig", deadly, "--"] if deadly else []), *bound]
