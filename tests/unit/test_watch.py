@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _recovery import drill_report, drill_reports, ending, jobs, judging, state, verdict, watch, webhook, work
+from _recovery import drill_report, drill_reports, ending, jobs, judging, metrics, state, verdict, watch, webhook, work
 from _recovery import picture as looking
 from _recovery.ending import Ended
 from _recovery.jobs import DONE, FAILED, SKIPPED, Settings, Stanza
@@ -335,6 +335,10 @@ def test_a_drill_that_is_due_is_told_once_and_so_is_one_that_passed(host: Host, 
     (over,) = host.look()
     assert over.startswith(f"{GREEN} vps1/axiomdb: over after ")
     deadlines = watch.deadlines_of(host.settings, STANZA, WELL, {}, {}, watch.recall(host.settings, STANZA, host.now))
+    known = drill_reports.last(STANZA.name, host.now)
+    text = metrics.render(STANZA.name, WELL, {}, {}, deadlines, drilled=known)
+    assert f'axiomdb_recovery_drill_last_passed_time_seconds{{stanza="axiomdb"}} {int(passed["began"])}\n' in text
+    assert 'axiomdb_recovery_drill_passed{stanza="axiomdb"} 1\n' in text and "drill_rto_seconds" not in text
     assert deadlines.jobs == {"drill": passed["began"] + 92 * 86400}
 
 

@@ -93,7 +93,8 @@ def _look(settings: Settings, stanza: Stanza) -> Memory:
     if settings.metrics_file:
         deadlines = deadlines_of(settings, stanza, picture, records, pause, memory)
         judged = judging.last(stanza.name)
-        _write_metrics(settings, stanza, metrics.render(stanza.name, picture, records, memory.troubles, deadlines, judged))
+        drilled = drill_reports.last(stanza.name, memory.looked)
+        _write_metrics(settings, stanza, metrics.render(stanza.name, picture, records, memory.troubles, deadlines, judged, drilled))
     return memory
 
 
