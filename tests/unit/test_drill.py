@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -100,8 +101,8 @@ def test_the_runbooks_four_scenarios_are_the_defaults() -> None:
     assert Order().objective.scenario == "point_in_time" and Order(databases=("app",)).objective.scenario == "database"
 
 
-def order(**asked: object) -> Order:
-    return Order(objectives=(Objective("point_in_time", **asked),))  # type: ignore[arg-type]
+def order(rto_seconds: float | None = None, phases: Mapping[str, float] | None = None) -> Order:
+    return Order(objectives=(Objective("point_in_time", rto_seconds, None, phases or {}),))
 
 
 def test_a_missed_rto_fails_the_drill_and_names_the_phase() -> None:
