@@ -27,6 +27,7 @@ ROWS = 2000
 _TABLES = f"""
 create table orders (number int primary key, note text);
 insert into orders select n, md5(n::text) from generate_series(1, {ROWS}) as n;
+grant select on orders to axiomdb;
 """
 # An index that lacks rows: its pages are right, and whoever asks by it does not find them.
 _LACKING = [
@@ -57,6 +58,7 @@ class Drills:
     """What was drilled on one host, and what that left. `reports` are the files on the controller, `touched` what differs afterwards."""
 
     host: Host
+    secrets: list[str]
     foretold: Result | None = None
     passed: Result | None = None
     reports: dict[str, str] = field(default_factory=dict)
@@ -99,7 +101,8 @@ def beat(host: Host) -> None:
 
 def play(converged: Converged, directory: Path) -> Drills:
     """All drills of one host, the live server never stopped."""
-    drills = Drills(prepare(converged, "drilled"))
+    secrets = [converged.original.secret("role-password"), converged.original.secret("cipher-pass")]
+    drills = Drills(prepare(converged, "drilled"), secrets)
     _pass(converged, drills, directory)
     _break_everything(drills)
     _damage_repository(drills)
@@ -146,8 +149,8 @@ def _pass(converged: Converged, drills: Drills, directory: Path) -> None:
         drills.passed = lab.ansible(host, "playbooks/drill.yml", extra_vars=given)
         drills.reports = {file.name: file.read_text(encoding="utf-8") for file in (directory / host.name).iterdir()}
         sql = "SELECT count(*) FROM information_schema.tables; SELECT count(*) FROM orders"
-        psql = f"PGPASSWORD={host.secret('role-password')} psql -h 127.0.0.1 -p 15432 -U axiomdb -qAt -d {DATABASE} -c '{sql}'"
-        drills.asked = host.run(psql).stdout
+        psql = f"read PGPASSWORD; export PGPASSWORD; psql -h 127.0.0.1 -p 15432 -U axiomdb -qAt -d {DATABASE} -c '{sql}'"
+        drills.asked = host.run(psql, stdin=f"{drills.secrets[0]}\n").stdout
         drills.scope = host.run("systemctl show -P MemoryMax 'axiomdb-drill-*.scope'").stdout.strip()
         drills.refused = host.run([TOOL, "drill", "--keep"], check=False)
         drills.gone = lab.ansible(host, "playbooks/drill.yml", extra_vars={"drill_state": "absent"})
