@@ -72,6 +72,10 @@ options:
     description: How many days back each repository must be able to recover; 0 demands nothing.
     type: int
     default: 0
+  drill_interval_days:
+    description: How long ago a drill may have passed last, in days, before somebody is told; 0 asks for no drills.
+    type: int
+    default: 92
   alert_after_seconds:
     description: How long a trouble must last before somebody is told.
     type: int
@@ -184,6 +188,7 @@ def settings_of(wanted: dict[str, Any]) -> Settings:
         wanted["pause_max_seconds"],
         wanted["metrics_file"],
         wanted["window_days"],
+        wanted["drill_interval_days"],
     )
 
 
@@ -208,6 +213,7 @@ def main() -> None:
             "overdue_seconds": {"type": "dict", "default": {}},
             "backup_max_age_seconds": {"type": "int", "default": 90000},
             "window_days": {"type": "int", "default": 0},
+            "drill_interval_days": {"type": "int", "default": 92},
             "alert_after_seconds": {"type": "int", "default": 60},
             "pause_max_seconds": {"type": "int", "default": 86400},
             "webhook_url": {"type": "str", "default": "", "no_log": True},

@@ -22,7 +22,7 @@ FIRST, SECOND = "/var/lib/pgbackrest", "/var/lib/pgbackrest2"
 OUT = f"/var/spool/pgbackrest/archive/{STANZA}/out"
 METRICS = f"/var/lib/axiomdb/metrics/axiomdb_recovery-{STANZA}.prom"
 FEW, MANY = 10, 100
-_FLIP = "import sys; p = sys.argv[1]; b = bytearray(open(p, 'rb').read()); b[len(b) // 2] ^= 255; open(p, 'r+b').write(b)"
+FLIP = "import sys; p = sys.argv[1]; b = bytearray(open(p, 'rb').read()); b[len(b) // 2] ^= 255; open(p, 'r+b').write(b)"
 # What goes on while a host is judged: segments are closed, backups are taken by hand, and each full one expires an older.
 _BUSY = f"""
 until test -e /tmp/quiet; do
@@ -134,9 +134,9 @@ def _damage(host: Host, story: Faults, names: dict[str, str]) -> None:
         "early": f"rm $(find {archive} -name '{names['early']}-*')",
         "middle": f"rm $(find {archive} -name '{names['middle']}-*')",
         "needed": f"rm $(find {archive} -name '{names['needed']}-*')",
-        "bundle": f'python3 -c "{_FLIP}" $(find {backup}/{names["full"]}/bundle -type f | sort | head -n 1)',
-        "wal": f'python3 -c "{_FLIP}" $(find {archive} -name "{names["middle"]}-*")',
-        "manifest": f'for file in {backup}/{names["full"]}/backup.manifest*; do python3 -c "{_FLIP}" $file; done',
+        "bundle": f'python3 -c "{FLIP}" $(find {backup}/{names["full"]}/bundle -type f | sort | head -n 1)',
+        "wal": f'python3 -c "{FLIP}" $(find {archive} -name "{names["middle"]}-*")',
+        "manifest": f'for file in {backup}/{names["full"]}/backup.manifest*; do python3 -c "{FLIP}" $file; done',
         "info": f"rm {backup}/backup.info*",
         "unreadable": f"chmod 000 {FIRST}",
     }

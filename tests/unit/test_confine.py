@@ -46,6 +46,25 @@ def test_nothing_is_entered_without(without: str, entered: list[list[str]], monk
     assert entered == []
 
 
+def test_a_command_that_cannot_begin_anew_moves_into_its_scope(entered: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+
+    def call(words: list[str], **_more: object) -> Completed:
+        calls.append(words)
+        return Completed("", 0, "", "")
+
+    monkeypatch.setattr(confine, "run", call)
+    monkeypatch.setattr(Path, "read_text", lambda _self, **_more: f"0::/system.slice/{calls[0][7]}\n")
+    confine.join_scope("drill", 512 << 20)
+    (words,) = calls
+    assert words[:2] == ["busctl", "call"] and words[7].startswith("axiomdb-drill-") and words[7].endswith(".scope")
+    text = " ".join(words)
+    assert f" PIDs au 1 {os.getpid()} " in text and f" MemoryMax t {512 << 20} " in text and words[9] == "6" and words[-1] == "0"
+    monkeypatch.setitem(os.environ, confine.INSIDE, "drill")
+    confine.join_scope("drill", 512 << 20)
+    assert len(calls) == 1 and entered == []
+
+
 def test_a_child_ends_with_its_maker() -> None:
     sleeper = [*confine.calm("QUIT"), sys.executable, "-c", "print(1, flush=True); import time; time.sleep(5); print(2)"]
     # A shell lets what it starts in the background ignore the signal; a server never does.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import pwd
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -70,3 +71,28 @@ def test_no_child_stays() -> None:
     _done(_who)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_the_child_does_not_outlive_whoever_forked_it() -> None:
+    reading, writing = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+
+        def act(_tell: Callable[[str], None]) -> None:
+            os.write(writing, b"began ")
+            try:
+                time.sleep(30)
+            except SystemExit:
+                os.write(writing, b"cleaned up")
+                raise
+
+        try:
+            in_child.as_postgres(act, lambda _line: None)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb", buffering=0) as said:
+        assert said.read(6) == b"began "
+        os.kill(parent, signal.SIGKILL)
+        os.waitpid(parent, 0)
+        assert said.read() == b"cleaned up"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 USER = "postgres"
 GOOD, BAD, MISUSED = 0, 1, 2
 SCRATCH = "scratch"  # its own commands are known when it is the first word
+DRILL = "drill"
+DRILL_HELP = "Rehearse a recovery for real beside the live server: restore, prove, measure, report"
 SCRATCH_HELP = "Copies beside the live server, recovered to a moment and paused there: make, query, list, remove"
 
 RECOVERIES = {
@@ -229,6 +231,12 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         scratch_cli.add(commands, SCRATCH, SCRATCH_HELP)
     else:
         commands.add_parser(SCRATCH, help=SCRATCH_HELP)
+    if given[:1] == [DRILL]:
+        from . import drill_cli
+
+        drill_cli.add(commands, DRILL, DRILL_HELP)
+    else:
+        commands.add_parser(DRILL, help=DRILL_HELP)
     if set(given[:1]) & set(RECOVERIES):
         from . import restore_cli
 

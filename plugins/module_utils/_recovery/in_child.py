@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import IO, Any
 
+from .confine import end_with_parent
 from .problem import Problem, Refusal, Unfinished
 from .stepping_down import become
 
@@ -62,6 +63,7 @@ def _interrupted(number: int, _frame: object) -> None:
 def _result_of(act: Callable[[Tell], Any], tell: Tell) -> dict[str, Any]:
     try:
         become(USER)
+        end_with_parent()  # afterwards: whoever becomes another user forgets it
         return {"result": act(tell)}
     except Unfinished as failed:
         return {"failed": [asdict(problem) for problem in failed.problems]}

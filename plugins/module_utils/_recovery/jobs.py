@@ -12,6 +12,7 @@ from typing import Any
 
 FORMAT = 1
 FULL, HOURLY, VERIFY, HEARTBEAT = "full", "hourly", "verify", "heartbeat"
+DRILL = "drill"  # no job of cron; a person's, once in a quarter
 JOBS = (FULL, HOURLY, VERIFY, HEARTBEAT)
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 
@@ -32,6 +33,7 @@ class Settings:
 
     `overdue_seconds` says for each job how old its last run may be that did not fail. `alert_after_seconds` is how long a
     trouble must last before somebody is told. `window_days` is how far back each repository must be able to recover; 0 demands nothing.
+    `drill_interval_days` is how long ago a drill may have passed last; 0 asks for none.
     """
 
     host: str
@@ -44,6 +46,7 @@ class Settings:
     pause_max_seconds: int = 86400
     metrics_file: str = ""
     window_days: int = 0
+    drill_interval_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,13 @@ def count(settings: Settings, known: Mapping[str, Counted], now: float, looked: 
     A clock that was behind itself at the last look (`looked`) makes every older time worthless: all are counted from now on.
     """
     counted = {}
-    for job, schedule in settings.schedules.items():
+    drills = {DRILL: f"each {settings.drill_interval_days} days"} if settings.drill_interval_days else {}
+    for job, schedule in {**settings.schedules, **drills}.items():
         before = known.get(job)
         first = before is None or before.schedule != schedule or looked > now or before.since > now
         since = now if first or before is None else before.since
-        counted[job] = Counted(schedule, max(since, resumed) if resumed <= now else since)
+        # A pause of some hours is no reason to drill a quarter later.
+        counted[job] = Counted(schedule, max(since, resumed) if resumed <= now and job != DRILL else since)
     return counted
 
 

@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .alerts import Trouble
+from .drill_history import Last
 from .jobs import DONE, FAILED, Record
 from .summary import Picture, judge
 from .verdict import Judgement
+
+NEVER_DRILLED = Last()
 
 Samples = list[tuple[dict[str, str], float]]
 
@@ -34,6 +37,7 @@ def render(
     troubles: Mapping[str, Trouble],
     deadlines: Deadlines,
     judged: Judgement | None = None,
+    drilled: Last = NEVER_DRILLED,
 ) -> str:
     """All metrics of one stanza. Times are Unix seconds, sizes bytes.
 
@@ -105,6 +109,7 @@ def render(
             "With what pgbackrest verify itself ended then; it is 0 for corruption too.",
             [({**own, "repository": str(one.repository)}, one.code) for one in judged.readings] if judged else [],
         ),
+        *_drills(own, drilled),
         ("paused", "1 while no job begins.", [(own, deadlines.pause is not None)]),
         (
             "pause_deadline_time_seconds",
@@ -113,6 +118,18 @@ def render(
         ),
     )
     return "".join(_metric(f"axiomdb_recovery_{name}", text, samples) for name, text, samples in rows if samples)
+
+
+def _drills(own: dict[str, str], drilled: Last) -> Iterator[tuple[str, str, Samples]]:
+    if drilled.newest:
+        yield "drill_last_time_seconds", "When the newest drill began.", [(own, float(drilled.newest["began"]))]
+        yield "drill_passed", "1 when the newest drill passed.", [(own, bool(drilled.newest["passed"]))]
+    if drilled.passed:
+        yield "drill_last_passed_time_seconds", "When the newest drill began that passed.", [(own, float(drilled.passed["began"]))]
+        for name, text in (("rto", "What a recovery took in it."), ("rpo", "How old its newest heartbeat was.")):
+            value = drilled.passed.get(f"{name}_seconds")
+            if value is not None:
+                yield f"drill_{name}_seconds", text, [(own, float(value))]
 
 
 def _metric(name: str, text: str, samples: Samples) -> str:

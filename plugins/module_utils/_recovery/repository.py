@@ -164,14 +164,16 @@ def _without_manifest(stanza: str, number: int, labels: Sequence[str]) -> frozen
     return frozenset(lost)
 
 
-def annotate(stanza: str, number: int, label: str, annotations: Mapping[str, str]) -> None:
+def annotate(stanza: str, number: int, label: str, annotations: Mapping[str, str], patience: float = 3600.0) -> None:
     """Annotate a backup set of one repository; an empty value takes the annotation away. Raises CommandFailed.
+
+    While another command holds the lock it waits, at most `patience` seconds.
 
     The only call of `pgbackrest annotate` that there is: without the repository's number it writes the catalogue of another
     repository over that of the first one, and says that it succeeded.
     """
     given = [f"--annotation={key}={value}" for key, value in annotations.items()]
-    require(pgbackrest_when_free(stanza, ["annotate"], [f"--repo={number}", f"--set={label}", *given]), stanza)
+    require(pgbackrest_when_free(stanza, ["annotate"], [f"--repo={number}", f"--set={label}", *given], patience), stanza)
 
 
 def evidence_of(stanza: str, repository: Repository, timeline: int) -> Evidence:

@@ -85,7 +85,7 @@ def _refusing(act: Act) -> Act:
 def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
     stanza = stanzas[0]
     cluster = Cluster(stanza.version, stanza.cluster, stanza.port)
-    checks, keep = tuple(_check(text) for text in options.check), options.keep == "beside"
+    checks, keep = tuple(check_of(text) for text in options.check), options.keep == "beside"
     text, services = str(target.parse(options.target)), tuple(options.service)
     order = Order(text, options.reason, options.action, keep, checks, options.patience, services)
     consent = Consent(options.confirm, options.plan, _typed(options, stanza), options.standbys == "detach")
@@ -126,7 +126,8 @@ def _typed(options: argparse.Namespace, stanza: Stanza) -> str:
     return " ".join([*words, *(f'--check="{text}"' for text in options.check)])
 
 
-def _check(text: str) -> Check:
+def check_of(text: str) -> Check:
+    """A check as it is typed. Raises Refusal."""
     database, colon, rest = text.partition(":")
     sql, equals, expected = rest.rpartition("=")
     if not (colon and equals and database and sql.strip()):

@@ -322,9 +322,9 @@ def server_settings(goal: Goal, wish: Wish, layout: Layout, version: int, contro
     return found
 
 
-def memory_of_a_process(wish: Wish) -> int:
+def memory_of_a_process(memory: int) -> int:
     """Bytes beside the shared ones: a query that wants more is refused, before the kernel ends the whole copy for it."""
-    return wish.memory * 3 // 4
+    return memory * 3 // 4
 
 
 def _by_version(version: int) -> dict[str, SettingValue]:

@@ -96,7 +96,7 @@ def _make(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Names
         names = ", ".join(stanza.name for stanza in stanzas)
         raise Refusal(Problem(f"the stanzas {names}", "one of them", f"axiomdb-recovery scratch make --stanza={stanzas[0].name}"))
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupted)  # what was made is removed on the way out
+        signal.signal(number, interrupted)  # what was made is removed on the way out
     stanza = stanzas[0]
     goal = _planned(stanza, options) if options.planned else _goal(stanza.name, options)
     wish = Wish(options.reason, tuple(options.database), options.directory, options.memory * MIB)
@@ -118,7 +118,8 @@ def _make(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Names
     return GOOD
 
 
-def _interrupted(number: int, _frame: FrameType | None) -> None:
+def interrupted(number: int, _frame: FrameType | None) -> None:
+    """Leave by a signal as by any other way, so that what was made is removed."""
     raise SystemExit(128 + number)
 
 

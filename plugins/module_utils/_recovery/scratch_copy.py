@@ -33,6 +33,7 @@ from .scratch_registry import Entry
 
 STILL = 300.0  # seconds without any movement after which a recovery stands still
 LOOK = 0.2  # seconds between two looks
+RESTORE, START, REPLAY = "restore", "start", "replay"  # steps of making a copy, for whoever measures them
 CONNECTION_LOST = 2  # exit code of psql
 REAPED_WITHIN = 5.0  # seconds
 Tell = Callable[[str], None]
@@ -58,6 +59,7 @@ class Copy:
     notes: tuple[str, ...] = ()
     size: int = 0
     seconds: float = 0.0
+    memory: int = decisions.MEMORY
 
     @property
     def layout(self) -> Layout:
@@ -74,8 +76,8 @@ class Copy:
             if done.code == CONNECTION_LOST:
                 with suppress(subprocess.TimeoutExpired):  # a server that has just died is not known to be dead at once
                     self.server.wait(REAPED_WITHIN)
-            if ended := _ended(self.server):
-                raise Failed(Problem(f"a copy whose server died ({ended})", "its answer", "type the same again; journalctl -k shows kills"))
+            if how := ended(self.server):
+                raise Failed(Problem(f"a copy whose server died ({how})", "its answer", "type the same again; journalctl -k shows kills"))
             raise NotAnswering(f"Found no answer ({done.detail}); expected one of database {database}. Next: correct the query")
         return done.stdout
 
@@ -88,17 +90,44 @@ def query(layout: Layout, database: str, sql: str, timeout: float = 600.0) -> Co
 def query_at(socket: str, port: int, database: str, sql: str, timeout: float) -> Completed:
     """One query as postgres through the socket of this directory; no setting of the source's users or databases holds."""
     where = ["-h", socket, "-p", str(port), "-d", database]
-    env = {"PGCONNECT_TIMEOUT": "10", "PGOPTIONS": _OPTIONS.format(timeout=f"{timeout:g}s")}
-    return run(["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", *where, "-c", sql], user="postgres", env=env)
+    return run(["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", *where, "-c", sql], user="postgres", env=environment(timeout))
+
+
+def environment(timeout: float) -> dict[str, str]:
+    """What a client of a copy is told; `timeout` is that of a statement, in seconds, 0 for none."""
+    return {"PGCONNECT_TIMEOUT": "10", "PGOPTIONS": _OPTIONS.format(timeout=f"{timeout:g}s")}
+
+
+def program(copy: Copy, name: str, *words: str) -> Completed:
+    """Run one of PostgreSQL's own programs against the copy; it ends with us, and waits for others."""
+    env = {**environment(0), "PGHOST": copy.layout.socket, "PGPORT": str(decisions.PORT), "PGUSER": "postgres", "LC_ALL": "C"}
+    binary = f"/usr/lib/postgresql/{copy.entry.version}/bin/{name}"
+    return run([*confine.calm("TERM"), binary, *words], user="postgres", env=env)
+
+
+def stop(copy: Copy) -> None:
+    """Stop the copy's server cleanly, so that its files are whole. Raises Failed."""
+    done = program(copy, "pg_ctl", "stop", "--mode=fast", "--wait", "--timeout=600", f"--pgdata={copy.layout.data}")
+    if done.code != 0:
+        raise Failed(Problem(f"a copy that does not stop: {done.detail}", "a clean stop", f"tail {copy.layout.log}"))
+    copy.server.wait(REAPED_WITHIN)
 
 
 @contextmanager
 def scratch(
-    goal: Goal, wish: Wish, *, port: int = 0, keep: bool = False, tell: Tell = _say_nothing, still: float = STILL
+    goal: Goal,
+    wish: Wish,
+    *,
+    port: int = 0,
+    keep: bool = False,
+    tell: Tell = _say_nothing,
+    still: float = STILL,
+    step: Tell = _say_nothing,
 ) -> Iterator[Copy]:
     """Make a copy that stands at its goal, and remove it at the end; with `keep` it stays, running, until it is removed by name.
 
-    `port` is the live server's, if there is one; `tell` gets a sentence for each step that takes time; `still` is in seconds.
+    `port` is the live server's, if there is one; `tell` gets a sentence for each step that takes time; `still` is in seconds. `step`
+    gets the name of each step when it begins: RESTORE, START, and REPLAY when the copy is consistent.
     Raises Refusal before anything is made, CommandFailed, and Failed when the copy does not get there.
     """
     for line in scratch_removal.sweep():
@@ -113,10 +142,14 @@ def scratch(
             for note in choice.notes:
                 tell(note)
             began = time.monotonic()
+            step(RESTORE)
             _restore(goal, choice, entry.layout, tell)
             seconds = time.monotonic() - began
-            server = _start(goal, wish, source, entry, keep)
-            yield Copy(entry, _wait(goal, source, entry.layout, server, still), server, choice.notes, source.size, seconds)
+            step(START)
+            _configure(goal, wish, source, entry)
+            server = launch(entry, wish.memory, lasting=keep)
+            replayed = _wait(goal, source, entry.layout, server, still, step)
+            yield Copy(entry, replayed, server, choice.notes, source.size, seconds, wish.memory)
             if keep:
                 scratch_registry.keep(entry)
                 handed_over = True
@@ -183,8 +216,8 @@ def _holder(stanza: str, layout: Layout) -> str:
     return "another restore"
 
 
-def _start(goal: Goal, wish: Wish, source: Source, entry: Entry, keep: bool) -> subprocess.Popen[bytes]:
-    """Start the server in the foreground, as a child that ends with this process unless the copy is to be kept."""
+def _configure(goal: Goal, wish: Wish, source: Source, entry: Entry) -> None:
+    """Write the configuration of the copy's server."""
     layout = entry.layout
     restored = scratch_look.control_of(source.version, layout.data)
     if restored.system_id != source.system_id:
@@ -194,9 +227,14 @@ def _start(goal: Goal, wish: Wish, source: Source, entry: Entry, keep: bool) -> 
     for path, text in decisions.files(values, layout).items():
         Path(path).write_text(text, encoding="utf-8")
     Path(layout.data, decisions.signal_file(goal)).touch()
+
+
+def launch(entry: Entry, memory: int, *, lasting: bool) -> subprocess.Popen[bytes]:
+    """Start the server in the foreground, as a child that ends with this process unless it is to be a lasting one."""
+    layout = entry.layout
     command = [
-        *confine.calm("" if keep else "QUIT", decisions.memory_of_a_process(wish)),
-        *decisions.server_command(source.version, layout),
+        *confine.calm("" if lasting else "QUIT", decisions.memory_of_a_process(memory)),
+        *decisions.server_command(entry.version, layout),
     ]
     environment = {"PATH": PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/var/lib/postgresql"}
     with Path(layout.log).open("ab") as log:
@@ -205,11 +243,15 @@ def _start(goal: Goal, wish: Wish, source: Source, entry: Entry, keep: bool) -> 
         )
 
 
-def _wait(goal: Goal, source: Source, layout: Layout, server: subprocess.Popen[bytes], still: float) -> Replayed:
+def _wait(goal: Goal, source: Source, layout: Layout, server: subprocess.Popen[bytes], still: float, step: Tell) -> Replayed:
     """Wait until the copy stands at its target, and prove it. Raises Failed."""
-    watched = Watched(layout.log, layout.data, lambda: _ended(server), lambda sql: query(layout, "postgres", sql, 10.0))
+    watched = Watched(layout.log, layout.data, lambda: ended(server), lambda sql: query(layout, "postgres", sql, 10.0))
+    consistent = False
     while True:
         seen = watched.look()
+        if seen.log.ready and not consistent:
+            consistent = True
+            step(REPLAY)
         verdict = judgement.judge(goal, seen, still)
         if isinstance(verdict, Problem):
             raise Failed(verdict)
@@ -223,7 +265,7 @@ def _wait(goal: Goal, source: Source, layout: Layout, server: subprocess.Popen[b
         time.sleep(LOOK)
 
 
-def _ended(server: subprocess.Popen[bytes]) -> str:
+def ended(server: subprocess.Popen[bytes]) -> str:
     """How the server's process ended; empty while it lives."""
     code = server.poll()
     return "" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"

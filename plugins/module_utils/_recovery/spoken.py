@@ -12,6 +12,11 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def stamp(seconds: float) -> str:
+    """The same for a file name."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
 def age(seconds: float) -> str:
     """A duration with its largest unit."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):

@@ -10,7 +10,22 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from . import ending, horizon, judging, outline, restore_journal, restoring, space, state, telling, verdict, watch, work
+from . import (
+    drill_history,
+    drill_reports,
+    ending,
+    horizon,
+    judging,
+    outline,
+    restore_journal,
+    restoring,
+    space,
+    state,
+    telling,
+    verdict,
+    watch,
+    work,
+)
 from .jobs import Settings, Stanza, parse_settings
 from .judging import Sight
 from .summary import Picture, judge, lines
@@ -62,7 +77,7 @@ def _look(settings: Settings, stanza: Stanza, picture: Picture) -> _Seen:
     outlooks, timeline = horizon.outlooks(stanza.name, work.cluster_of(stanza))
     records, pause = ending.records(stanza.name), state.load(state.PAUSE)
     # A job may have ended since the picture was taken: that is not the future.
-    troubles = watch.troubles_of(settings, picture, records, watch.recall(settings, stanza, max(picture.now, time.time())))
+    troubles = watch.troubles_of(settings, stanza, picture, records, watch.recall(settings, stanza, max(picture.now, time.time())))
     faults = _faults(settings, stanza, picture, outlooks) if outlooks else []
     faults = [fault for fault in outline.open_faults(faults, troubles) if not (pause and fault.topic.startswith("age "))]
     local = datetime.fromtimestamp(picture.now)
@@ -82,6 +97,7 @@ def _lines(settings: Settings, stanza: Stanza, seen: _Seen) -> list[str]:
     picture, paused = seen.picture, state.pause()
     *body, last = lines(replace(picture, windows=telling.lines(seen.outlooks, seen.timeline, picture.now)))
     text = [*body, *outline.backups(picture), *verdict.lines(seen.judged, picture.now)]
+    text += drill_history.lines(drill_reports.last(stanza.name, picture.now), settings.drill_interval_days, picture.now)
     text += outline.jobs(ending.records(stanza.name), seen.judged is not None, seen.upcoming, picture.now)
     text += [f"  jobs         PAUSED since {paused['since']}: {paused['reason']}. {watch.RESUME}"] if paused else []
     text += seen.space
@@ -104,6 +120,13 @@ def _document(stanza: Stanza, seen: _Seen) -> dict[str, Any]:
         "verdict": verdict.document(seen.judged) if seen.judged else None,
         "jobs": {job: asdict(record) for job, record in ending.records(stanza.name).items()},
         "next_jobs": seen.upcoming,
+        "drill": _drill(stanza, seen.picture.now),
         "repositories": [asdict(item) for item in seen.picture.repositories],
         "windows": [telling.document(outlook) for outlook in seen.outlooks],
     }
+
+
+def _drill(stanza: Stanza, now: float) -> dict[str, Any]:
+    """The newest drill and the newest one that passed; null where there is none."""
+    known = drill_reports.last(stanza.name, now)
+    return {"newest": known.newest, "passed": known.passed}

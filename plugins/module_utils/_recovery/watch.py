@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from . import alerts, ending, freshness, jobs, judging, metrics, state, watch_past, webhook, work
+from . import alerts, drill_history, drill_reports, ending, freshness, jobs, judging, metrics, state, watch_past, webhook, work
 from .alerts import Trouble
 from .jobs import Counted, Record, Settings, Stanza
 from .metrics import Deadlines
@@ -85,7 +85,7 @@ def _look(settings: Settings, stanza: Stanza) -> tuple[Memory, Picture]:
     records, pause = ending.records(stanza.name), state.load(state.PAUSE)
     memory = recall(settings, stanza, time.time())
     hung = memory.unended > 0
-    current = written_troubles(settings, records, pause, memory)
+    current = written_troubles(settings, stanza, records, pause, memory)
     memory, unkept = _step(settings, stanza, replace(memory, unended=memory.unended + 1), current, _Written(bool(pause)))
     memory = _send(stanza, memory, time.monotonic()).memory if hung else memory
     picture = picture_of(settings, stanza)
@@ -95,9 +95,10 @@ def _look(settings: Settings, stanza: Stanza) -> tuple[Memory, Picture]:
     memory, _unkept = _step(settings, stanza, replace(memory, unended=0), current, _Seen(picture, bool(pause)))
     judging.watch_space(stanza.name, picture)
     if settings.metrics_file:
-        deadlines = deadlines_of(settings, picture, records, pause, memory)
+        deadlines = deadlines_of(settings, stanza, picture, records, pause, memory)
         judged = judging.last(stanza.name)
-        _write_metrics(settings, stanza, metrics.render(stanza.name, picture, records, memory.troubles, deadlines, judged))
+        drilled = drill_reports.last(stanza.name, memory.looked)
+        _write_metrics(settings, stanza, metrics.render(stanza.name, picture, records, memory.troubles, deadlines, judged, drilled))
     return memory, picture
 
 
@@ -134,23 +135,33 @@ class _Seen:
         return self.covers(topic) and (known or topic == "state")
 
 
-def troubles_of(settings: Settings, picture: Picture, records: Mapping[str, Record], memory: Memory) -> dict[str, str]:
+def troubles_of(settings: Settings, stanza: Stanza, picture: Picture, records: Mapping[str, Record], memory: Memory) -> dict[str, str]:
     """Every trouble by its topic, each with the command to type."""
     pause = state.load(state.PAUSE)
-    return {**seen_troubles(settings, picture, pause), **written_troubles(settings, records, pause, memory)}
+    return {**seen_troubles(settings, picture, pause), **written_troubles(settings, stanza, records, pause, memory)}
 
 
-def written_troubles(settings: Settings, records: Mapping[str, Record], pause: Mapping[str, object], memory: Memory) -> dict[str, str]:
+def written_troubles(
+    settings: Settings, stanza: Stanza, records: Mapping[str, Record], pause: Mapping[str, object], memory: Memory
+) -> dict[str, str]:
     """The troubles that need no look at the server or a repository."""
     found = {}
     if memory.unended >= UNENDED:
         found["watch"] = f"the last {memory.unended} looks did not end: what they wait for hangs. Type: df; pgrep -a pgbackrest"
     if not pause:
-        return found | jobs.failures(records) | jobs.overdue(settings, records, memory.counted, memory.looked)
+        late = jobs.overdue(settings, records, memory.counted, memory.looked)
+        return found | jobs.failures(records) | late | _overdue_drill(settings, stanza, memory)
     paused = memory.looked - _number(pause.get("since"))
     if not -freshness.AHEAD <= paused <= settings.pause_max_seconds:
         found["pause"] = f"jobs are paused for {age(max(0.0, paused))}: {pause.get('reason', '')}. {RESUME}"
     return found
+
+
+def _overdue_drill(settings: Settings, stanza: Stanza, memory: Memory) -> dict[str, str]:
+    if jobs.DRILL not in memory.counted:
+        return {}
+    known, since = drill_reports.last(stanza.name, memory.looked), memory.counted[jobs.DRILL].since
+    return drill_history.overdue(known, since, settings.drill_interval_days, memory.looked)
 
 
 def seen_troubles(settings: Settings, picture: Picture, pause: Mapping[str, object]) -> dict[str, str]:
@@ -160,13 +171,17 @@ def seen_troubles(settings: Settings, picture: Picture, pause: Mapping[str, obje
 
 
 def deadlines_of(
-    settings: Settings, picture: Picture, records: Mapping[str, Record], pause: Mapping[str, object], memory: Memory
+    settings: Settings, stanza: Stanza, picture: Picture, records: Mapping[str, Record], pause: Mapping[str, object], memory: Memory
 ) -> Deadlines:
     """When somebody is to be told; of what the jobs do, not while they are paused."""
     if pause:
         return Deadlines(pause=_number(pause.get("since")) + settings.pause_max_seconds)
     backups = {number: newest + settings.backup_max_age_seconds for number, newest in freshness.newest_times(picture).items()}
-    return Deadlines(jobs.deadlines(settings, records, memory.counted, memory.looked), backups)
+    deadlines = jobs.deadlines(settings, records, memory.counted, memory.looked)
+    if jobs.DRILL in memory.counted:
+        known = drill_reports.last(stanza.name, memory.looked)
+        deadlines[jobs.DRILL] = drill_history.due(known, memory.counted[jobs.DRILL].since, settings.drill_interval_days)
+    return Deadlines(deadlines, backups)
 
 
 def _step(settings: Settings, stanza: Stanza, memory: Memory, current: Mapping[str, str], scope: _Written | _Seen) -> tuple[Memory, str]:

@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Looks around a drill: its plan, what is broken in the repositories, and afterwards the annotation of the set with its proof."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from . import drill, drill_choice, horizon, judging, postgres, repository, scratch_goal, scratch_look, state, target, work
+from .drill import RANDOM, Drill, Order
+from .horizon import Sight
+from .jobs import Stanza
+from .plan import Plan
+from .postgres import NotAnswering
+from .problem import Problem, Refusal
+from .run import CommandFailed
+from .scratch import Goal
+from .spoken import counted
+from .verdict import Fault, Limits, Reading
+
+OF_REPOSITORY = ("verify", "repository", "repositories", "set", "backup")
+OF_WAL = ("hole", "history", "behind")
+LOCK_PATIENCE = 120.0  # seconds that the annotation waits for a backup
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is drilled. `spare` is a host that has no cluster of these backups."""
+
+    target: str
+    plan: Plan
+    goal: Goal
+    version: str
+    system_id: int
+    spare: bool
+
+
+def plan(order: Order, stanza: Stanza, seed: str) -> Chosen:
+    """The plan of a drill, of what the repositories have alone. Raises Refusal where there is none."""
+    sight = horizon.look(stanza.name, work.cluster_of(stanza))
+    sight = replace(sight, here=replace(sight.here, free_bytes=None))  # the copy looks for room where it is made
+    if order.repository:
+        sight = replace(sight, outlooks=tuple(one for one in sight.outlooks if one.repository.number == order.repository))
+        if not sight.outlooks:
+            known = ", ".join(map(str, repository.configured()))
+            raise Refusal(Problem(f"no repository {order.repository} on this host", f"one of {known}", "correct drill_repository"))
+    text = drill_choice.choose(order, horizon.told(sight) if order.target == RANDOM else sight.outlooks, seed)
+    if isinstance(text, Problem):
+        raise Refusal(_unreadable(sight) or text)
+    wanted = target.parse(text)
+    best = horizon.foresee(wanted, sight)
+    if isinstance(best, Plan) and best.only_here:
+        best = scratch_goal.of_archive(best, horizon.foresee(wanted, horizon.archived(sight)))
+    if isinstance(best, Problem):
+        raise Refusal(best)
+    goal = scratch_goal.goal_of(best, stanza.name)
+    if isinstance(goal, Problem):
+        raise Refusal(goal)
+    return _chosen(text, best, goal, sight)
+
+
+def _unreadable(sight: Sight) -> Problem | None:
+    """Why nothing can be chosen, where a repository cannot be read."""
+    for one in (outlook.repository for outlook in sight.outlooks):
+        if not one.readable:
+            info = f"sudo -u postgres pgbackrest --stanza={sight.stanza} --repo={one.number} info"
+            return Problem(f"repository {one.number} unreadable: {one.message}", "one that can be read", one.remedy or info)
+    return None
+
+
+def _chosen(text: str, best: Plan, goal: Goal, sight: Sight) -> Chosen:
+    holder = next(one.repository for one in sight.outlooks if one.repository.number == best.repository)
+    backup = next(one for one in holder.backups if one.label == best.backup)
+    database = next(one for one in holder.databases if one.number == backup.database)
+    binaries = f"/usr/lib/postgresql/{database.version}/bin"
+    missing = [name for name in ("postgres", "pg_amcheck", "pg_checksums", "pg_dump") if not os.path.exists(f"{binaries}/{name}")]
+    if missing:
+        install = f"sudo apt-get install postgresql-{database.version}"
+        raise Refusal(Problem(f"no {' '.join(missing)} in {binaries}", f"PostgreSQL {database.version}, which wrote the set", install))
+    best = replace(best, kept=(), erased=())  # the copy lies beside everything
+    spare = scratch_look.live_control(database.version, database.system_id) is None
+    return Chosen(text, best, goal, database.version, database.system_id, spare)
+
+
+class Faults:
+    """What is broken in the repositories that a drill reads: that of its plan, or all where there is no plan."""
+
+    def __init__(self, stanza: Stanza, host: str, numbers: Sequence[int]) -> None:
+        self.stanza, self.host = stanza, host
+        self.numbers = list(numbers) or list(repository.configured())
+        self.faults: tuple[Fault, ...] = ()
+
+    def of_repository(self) -> str:
+        """Every file is read, and every set is whole."""
+        gone = repository.not_mounted(self.numbers)
+        readings = [judging.read(self.stanza.name, number) for number in self.numbers if number not in gone]
+        first = self._look()
+        # How old the newest backup is, the status says.
+        self.faults = judging.faults_of(first, self._look, Limits(math.inf), readings)
+        if first.picture.standby:  # of which nothing is judged, but what was read counts
+            self.faults = tuple(Fault(f"verify {one.repository}", one.repository, text, "") for one in readings for text in one.broken)
+        self._refuse(OF_REPOSITORY, "a repository in which nothing is broken")
+        return _read(readings)
+
+    def of_wal(self, best: Plan | None) -> str:
+        """No segment is missing, neither on the way of the plan nor elsewhere."""
+        self._refuse(OF_WAL, "WAL without a gap, from the first set on")
+        if best is None:
+            return "no segment is missing between the sets"
+        return f"{best.first_segment} to {best.last_segment}, {counted(best.segments, 'segment')}, none missing"
+
+    def _look(self) -> judging.Sight:
+        return judging.look(self.stanza.name, work.cluster_of(self.stanza), self.host)
+
+    def _refuse(self, kinds: Sequence[str], expected: str) -> None:
+        found = [one for one in self.faults if one.topic.split()[0] in kinds and one.repository in (0, *self.numbers)]
+        if found:
+            raise Refusal(*(Problem(one.found, expected, one.command) for one in found))
+
+
+def _read(readings: Sequence[Reading]) -> str:
+    backups, segments = (sum(getattr(one, name) for one in readings) for name in ("backups", "segments"))
+    where = ", ".join(str(one.repository) for one in readings)
+    return f"{counted(backups, 'backup')} and {counted(segments, 'WAL segment')} read in repository {where}"
+
+
+def annotate(ended: Drill, stanza: Stanza) -> str:
+    """Annotate the set with its proof, where this host may; what became of it."""
+    best = ended.plan
+    if best is None:
+        return ""
+    try:
+        answer = postgres.state(stanza.port)
+        live, standby = int(answer["system_id"]), bool(answer["in_recovery"])
+    except NotAnswering:
+        live, standby = None, False
+    why = drill.may_annotate(ended, live, standby, bool(state.pause()))
+    if why:
+        return f"the set {best.backup} is not annotated: {why}"
+    try:
+        repository.annotate(stanza.name, best.repository, best.backup, drill.annotation(ended), LOCK_PATIENCE)
+    except CommandFailed as error:
+        return f"the set {best.backup} is not annotated: {error}"
+    return f"the set {best.backup} of repository {best.repository} is annotated with {drill.ANNOTATION}"

@@ -1,0 +1,144 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tells of drills: lines for a person, a page in Markdown, JUnit XML. Pure; everything is told from the reports' documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from . import drill_history
+from .drill import FAILED, NOT_REACHED, PASSED, RECOVERY, SKIPPED
+from .spoken import human, moment
+
+Document = Mapping[str, Any]
+
+
+def lines(one: Document) -> list[str]:
+    """A drill for a tired person; the last line is its verdict."""
+    text = [f"  drilled      {one['target'] or one['asked']}{_from(one)}"]
+    for rung in one["rungs"]:
+        mark = {PASSED: "proven", FAILED: "FAILED", SKIPPED: "skipped", NOT_REACHED: "not reached"}[rung["outcome"]]
+        took = f" ({rung['seconds']:.1f} s)" if rung["outcome"] != NOT_REACHED else ""
+        text.append(f"  {mark:<12} {rung['title']}{took}{': ' if rung['text'] else ''}{rung['text']}")
+        text += [f"               {problem}" for problem in rung["problems"]]
+    text.append(f"  measured     {measured(one)}")
+    text += [f"  {'FAILED':<12} {problem}" for problem in one["problems"] if problem.startswith("objective missed")]
+    text += [f"  worse        {found}" for found in one["worse"]]
+    text += [f"  note         {remark}" for remark in (*one["remarks"], *one["notes"])]
+    if one["kept"]:
+        text.append(f"  kept         {one['kept']}")
+    head = "DRILL PASSED" if one["passed"] else "DRILL FAILED"
+    why = f"{len(one['problems'])} found" if not one["passed"] else f"a recovery takes {one['rto_seconds']:.1f} s"
+    return [*text, f"{head}: {one['host']}/{one['stanza']}: {why}; the report is {one['name']}"]
+
+
+def _from(one: Document) -> str:
+    return f", from repository {one['repository']}, set {one['set']}, timeline {one['timeline']}" if one["set"] else ""
+
+
+def measured(one: Document) -> str:
+    """RTO, RPO, sizes and rates in one line."""
+    rto, rpo, rates = one["rto_seconds"], one["rpo_seconds"], one["rates"]
+    parts = [f"RTO {rto:.1f} s" if rto is not None else "RTO unknown, it did not get there"]
+    parts.append(
+        f"RPO {rpo:.0f} s" if rpo is not None else "RPO unknown: " + ("the target is older" if one["set"] else "nothing was recovered")
+    )
+    parts += [f"{human(one['restored_bytes'])} restored"] if one["restored_bytes"] else []
+    parts += [f"{name} at {human(rate)}/s" for name, rate in rates.items()]
+    return ", ".join([*parts, f"{one['seconds']:.1f} s in all"])
+
+
+def page(one: Document, documents: Sequence[Document], now: float) -> str:
+    """The page of a quarter: this drill in full, what got worse, and the drills before it."""
+    parts = [
+        [f"# Drill of {_plain(one['host'])}/{_plain(one['stanza'])}, {moment(float(one['began']))}"],
+        [f"**{'PASSED' if one['passed'] else 'FAILED'}** {_plain(one['target'] or one['asked'])}{_plain(_from(one))}."],
+        [f"{_plain(measured(one))}."],
+        _list("What failed", one["problems"]),
+        _list("What got worse", one["worse"], "Nothing, or there is no earlier drill to compare with."),
+        _list("Notes", [*one["notes"], *one["remarks"]]),
+        ["## The ladder of proofs", "", *_table(("proof", "outcome", "seconds", "found"), _ladder(one))],
+        ["## Where the time went", "", *_table(("phase", "seconds", "counts for the RTO"), _phases(one))],
+        ["## Against the objective", "", *_table(("scenario", "asked", "measured"), _objective(one))],
+        ["## The last quarter", "", *_table(("drill", "outcome", "target", "RTO s", "RPO s", "restored"), _quarter(documents, now))],
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _list(title: str, items: Sequence[str], nothing: str = "") -> list[str]:
+    if not items:
+        return [f"## {title}", "", nothing] if nothing else []
+    return [f"## {title}", "", *(f"- {_plain(item)}" for item in items)]
+
+
+def _ladder(one: Document) -> Iterator[tuple[str, ...]]:
+    for rung in one["rungs"]:
+        yield rung["title"], rung["outcome"], f"{rung['seconds']:.3f}", " ".join([rung["text"], *rung["problems"]])
+
+
+def _phases(one: Document) -> Iterator[tuple[str, ...]]:
+    for name, seconds in one["phases"].items():
+        yield name, f"{seconds:.3f}", "yes" if name in RECOVERY else "no"
+    yield "the whole", f"{one['seconds']:.3f}", ""
+
+
+def _objective(one: Document) -> Iterator[tuple[str, ...]]:
+    asked = one["objective"]
+    for name in ("rto", "rpo"):
+        limit, found = asked.get(f"{name}_seconds"), one[f"{name}_seconds"]
+        wanted = "nothing" if limit is None else f"at most {limit:g} s"
+        yield asked["scenario"], f"{name.upper()} {wanted}", "unknown" if found is None else f"{found:.1f} s"
+    for name, limit in asked.get("phases", {}).items():
+        yield asked["scenario"], f"{name} at most {limit:g} s", f"{one['phases'].get(name, 0.0):.1f} s"
+
+
+def _quarter(documents: Sequence[Document], now: float) -> Iterator[tuple[str, ...]]:
+    for one in reversed(drill_history.quarter(documents, now)):
+        times = tuple("unknown" if one.get(key) is None else f"{one[key]:.1f}" for key in ("rto_seconds", "rpo_seconds"))
+        outcome = "passed" if one["passed"] else "FAILED"
+        yield moment(float(one["began"])), outcome, str(one.get("target", "")), *times, human(one.get("restored_bytes") or 0)
+
+
+def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]]) -> list[str]:
+    text = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return [*text, *(f"| {' | '.join(_plain(cell) for cell in row)} |" for row in rows)]
+
+
+def _plain(text: str) -> str:
+    """Text that neither a table nor Markdown takes for its own."""
+    return " ".join(str(text).split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+
+
+def junit(one: Document) -> str:
+    """Each rung as a test case, and the objective as one more."""
+    rungs = one["rungs"]
+    missed = [problem for problem in one["problems"] if problem.startswith("objective missed")]
+    cases = [_case(one, rung["title"], rung["seconds"], rung["problems"], rung["outcome"], rung["text"]) for rung in rungs]
+    cases.append(_case(one, "objective met", 0.0, missed, FAILED if missed else PASSED, ""))
+    skipped = sum(rung["outcome"] in (SKIPPED, NOT_REACHED) for rung in rungs)
+    failures = sum(rung["outcome"] == FAILED for rung in rungs) + bool(missed)
+    totals = f'tests="{len(cases)}" failures="{failures}" errors="0" skipped="{skipped}" time="{one["seconds"]:.3f}"'
+    name = quoteattr(f"drill of {one['host']}/{one['stanza']}")
+    suite = f'<testsuite name={name} {totals} timestamp="{moment(float(one["began"])).rstrip("Z")}">'
+    return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', suite, *cases, "</testsuite>", ""])
+
+
+def _case(one: Document, title: str, seconds: float, problems: Sequence[str], outcome: str, text: str) -> str:
+    head = f'  <testcase classname={_attribute(one["stanza"])} name={_attribute(title)} time="{seconds:.3f}"'
+    if outcome == FAILED:
+        body = _printable("\n".join(problems))
+        return f"{head}><failure message={_attribute(problems[0] if problems else title)}>{escape(body)}</failure></testcase>"
+    if outcome in (SKIPPED, NOT_REACHED):
+        return f"{head}><skipped message={_attribute(text or outcome)}/></testcase>"
+    return f"{head}/>"
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_printable(text))
+
+
+def _printable(text: str) -> str:
+    """What XML may hold at all."""
+    return "".join(letter if letter >= " " or letter in "\n\t" else " " for letter in text)

@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Carries a drill out: a real restore into a copy, its ladder of proofs, the measurement, the report. The live server is not touched.
+
+The ladder goes on behind a proof that failed as long as the next ones still say something: all failures are told at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import drill, drill_choice, drill_history, drill_keep, drill_look, drill_proofs, drill_reports, measuring, scratch_copy, state
+from .drill import Drill, Measured, Order
+from .drill_ladder import TROUBLES, Ladder
+from .drill_look import Chosen
+from .drill_proofs import Witness
+from .jobs import Stanza
+from .problem import Problem, Refusal
+from .scratch import LATEST, Wish
+from .scratch_copy import Copy
+from .spoken import moment
+
+Tell = Callable[[str], None]
+JOB = "drill"
+NOT_KEPT = Problem("a copy that was never opened for writing", "one that a person can ask", "mend what failed first, and drill again")
+
+
+@dataclass
+class _Climb:
+    """A drill under way: what was chosen and made so far, and what its proofs learn."""
+
+    order: Order
+    stanza: Stanza
+    ladder: Ladder
+    witness: Witness = field(default_factory=Witness)
+    chosen: Chosen | None = None
+    copy: Copy | None = None
+    kept: str = ""
+
+
+def carry_out(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -> dict[str, Any]:
+    """Drill once; the report's document. `now` is in Unix seconds. Raises Refusal before anything is done."""
+    with state.only_one(stanza.name, JOB) as alone:
+        if not alone:
+            raise Refusal(Problem("a drill of this stanza at work", "its end", "pgrep -af 'axiomdb-recovery drill'"))
+        _refuse(order, stanza)
+        ended = _climb(order, stanza, host, now, tell)
+        earlier = drill_reports.known(stanza.name)
+        found = drill.document(ended)
+        found["worse"] = drill_history.worse(drill_history.before(earlier, found), found)
+        for remark in (drill_look.annotate(ended, stanza), drill_reports.keep(stanza.name, found, [*earlier, found], now)):
+            found["remarks"] += [remark] if remark else []
+    entry = {"operation": JOB, "host": host, "stanza": stanza.name, "outcome": "done" if found["passed"] else "failed"}
+    more = {key: found[key] for key in ("target", "set", "seconds", "rto_seconds")}
+    state.operation({**entry, **more, "text": " | ".join(found["problems"])})
+    return found
+
+
+def _refuse(order: Order, stanza: Stanza) -> None:
+    """Refuse what makes no sense, and a copy that is to be kept where its port is taken."""
+    problems = [*drill.judge(order), *(drill_keep.judge_port(stanza.name) if order.keep else [])]
+    if problems:
+        raise Refusal(*problems)
+
+
+def _climb(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -> Drill:
+    seed = drill_choice.seed_of(order, now)
+    climb = _Climb(order, stanza, Ladder(time.monotonic, tell))
+    ladder = climb.ladder
+    ladder.prove(drill.PLAN, lambda: _plan(climb, seed))
+    chosen = climb.chosen
+    number = chosen.plan.repository if chosen else order.repository
+    faults = drill_look.Faults(stanza, host, [number] if number else [])
+    ladder.prove(drill.REPOSITORY, faults.of_repository)
+    ladder.prove(drill.WAL, lambda: faults.of_wal(chosen.plan if chosen else None))
+    if chosen:
+        try:
+            _in_copy(climb, chosen)
+        except TROUBLES as error:
+            ladder.fail(error)
+    phases = ladder.chain.end()
+    ended = Drill(host, stanza.name, now, order, ladder.all(), phases, seed=seed, kept=climb.kept, troubles=tuple(ladder.troubles))
+    if chosen is None:
+        return ended
+    ended = replace(ended, target=chosen.target, plan=chosen.plan, remarks=chosen.plan.notes)
+    ended = replace(ended, version=chosen.version, system_id=chosen.system_id, spare=chosen.spare)
+    if climb.copy is not None:
+        ended = replace(ended, measured=_measured(climb.copy, climb.witness, chosen, now))
+        _remember(ended)
+    return ended
+
+
+def _plan(climb: _Climb, seed: str) -> str:
+    climb.chosen = drill_look.plan(climb.order, climb.stanza, seed)
+    best = climb.chosen.plan
+    return f"{climb.chosen.target}: repository {best.repository}, set {best.backup}, {best.segments} WAL segments"
+
+
+def _in_copy(climb: _Climb, chosen: Chosen) -> None:
+    """Restore, recover, prove; the copy is removed, or handed over to whoever asked for it."""
+    order, ladder = climb.order, climb.ladder
+    wish = Wish(f"{drill_keep.REASON}{chosen.target}", order.databases, order.directory, order.memory)
+    port = 0 if chosen.spare else climb.stanza.port
+    ladder.begin(drill.RESTORE)
+    with scratch_copy.scratch(chosen.goal, wish, port=port, keep=order.keep, tell=ladder.tell, step=ladder.begin) as copy:
+        climb.copy = copy
+        last = f", last commit {moment(copy.replayed.time)}" if copy.replayed.time is not None else ""
+        ladder.note(drill.REPLAY, drill.PASSED, f"at {copy.replayed.lsn} on timeline {_timeline(copy, chosen)}{last}")
+        _prove(climb, chosen, copy)
+        ladder.begin(drill.REMOVE)
+        if order.keep:
+            if ladder.outcome(drill.OPEN) != drill.PASSED:
+                raise Refusal(NOT_KEPT)
+            climb.kept = drill_keep.serve(copy, stopped=climb.witness.stopped)
+
+
+def _timeline(copy: Copy, chosen: Chosen) -> int:
+    return copy.replayed.timeline or chosen.goal.timeline
+
+
+def _prove(climb: _Climb, chosen: Chosen, copy: Copy) -> None:
+    """Ask the copy. What it can be asked in recovery comes first; a dead one is asked nothing more."""
+    order, goal, witness, ladder = climb.order, chosen.goal, climb.witness, climb.ladder
+    proofs: tuple[tuple[str, Callable[[], str]], ...] = (
+        (drill.CANARY, lambda: drill_proofs.canary(copy, goal, witness)),
+        (drill.CHECKS, lambda: drill_proofs.checks(copy, order)),
+        (drill.OPEN, lambda: drill_proofs.open_for_writing(copy, goal)),
+        (drill.CATALOGUE, lambda: drill_proofs.catalogue(copy, order, witness)),
+        (drill.AMCHECK, lambda: drill_proofs.amcheck(copy, order, witness)),
+        (drill.DUMP, lambda: drill_proofs.dump(copy, witness)),
+        (drill.CHECKSUMS, lambda: drill_proofs.checksums(copy, witness)),
+    )
+    unwanted = {drill.AMCHECK: order.amcheck == drill.NONE, drill.DUMP: not order.dump}
+    for name, act in proofs:
+        if unwanted.get(name):
+            ladder.skip(name, "not wanted")
+        elif not ladder.prove(name, act) and (name == drill.OPEN or (not witness.stopped and copy.server.poll() is not None)):
+            return
+
+
+def _measured(copy: Copy, witness: Witness, chosen: Chosen, now: float) -> Measured:
+    """The RPO is that of the newest target alone: what an older one leaves behind was left on purpose."""
+    beat = witness.heartbeat
+    rpo = max(0.0, now - beat) if beat is not None and chosen.goal.kind == LATEST else None
+    return Measured(copy.size, chosen.plan.wal_bytes, beat, copy.replayed.time, rpo)
+
+
+def _remember(ended: Drill) -> None:
+    """What the next plan expects."""
+    took, sizes, what = ended.seconds, ended.measured, "the drill"
+    if not ended.order.databases:
+        measuring.remember(ended.stanza, measuring.RESTORE, sizes.restored_bytes, took[drill.RESTORE], what)
+    measuring.remember(ended.stanza, measuring.REPLAY, sizes.wal_bytes, took[drill.START] + took[drill.REPLAY], what)
+
+
+def foretell(order: Order, stanza: Stanza, now: float) -> tuple[str, str, Chosen]:
+    """The target, the seed and the plan of a drill; nothing is done. Raises Refusal."""
+    _refuse(order, stanza)
+    seed = drill_choice.seed_of(order, now)
+    chosen = drill_look.plan(order, stanza, seed)
+    return chosen.target, seed, chosen

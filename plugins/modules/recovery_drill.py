@@ -1,0 +1,328 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A recovery rehearsed for real beside the live server, proven and measured."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: recovery_drill
+short_description: Rehearses a recovery for real beside the live server, and fails for what it could not prove
+version_added: 0.1.0
+description:
+  - Restores a set into a copy, recovers it to the target, and climbs a ladder of proofs. The repository is verified and its WAL is
+    continuous, the copy is restored, started, at its target, it has the canary, answers O(checks), opens for writing, its catalogue is
+    read, C(pg_amcheck) and C(pg_dump) find nothing, and every page has its checksum. Failures are told all at once.
+  - Measures the phases by one chain of time stamps, the RTO, the RPO by the newest heartbeat that was recovered, bytes and rates. A missed
+    objective is a failure and names the phase.
+  - The live server is not touched, and the copy is removed, unless O(keep) is true. The report stays below C(/var/lib/axiomdb), the next
+    plan takes its expected duration from it, and the set is annotated with its proof where this host is the one that writes it.
+  - Works on a spare host too, which has the configuration of pgBackRest and PostgreSQL's packages, but no cluster.
+  - In check mode it returns the plan of the drill.
+options:
+  state:
+    description: V(absent) removes the copy that a drill with O(keep) has left.
+    type: str
+    choices: [drilled, absent]
+    default: drilled
+  stanza:
+    description: Name of the stanza.
+    type: str
+    required: true
+  target:
+    description: V(newest), V(oldest), V(random), or a target as M(axiomdb.recovery.pgbackrest_plan) takes it.
+    type: raw
+    default: newest
+  set:
+    description: The backup set from which it is restored; the plan chooses by default.
+    type: str
+    default: ""
+  repository:
+    description: The repository from which it is restored; with 0 the plan chooses.
+    type: int
+    default: 0
+  seed:
+    description: What a random target is chosen by; the day by default.
+    type: str
+    default: ""
+  scenario:
+    description: Whose objectives count; C(database) where O(databases) names some, else C(point_in_time).
+    type: str
+    default: ""
+  databases:
+    description: Restore these databases alone.
+    type: list
+    elements: str
+    default: []
+  checks:
+    description: Queries and what psql has to print for them in the copy.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What it is called when it fails.
+        type: str
+        required: true
+      sql:
+        description: One query.
+        type: str
+        required: true
+      expected:
+        description: What psql prints for it, rows without alignment.
+        type: str
+        required: true
+      database:
+        description: Where it is asked.
+        type: str
+        default: postgres
+  objectives:
+    description: What a scenario may take. Those that are not named have the runbook's upper ends.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      scenario:
+        description: C(database), C(point_in_time), C(site), C(region), or one of your own.
+        type: str
+        required: true
+      rto_seconds:
+        description: How long a recovery may take.
+        type: float
+      rpo_seconds:
+        description: How old the newest heartbeat may be that is recovered.
+        type: float
+      phases:
+        description: How long single phases may take, in seconds by their names.
+        type: dict
+        default: {}
+  amcheck:
+    description: With V(full), each row is looked for in its indexes too.
+    type: str
+    choices: [full, quick, none]
+    default: full
+  dump:
+    description: Whether every database is dumped, to nowhere.
+    type: bool
+    default: true
+  keep:
+    description: Leave the copy on 127.0.0.1:15432, for the source's roles with their passwords.
+    type: bool
+    default: false
+  directory:
+    description: An empty directory of postgres's for the copy; one below C(/var/lib/axiomdb) by default.
+    type: str
+    default: ""
+  memory_mib:
+    description: How much memory the drill may have.
+    type: int
+    default: 512
+  notes:
+    description: For the report.
+    type: list
+    elements: str
+    default: []
+  require_passed:
+    description: Whether the module fails when the drill did.
+    type: bool
+    default: true
+  inventory_host:
+    description: The name of this host in the inventory, for the report.
+    type: str
+    default: ""
+extends_documentation_fragment:
+  - axiomdb.recovery.recovery
+  - axiomdb.recovery.recovery.cluster
+"""
+
+EXAMPLES = r"""
+- name: Drill the newest backup with all of its WAL
+  axiomdb.recovery.recovery_drill:
+    stanza: axiomdb
+
+- name: Drill a moment of the window within ten minutes, and keep the copy
+  axiomdb.recovery.recovery_drill:
+    stanza: axiomdb
+    target: random
+    seed: 2026-q4
+    objectives:
+      - {scenario: point_in_time, rto_seconds: 600}
+    checks:
+      - {name: there are orders, database: axiomdb, sql: select count(*) > 0 from orders, expected: t}
+    keep: true
+"""
+
+RETURN = r"""
+passed:
+  description: Whether everything was proven and the objectives were met; true where nothing was drilled.
+  returned: always
+  type: bool
+  sample: true
+problems:
+  description: One sentence for each thing that was not.
+  returned: always
+  type: list
+  elements: str
+  sample: ["checks answered as expected: Found '499' for the check orders; expected '500'. Next: correct the check"]
+summary:
+  description: The drill or its plan for a person, line by line.
+  returned: always
+  type: list
+  elements: str
+  sample: ["DRILL PASSED: vps1/axiomdb: a recovery takes 41.2 s; the report is drill-axiomdb-20261126T035308Z"]
+report:
+  description: The report as a document; empty where nothing was drilled.
+  returned: always
+  type: dict
+  sample: {"name": "drill-axiomdb-20261126T035308Z", "passed": true, "rto_seconds": 41.2, "rpo_seconds": 32.0}
+files:
+  description: The report, its page in Markdown and JUnit XML by the names of their files; empty where nothing was drilled.
+  returned: always
+  type: dict
+  sample: {"drill-axiomdb-20261126T035308Z.md": "# Drill of vps1/axiomdb"}
+told:
+  description: What was done, step by step.
+  returned: always
+  type: list
+  elements: str
+  sample: ["restore: begins"]
+"""
+
+import socket
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import (
+    confine,
+    drill,
+    drill_keep,
+    drill_report,
+    drill_reports,
+    drill_run,
+    in_child,
+    plan,
+    state,
+)
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import target as grammar
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.drill import Objective, Order
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.jobs import Stanza
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import Check
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.scratch import MIB
+
+
+def act(module: AnsibleModule) -> dict[str, Any]:
+    """Drill, foretell a drill, or remove a copy."""
+    wanted = module.params
+    cluster = cluster_of(wanted)
+    stanza = Stanza(wanted["stanza"], cluster.version, cluster.name, cluster.port)
+    if wanted["state"] == "absent":
+        return _absent(module, stanza)
+    order, now = order_of(wanted), time.time()
+    if module.check_mode:
+        target, seed, chosen = drill_run.foretell(order, stanza, now)
+        return _result(summary=[*plan.lines(chosen.plan), *drill.foretold(order, target, seed), "Nothing was done."])
+    confine.join_scope("drill", order.memory)
+    state.path(stanza.name, drill_reports.directory(stanza.name).name)
+    host, told = wanted["inventory_host"] or socket.gethostname(), []
+    found = in_child.as_postgres(lambda tell: drill_run.carry_out(order, stanza, host, now, tell), told.append)
+    files = drill_reports.files(found, drill_reports.known(stanza.name), now)
+    result = _result(True, found["passed"], found["problems"], drill_report.lines(found), found, files, told)
+    if wanted["require_passed"] and not found["passed"]:
+        module.fail_json(msg=f"DRILL FAILED: {' | '.join(found['problems'])}", **result)
+    return result
+
+
+def _absent(module: AnsibleModule, stanza: Stanza) -> dict[str, Any]:
+    found = drill_keep.kept(stanza.name)
+    if found and not module.check_mode:
+        in_child.as_postgres(lambda _tell: [entry.name for entry in drill_keep.remove(stanza.name)], str)
+    lines = [f"  removed      the copy {entry.name} in {entry.directory}" for entry in found]
+    return _result(bool(found), summary=lines or ["  removed      nothing: no drill has left a copy"])
+
+
+def _result(
+    changed: bool = False,
+    passed: bool = True,
+    problems: list[str] | None = None,
+    summary: list[str] | None = None,
+    report: dict[str, Any] | None = None,
+    files: dict[str, str] | None = None,
+    told: list[str] | None = None,
+) -> dict[str, Any]:
+    more = {"summary": summary or [], "report": report or {}, "files": files or {}, "told": told or []}
+    return {"changed": changed, "passed": passed, "problems": problems or [], **more}
+
+
+def order_of(wanted: dict[str, Any]) -> Order:
+    """What was asked for, as the engine knows it. Raises Refusal."""
+    given = wanted["target"]
+    text = str(grammar.parse(given)) if isinstance(given, dict) else str(given)
+    declared = {
+        one["scenario"]: Objective(one["scenario"], one["rto_seconds"], one["rpo_seconds"], _phases(one)) for one in wanted["objectives"]
+    }
+    known = {one.scenario: one for one in drill.OBJECTIVES}
+    return Order(
+        text,
+        wanted["set"],
+        wanted["repository"],
+        wanted["seed"],
+        wanted["scenario"],
+        tuple(wanted["databases"]),
+        tuple(Check(item["name"], item["sql"], item["expected"], item["database"]) for item in wanted["checks"]),
+        tuple({**known, **declared}.values()),
+        wanted["amcheck"],
+        wanted["dump"],
+        wanted["keep"],
+        wanted["directory"],
+        wanted["memory_mib"] * MIB,
+        tuple(wanted["notes"]),
+    )
+
+
+def _phases(one: dict[str, Any]) -> dict[str, float]:
+    return {name: float(seconds) for name, seconds in one["phases"].items()}
+
+
+def main() -> None:
+    check = {
+        "name": {"type": "str", "required": True},
+        "sql": {"type": "str", "required": True},
+        "expected": {"type": "str", "required": True},
+        "database": {"type": "str", "default": "postgres"},
+    }
+    objective = {
+        "scenario": {"type": "str", "required": True},
+        "rto_seconds": {"type": "float"},
+        "rpo_seconds": {"type": "float"},
+        "phases": {"type": "dict", "default": {}},
+    }
+    run_module(
+        {
+            **CLUSTER_OPTIONS,
+            "state": {"type": "str", "choices": ["drilled", "absent"], "default": "drilled"},
+            "stanza": {"type": "str", "required": True},
+            "target": {"type": "raw", "default": drill.NEWEST},
+            "set": {"type": "str", "default": ""},
+            "repository": {"type": "int", "default": 0},
+            "seed": {"type": "str", "default": ""},
+            "scenario": {"type": "str", "default": ""},
+            "databases": {"type": "list", "elements": "str", "default": []},
+            "checks": {"type": "list", "elements": "dict", "options": check, "default": []},
+            "objectives": {"type": "list", "elements": "dict", "options": objective, "default": []},
+            "amcheck": {"type": "str", "choices": list(drill.AMCHECKS), "default": drill.FULL},
+            "dump": {"type": "bool", "default": True},
+            "keep": {"type": "bool", "default": False},
+            "directory": {"type": "str", "default": ""},
+            "memory_mib": {"type": "int", "default": 512},
+            "notes": {"type": "list", "elements": "str", "default": []},
+            "require_passed": {"type": "bool", "default": True},
+            "inventory_host": {"type": "str", "default": ""},
+        },
+        act,
+    )
+
+
+if __name__ == "__main__":
+    main()

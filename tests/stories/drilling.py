@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Drills of one host: one that passes and keeps its copy, one with everything broken that a drill can find, and what stops at once."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from converged import DATA, Converged, archive_now
+from faulting import FLIP
+from fleet import DATABASE, STANZA
+from lab import Host, Result, Run
+from refusing import quiet
+from scheduling import TOOL
+from scratching import HOME, changed, footprint, wait_for
+
+REPORTS = f"/var/lib/axiomdb/{STANZA}"
+REPOSITORY = "/var/lib/pgbackrest"
+DELAY, DELAYED = 20, "/tmp/delayed"
+ROWS = 2000
+_TABLES = f"""
+create table orders (number int primary key, note text);
+insert into orders select n, md5(n::text) from generate_series(1, {ROWS}) as n;
+grant select on orders to axiomdb;
+"""
+# An index that lacks rows: its pages are right, and whoever asks by it does not find them.
+_LACKING = [
+    "create table lacking as select n, 'there' as note from generate_series(1, 100) as n; create index lacks on lacking (n)",
+    "update pg_index set indisready = false where indexrelid = 'lacks'::regclass",
+    "insert into lacking values (1000, 'lost')",
+    "update pg_index set indisready = true where indexrelid = 'lacks'::regclass; checkpoint",
+]
+_PAGE = "create table page as select n, repeat('y', 500) as note from generate_series(1, 100) as n; checkpoint"
+_FLIP_PAGE = f"""
+import glob, sys
+with open(glob.glob("{DATA}")[0] + "/" + sys.argv[1], "r+b") as file:
+    file.seek(8192 + 3000)
+    byte = file.read(1)
+    file.seek(8192 + 3000)
+    file.write(bytes([byte[0] ^ 255]))
+"""
+# A slow store: whoever restores waits, and nobody else.
+_SLOW = f"""#!/bin/sh
+case " $* " in *" restore "*) date +%s.%N > {DELAYED}; sleep {DELAY}; date +%s.%N >> {DELAYED} ;; esac
+exec /usr/bin/pgbackrest "$@"
+"""
+CHECKS = [{"name": "orders are there", "database": DATABASE, "sql": "select count(*) from orders", "expected": str(ROWS)}]
+
+
+@dataclass
+class Drills:
+    """What was drilled on one host, and what that left. `reports` are the files on the controller, `touched` what differs afterwards."""
+
+    host: Host
+    secrets: list[str]
+    foretold: Result | None = None
+    passed: Result | None = None
+    reports: dict[str, str] = field(default_factory=dict)
+    asked: str = ""
+    refused: Run | None = None
+    scope: str = ""
+    status: str = ""
+    annotations: list[str] = field(default_factory=list)
+    gone: Result | None = None
+    found: dict[str, dict[str, Any]] = field(default_factory=dict)
+    touched: dict[str, dict[str, Any]] = field(default_factory=dict)
+    delayed: tuple[float, float] = (0.0, 0.0)
+    missing: str = ""
+
+    def report(self, suffix: str) -> str:
+        """The report on the controller with this ending."""
+        return next(text for name, text in self.reports.items() if name.endswith(suffix))
+
+    def failed(self, drill: str) -> dict[str, str]:
+        """The rungs of a drill that failed, with all that was said of them."""
+        return {one["name"]: " | ".join(one["problems"]) for one in self.found[drill]["rungs"] if one["outcome"] == "failed"}
+
+
+def prepare(converged: Converged, name: str) -> Host:
+    """A host on which nothing happens by itself, with rows, a heartbeat and all of it archived."""
+    host = quiet(converged.twin(name))
+    host.run("systemctl stop axiomdb-recovery-watch.timer cron")
+    host.run(f"install -d -o postgres -g postgres -m 700 {HOME}; install -d -o postgres -g postgres -m 750 {REPORTS}")
+    host.sql(_TABLES, db=DATABASE)
+    host.run([TOOL, "backup", "--type=incr"])
+    beat(host)
+    return host
+
+
+def beat(host: Host) -> None:
+    """A heartbeat that is archived."""
+    host.run([TOOL, "heartbeat"])
+    archive_now(host)
+
+
+def play(converged: Converged, directory: Path) -> Drills:
+    """All drills of one host, the live server never stopped."""
+    secrets = [converged.original.secret("role-password"), converged.original.secret("cipher-pass")]
+    drills = Drills(prepare(converged, "drilled"), secrets)
+    _pass(converged, drills, directory)
+    _break_everything(drills)
+    _damage_repository(drills)
+    return drills
+
+
+def drill(host: Host, *words: str) -> dict[str, Any]:
+    """Drill by the tool; the report."""
+    run = host.run([TOOL, "drill", "--json", *words], check=False)
+    assert run.stdout, run.stderr
+    found: dict[str, Any] = json.loads(run.stdout)
+    assert run.rc == (0 if found["passed"] else 1)
+    return found
+
+
+@contextmanager
+def _unchanged(drills: Drills, name: str) -> Iterator[None]:
+    """Note what a drill has touched but for its own report and the annotation of the set."""
+    before = footprint(drills.host)
+    yield
+    drills.touched[name] = touched(before, footprint(drills.host))
+
+
+def touched(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What differs, but for what a drill writes by design: its report, the measured rates, and the catalogue with its proof."""
+    own = [line for line in after["names"].splitlines() if not line.startswith(f"{REPORTS}/")]
+    known = [line for line in before["names"].splitlines() if not line.startswith(f"{REPORTS}/")]
+    found = changed({**before, "names": known}, {**after, "names": own})
+    catalogue = f"{REPOSITORY}/backup/{STANZA}/backup.info"
+    return {key: value for key, value in found.items() if not key.startswith(catalogue)}
+
+
+def _pass(converged: Converged, drills: Drills, directory: Path) -> None:
+    host, lab = drills.host, converged.lab
+    given = {
+        "drill_checks": CHECKS,
+        "drill_notes": ["Ada and Grace took part"],
+        "drill_keep": True,
+        "recovery_reports_dir": str(directory),
+    }
+    with _unchanged(drills, "a check"):
+        drills.foretold = lab.ansible(host, "playbooks/drill.yml", extra_vars=given, check=True)
+    with _unchanged(drills, "a success"):
+        drills.passed = lab.ansible(host, "playbooks/drill.yml", extra_vars=given)
+        drills.reports = {file.name: file.read_text(encoding="utf-8") for file in (directory / host.name).iterdir()}
+        sql = "SELECT count(*) FROM information_schema.tables; SELECT count(*) FROM orders"
+        psql = f"read PGPASSWORD; export PGPASSWORD; psql -h 127.0.0.1 -p 15432 -U axiomdb -qAt -d {DATABASE} -c '{sql}'"
+        drills.asked = host.run(psql, stdin=f"{drills.secrets[0]}\n").stdout
+        drills.scope = host.run("systemctl show -P MemoryMax 'axiomdb-drill-*.scope'").stdout.strip()
+        drills.refused = host.run([TOOL, "drill", "--keep"], check=False)
+        drills.gone = lab.ansible(host, "playbooks/drill.yml", extra_vars={"drill_state": "absent"})
+    drills.status = host.run([TOOL, "status"], check=False).stdout
+    backups = json.loads(host.run("pgbackrest info --output=json", user="postgres").stdout)[0]["backup"]
+    drills.annotations = [one["annotation"]["axiomdb-drill"] for one in backups if "axiomdb-drill" in one.get("annotation", {})]
+
+
+def _break_everything(drills: Drills) -> None:
+    """An index that lacks a row, a page with a flipped byte, a check that is wrong, a store that is slow: one drill tells all of it."""
+    host = drills.host
+    for statement in _LACKING:
+        host.sql(statement, db=DATABASE)
+    host.sql(_PAGE, db=DATABASE)
+    host.run(["python3", "-c", _FLIP_PAGE, host.sql("select pg_relation_filepath('page')", db=DATABASE)])
+    # With checksums of pages it would notice, and call the set broken.
+    host.run(f"pgbackrest --stanza={STANZA} --repo=1 --type=full --no-checksum-page backup", user="postgres")
+    beat(host)
+    host.put("/usr/local/bin/pgbackrest", _SLOW)
+    host.run("chmod 755 /usr/local/bin/pgbackrest")
+    with _unchanged(drills, "a failure"):
+        drills.found["everything"] = drill(host, f"--check={DATABASE}:select count(*) from orders=1", f"--rto={DELAY - 1}")
+        first, last = host.read(DELAYED).split()
+        drills.delayed = float(first), float(last)
+    host.run(f"rm /usr/local/bin/pgbackrest {DELAYED}")
+    host.sql("drop table lacking, page", db=DATABASE)
+    host.run([TOOL, "backup", "--type=full"])
+    beat(host)
+
+
+def _damage_repository(drills: Drills) -> None:
+    """A flipped byte in the set, a segment that is missing, a passphrase that opens nothing."""
+    host = drills.host
+    backup, archive = f"{REPOSITORY}/backup/{STANZA}", f"{REPOSITORY}/archive/{STANZA}"
+    lsn = host.sql("select pg_current_wal_insert_lsn()")
+    drills.missing = archive_now(host)
+    beat(host)
+    label = json.loads(host.run("pgbackrest info --output=json", user="postgres").stdout)[0]["backup"][-1]["label"]
+    damages = {
+        "flipped": (REPOSITORY, f'python3 -c "{FLIP}" $(find {backup}/{label}/bundle -type f | sort | head -n 1)', []),
+        "missing": (REPOSITORY, f"rm $(find {archive} -name '{drills.missing}-*')", [f"lsn:{lsn}"]),
+        "passphrase": (
+            "/etc/pgbackrest",
+            "sed -i 's/^repo1-cipher-pass=.*/repo1-cipher-pass=another-passphrase-that-opens-nothing/' /etc/pgbackrest/conf.d/*.conf",
+            [],
+        ),
+    }
+    with _unchanged(drills, "failures at once"):
+        for name, (path, damage, words) in damages.items():
+            host.run(f"mkdir -p /root/kept && cp -a --parents {path} /root/kept")
+            host.run(damage)
+            drills.found[name] = drill(host, *words)
+            host.run(f"rm -rf {path} && cp -a /root/kept{path} {path} && rm -rf /root/kept")
+
+
+def leave_it_to_a_spare_host(host: Host) -> dict[str, Any]:
+    """Drill where there is no cluster any more, and no word of one in pgBackRest's configuration."""
+    version = host.run(["ls", "/etc/postgresql"]).stdout.strip()
+    host.run(f"pg_dropcluster --stop {version} main && sed -i '/^pg1-/d' /etc/pgbackrest/pgbackrest.conf")
+    host.run(f"rm {REPORTS}/heartbeats.jsonl")
+    return drill(host)
+
+
+def kill_drills(host: Host, rng: random.Random, kills: int) -> list[dict[str, Any]]:
+    """Begin a drill so often, kill it in one of its phases as the kernel would, let the watch sweep; what then differs."""
+    phases = ["plan", "restore", "start", "replay", "checks", "open", "catalogue", "amcheck", "checksums", "remove"]
+    found = []
+    before = footprint(host)
+    for _kill in range(kills):
+        phase = rng.choice(phases)
+        asks = f"--check='{DATABASE}:select pg_sleep(1)='"
+        process = host.run(f"setsid {TOOL} drill {asks} > /tmp/maker 2>&1 < /dev/null & echo $!").stdout.strip()
+        wait_for(host, f"grep ' {phase}: begins' /tmp/maker", 120)
+        host.run(f"kill -9 {process}", check=False)
+        host.run(f"timeout 120 tail -f --pid={process} /dev/null")
+        wait_for(host, "! pgrep -f '[p]ostgres: axiomdb-scratch-|[a]xiomdb/scratch/.*/data'")
+        host.run([TOOL, "watch"])
+        found.append({"phase": phase, **touched(before, footprint(host))})
+    return found

@@ -1,0 +1,213 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A drill, decided: what is chosen, what was measured, what was missed, and who may say so in the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from _recovery import drill, drill_choice
+from _recovery.drill import LADDER, NEWEST, OLDEST, RANDOM, RECOVERY, Chain, Measured, Objective, Order
+from _recovery.drill_ladder import Ladder, Skipped
+from _recovery.problem import Problem, Refusal
+from _recovery.target import parse
+from archives import NEW, NOW, OLD, Scene, clock
+from drilled import ended
+
+SYSTEM_ID = 7
+OUTLOOKS = (Scene().outlook(),)
+
+
+# --- the chain of time stamps ------------------------------------------------------------------------------------------
+
+
+def test_phases_sum_to_the_whole_to_the_millisecond() -> None:
+    times = iter([0.1004, 1.33349, 1.3336, 7.77777, 100.00049])
+    chain = Chain(lambda: next(times))
+    for name in ("plan", "restore", "start", "replay"):
+        chain.begin(name)
+    phases = chain.end()
+    assert [(phase.name, phase.milliseconds) for phase in phases] == [("plan", 1233), ("restore", 1), ("start", 6444), ("replay", 92222)]
+    assert sum(phase.milliseconds for phase in phases) == 100000 - 100
+
+
+def test_a_delay_shows_in_its_phase_alone() -> None:
+    quick, slow = ended(), ended(took={"restore": 21000})
+    assert slow.milliseconds - quick.milliseconds == 20000
+    assert {name for name in slow.seconds if slow.seconds[name] != quick.seconds[name]} == {"restore"}
+
+
+def test_the_rto_is_what_a_recovery_has_to_do_and_no_more() -> None:
+    assert ended().rto_seconds == len(RECOVERY)
+    assert ended(took={"amcheck": 90000, "dump": 90000, "repository": 90000, "remove": 90000}).rto_seconds == len(RECOVERY)
+    assert ended(took={"restore": 5500}).rto_seconds == len(RECOVERY) + 4.5
+
+
+# --- the ladder --------------------------------------------------------------------------------------------------------
+
+
+def climbed() -> Ladder:
+    return Ladder(lambda: 0.0, lambda _line: None)
+
+
+def test_all_failures_are_told_at_once_and_what_was_not_reached_is_said() -> None:
+    ladder = climbed()
+
+    def fails(*problems: Problem) -> str:
+        raise Refusal(*problems)
+
+    def skips() -> str:
+        raise Skipped("checksums are off")
+
+    assert not ladder.prove("plan", lambda: fails(Problem("a", "b", "c"), Problem("d", "e", "f")))
+    assert ladder.prove("repository", lambda: "read")
+    assert ladder.prove("checksums", skips)
+    found = {rung.name: (rung.outcome, rung.problems or rung.text) for rung in ladder.all()}
+    assert found["plan"] == ("failed", ("Found a; expected b. Next: c", "Found d; expected e. Next: f"))
+    assert found["repository"] == ("passed", "read") and found["checksums"] == ("skipped", "checksums are off")
+    assert found["restore"] == ("not reached", "") and list(found) == list(LADDER)
+
+
+def test_whoever_gets_further_has_passed_what_came_before() -> None:
+    ladder = climbed()
+    for name in ("restore", "restore", "start"):
+        ladder.begin(name)
+    ladder.fail(Refusal(Problem("a dead server", "one", "look")))
+    assert (ladder.outcome("restore"), ladder.outcome("start"), ladder.outcome("replay")) == ("passed", "failed", "not reached")
+    assert len(ladder.chain.end()) == 2
+
+
+def test_what_fails_behind_the_proofs_is_told_too() -> None:
+    ladder = climbed()
+    ladder.begin("checksums")
+    ladder.begin("remove")
+    ladder.fail(OSError("the disk is read-only"))
+    assert ladder.troubles == ["remove: the disk is read-only"] and ladder.outcome("checksums") == "passed"
+    assert ended(troubles=tuple(ladder.troubles)).problems == ("remove: the disk is read-only",)
+
+
+# --- objectives --------------------------------------------------------------------------------------------------------
+
+
+def test_the_runbooks_four_scenarios_are_the_defaults() -> None:
+    assert [(one.scenario, one.rto_seconds) for one in drill.OBJECTIVES] == [
+        ("database", 900),
+        ("point_in_time", 1800),
+        ("site", 7200),
+        ("region", 14400),
+    ]
+    assert Order().objective.scenario == "point_in_time" and Order(databases=("app",)).objective.scenario == "database"
+
+
+def order(rto_seconds: float | None = None, phases: Mapping[str, float] | None = None) -> Order:
+    return Order(objectives=(Objective("point_in_time", rto_seconds, None, phases or {}),))
+
+
+def test_a_missed_rto_fails_the_drill_and_names_the_phase() -> None:
+    slow = ended(took={"replay": 30000}, order=order(rto_seconds=20))
+    assert not slow.passed
+    assert slow.problems == (
+        "objective missed: found an RTO of 36.0 s, the phase replay took 30.0 s of it; expected at most 20 s for point_in_time",
+    )
+    assert ended(took={"replay": 30000}, order=order(rto_seconds=36)).passed
+
+
+def test_a_phase_may_have_an_objective_of_its_own() -> None:
+    found = ended(took={"restore": 12000}, order=order(phases={"restore": 10, "start": 10}))
+    assert found.problems == ("objective missed: found 12.0 s in the phase restore; expected at most 10 s for point_in_time",)
+
+
+def test_a_missed_rpo_fails_the_drill() -> None:
+    (sentence,) = ended(measured=Measured(rpo_seconds=301.0)).problems
+    assert sentence.startswith("objective missed: found an RPO of 301 s") and sentence.endswith("expected at most 300 s for point_in_time")
+    assert ended(measured=Measured(rpo_seconds=299.0)).passed and ended(measured=Measured(rpo_seconds=None)).passed
+
+
+def test_a_recovery_that_did_not_end_has_no_rto() -> None:
+    failed = ended(failed={"open": "dead"}, order=order(rto_seconds=0.001))
+    assert failed.rto_seconds is None and failed.problems == ("opened for writing: dead",)
+
+
+def test_what_makes_no_sense_is_refused_before_anything_is_looked_at() -> None:
+    wrong = replace(order(phases={"reboot": 1.0}), scenario="moon")
+    assert [problem.found for problem in drill.judge(wrong)] == ["the scenario moon", "an objective of the phase reboot"]
+    assert drill.judge(Order()) == []
+
+
+# --- which set and target ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "label", "target"),
+    [
+        (NEWEST, "", "latest"),
+        (NEWEST, OLD.label, f"latest,backup:{OLD.label}"),
+        (OLDEST, "", f"backup:{OLD.label}"),
+        (OLDEST, NEW.label, f"backup:{NEW.label}"),
+        ("xid:1234", OLD.label, f"xid:1234,backup:{OLD.label}"),
+        (f"backup:{NEW.label}", OLD.label, f"backup:{NEW.label}"),
+        ("name:pre-migration", "", "name:pre-migration"),
+    ],
+)
+def test_a_target_is_chosen(asked: str, label: str, target: str) -> None:
+    found = drill_choice.choose(Order(asked, label), OUTLOOKS, "seed")
+    assert found == target and parse(target)
+
+
+def test_a_random_moment_is_the_same_for_the_same_seed_and_can_always_be_recovered() -> None:
+    found = [drill_choice.choose(Order(RANDOM), OUTLOOKS, str(seed)) for seed in range(200)]
+    assert found == [drill_choice.choose(Order(RANDOM), OUTLOOKS, str(seed)) for seed in range(200)]
+    assert len(set(found)) > 190
+    for target in found:
+        assert isinstance(target, str)
+        assert Scene().planned(target).target == target
+
+
+def test_a_random_moment_of_a_set_lies_behind_it() -> None:
+    for seed in range(50):
+        target = drill_choice.choose(Order(RANDOM, NEW.label), OUTLOOKS, str(seed))
+        assert isinstance(target, str)
+        time = parse(target).time
+        assert time is not None and time.timestamp() > clock("11:00:00")
+        assert Scene().planned(target).backup == NEW.label
+
+
+def test_where_no_time_is_known_a_random_set_is_chosen() -> None:
+    blind = (Scene(moments=()).outlook(),)
+    found = {drill_choice.choose(Order(RANDOM), blind, str(seed)) for seed in range(50)}
+    assert found == {f"backup:{OLD.label}", f"backup:{NEW.label}"}
+
+
+def test_nothing_is_chosen_where_there_is_nothing() -> None:
+    empty = (Scene(backups=()).outlook(),)
+    assert isinstance(drill_choice.choose(Order(RANDOM), empty, "1"), Problem)
+    assert isinstance(drill_choice.choose(Order(OLDEST, "20200101-000000F"), OUTLOOKS, "1"), Problem)
+
+
+def test_the_seed_is_the_day_unless_one_is_given() -> None:
+    assert drill_choice.seed_of(Order(), NOW) == "2026-11-22" and drill_choice.seed_of(Order(seed="q4"), NOW) == "q4"
+
+
+# --- the proof in the repository ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("live", "standby", "paused", "why"),
+    [
+        (SYSTEM_ID, False, False, ""),
+        (None, False, False, "not the one that writes"),  # a spare host: two hosts that write one catalogue lose a backup
+        (8, False, False, "not the one that writes"),
+        (SYSTEM_ID, True, False, "not the one that writes"),
+        (SYSTEM_ID, False, True, "jobs are paused"),
+    ],
+)
+def test_only_the_host_that_writes_the_backups_annotates_them(live: int | None, standby: bool, paused: bool, why: str) -> None:
+    found = drill.may_annotate(ended(), live, standby, paused)
+    assert (found == "") == (why == "") and why in found
+
+
+def test_a_drill_that_failed_is_no_proof() -> None:
+    assert drill.may_annotate(ended(failed={"dump": "none"}), SYSTEM_ID, False, False)
+    assert drill.annotation(ended()) == {"axiomdb-drill": "2026-11-22T12:00:30Z passed latest in 7s"}
