@@ -234,7 +234,8 @@ def _restored(module: AnsibleModule) -> dict[str, Any]:
     wanted, told = module.params, []
     order = order_of(wanted)
     again = _command(wanted, "restore", restore_target=order.target)
-    consent = Consent(wanted["confirm"], wanted["plan"], again, wanted["standbys"] == "detach", wanted["require_verified"])
+    with_reason = _command({**wanted, "reason": "WHY"}, "restore", restore_target=order.target)
+    consent = Consent(wanted["confirm"], wanted["plan"], again, wanted["standbys"] == "detach", wanted["require_verified"], with_reason)
     known = restore_journal.load(wanted["stanza"])
     if module.check_mode or not wanted["confirm"]:
         if known is not None and known.is_open:
@@ -323,6 +324,9 @@ def _command(wanted: dict[str, Any], playbook: str, **words: str) -> str:
         given |= {"restore_action": wanted["action"]} if wanted["action"] != "promote" else {}
         given |= {"restore_standbys": wanted["standbys"]} if wanted["standbys"] else {}
         given |= {"restore_services": wanted["services"]} if wanted["services"] else {}
+        given |= {"restore_checks": wanted["checks"]} if wanted["checks"] else {}
+        given |= {"restore_require_verified": True} if wanted["require_verified"] else {}
+        given |= {"restore_patience_seconds": wanted["patience_seconds"]} if wanted["patience_seconds"] != restoring.PATIENCE else {}
     elif wanted["name"]:
         given["rollback_name"] = wanted["name"]
     plain = [f"-e {name}={value}" for name, value in words.items()]

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from _recovery import restoring, scratch_goal
 from _recovery.plan import Plan
+from _recovery.problem import Problem
 from _recovery.restoring import Check, Home, Journal, Order
 from _recovery.scratch import Goal
 from _recovery.wal import Lsn
@@ -50,6 +51,47 @@ def planned(**changes: object) -> Plan:
         **changes,
     }
     return Plan(**{name: value for name, value in fields.items() if name in Plan.__dataclass_fields__})
+
+
+def test_a_plan_of_other_data_that_serves_is_another_plan() -> None:
+    assert restoring.digest(planned(serving=1)) != restoring.digest(planned(serving=2))
+
+
+CHECK = Check("orders", "select 1", "1")
+
+
+@pytest.mark.parametrize("phase", [restoring.SAVE, restoring.RESTORE, restoring.PROVE])
+def test_new_checks_are_taken_over_until_it_is_proven(phase: str) -> None:
+    found = restoring.gone_on_with(replace(JOURNAL, phase=phase), replace(ORDER, checks=(CHECK,)))
+    assert isinstance(found, Journal)
+    assert (found.order.checks, found.phase) == ((CHECK,), phase)
+
+
+def test_a_paused_recovery_is_proven_again_by_new_checks() -> None:
+    paused = replace(JOURNAL, phase=restoring.PROMOTE, order=replace(ORDER, action=restoring.PAUSES))
+    found = restoring.gone_on_with(paused, replace(ORDER, checks=(CHECK,)))
+    assert isinstance(found, Journal)
+    assert (found.phase, found.order.action, found.order.checks) == (restoring.PROVE, restoring.PROMOTES, (CHECK,))
+    same = restoring.gone_on_with(paused, ORDER)
+    assert isinstance(same, Journal)
+    assert same.phase == restoring.PROMOTE
+
+
+@pytest.mark.parametrize("phase", [restoring.PROMOTE, restoring.RELEASE, restoring.SETTLE])
+def test_checks_that_come_too_late_are_refused(phase: str) -> None:
+    found = restoring.gone_on_with(replace(JOURNAL, phase=phase), replace(ORDER, checks=(CHECK,)))
+    assert isinstance(found, Problem)
+    assert found.found == "other checks than before, and a server that is proven"
+
+
+def test_services_that_were_not_stopped_are_refused_and_what_is_not_said_again_stays() -> None:
+    known = replace(JOURNAL, phase=restoring.RESTORE, order=replace(ORDER, services=("app.service",), checks=(CHECK,)))
+    late = restoring.gone_on_with(known, replace(ORDER, services=("other.service",)))
+    assert isinstance(late, Problem)
+    assert restoring.gone_on_with(known, replace(ORDER, checks=())) == known
+    early = restoring.gone_on_with(replace(known, phase=restoring.SAVE), replace(ORDER, checks=(), services=("other.service",)))
+    assert isinstance(early, Journal)
+    assert early.order.services == ("other.service",)
 
 
 def test_a_journal_is_read_as_it_was_written() -> None:

@@ -88,7 +88,9 @@ def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Na
     checks, keep = tuple(check_of(text) for text in options.check), options.keep == "beside"
     text, services = str(target.parse(options.target)), tuple(options.service)
     order = Order(text, options.reason, options.action, keep, checks, options.patience, services)
-    consent = Consent(options.confirm, options.plan, _typed(options, stanza), options.standbys == "detach")
+    again = _typed(options, stanza)
+    with_reason = f"{_typed(options, stanza, reason=False)} --reason=WHY"
+    consent = Consent(options.confirm, options.plan, again, options.standbys == "detach", with_reason=with_reason)
     if options.rehearse:
         return _rehearse(order, stanza, cluster, settings.host, options)
     known = restore_journal.load(stanza.name)
@@ -102,7 +104,8 @@ def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Na
         else:
             _write("\n".join([*([] if order.keep else ["NO WAY BACK"]), *proposal.lines]))
             sure = f"--confirm={proposal.home.confirmation(keep=order.keep)} --plan={restoring.digest(proposal.plan)}"
-            _write(f"Nothing was done. To do it, type:\n  {_typed(options, stanza)} {sure}")
+            ready = f"To do it, type:\n  {again} {sure}"
+            _write(f"Nothing was done. {'Mend that first, and type the same again.' if proposal.problems else ready}")
         return BAD if proposal.problems else GOOD
     tell = _teller()
     journal = restore_run.begin(order, stanza.name, cluster, settings.host, consent, tell)
@@ -115,15 +118,16 @@ def _rehearse(order: Order, stanza: Stanza, cluster: Cluster, host: str, options
     return GOOD
 
 
-def _typed(options: argparse.Namespace, stanza: Stanza) -> str:
+def _typed(options: argparse.Namespace, stanza: Stanza, *, reason: bool = True) -> str:
     """The command again, without its consent."""
     words = [f"{restoring.TOOL} restore '{options.target}' --stanza={stanza.name}"]
-    words += [f'--reason="{options.reason}"'] if options.reason else []
+    words += [f"--reason={shlex.quote(options.reason)}"] if options.reason and reason else []
     words += ["--keep=none"] if options.keep == "none" else []
     words += ["--standbys=detach"] if options.standbys else []
     words += [f"--action={options.action}"] if options.action != restoring.PROMOTES else []
+    words += [f"--patience={options.patience:g}"] if options.patience != restoring.PATIENCE else []
     words += [f"--service={shlex.quote(unit)}" for unit in options.service]
-    return " ".join([*words, *(f'--check="{text}"' for text in options.check)])
+    return " ".join([*words, *(f"--check={shlex.quote(text)}" for text in options.check)])
 
 
 def check_of(text: str) -> Check:
@@ -147,9 +151,8 @@ def _rollback(settings: Settings, stanzas: Sequence[Stanza], options: argparse.N
     again = f"{restoring.TOOL} rollback --stanza={stanza}"
     if options.release:
         if options.confirm != confirmation:
-            problem = Problem(
-                f"the confirmation '{options.confirm}'", f"'{confirmation}'", f"{again} --release={options.release} --confirm=..."
-            )
+            step = f"{again} --release={options.release} --confirm={confirmation}"
+            problem = Problem(f"the confirmation '{options.confirm}'", f"'{confirmation}'", step)
             raise Refusal(problem)
         gone = restore_undo.remove(stanza, options.release)
         state.operation({"operation": "release", "host": settings.host, "stanza": stanza, "text": options.reason, "removed": gone})

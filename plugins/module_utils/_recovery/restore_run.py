@@ -78,13 +78,17 @@ class Stopped(Unfinished):
 
 @dataclass(frozen=True)
 class Consent:
-    """What a person typed beside the order: the cluster, and the plan that was printed. `again` is the command that prints it."""
+    """What a person typed beside the order: the cluster, and the plan that was printed. `again` is the command that prints it.
+
+    `with_reason` is the same with a reason.
+    """
 
     confirm: str = ""
     printed: str = ""
     again: str = ""
     detach: bool = False
     require_verified: bool = False
+    with_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,13 @@ class Proposal:
     home: Home
     plan: Plan
     problems: tuple[Problem, ...]
+    action: str = restoring.PROMOTES
 
     @property
     def lines(self) -> list[str]:
         """For a person, with what speaks against it."""
-        return [*plan.lines(self.plan), *(f"  PROBLEM      {problem.sentence()}" for problem in self.problems)]
+        then = f"  then         {restoring.ENDINGS[self.action]}"
+        return [*plan.lines(self.plan), then, *(f"  PROBLEM      {problem.sentence()}" for problem in self.problems)]
 
 
 def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, consent: Consent) -> Proposal:
@@ -114,9 +120,11 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, co
     if lost is not None:
         raise Refusal(lost)
     problems = restore_preflight.judge(order, home, found, ground, detach=consent.detach, require_verified=consent.require_verified)
+    unsaid = restore_preflight.judge_reason(order, consent.with_reason)
+    problems = [*([unsaid] if unsaid else []), *problems]
     clients = restore_clients.look(order.services, home.port)
     found = replace(found, notes=(*found.notes, *waiting.notes(clients)))
-    return Proposal(home, found, (*problems, *waiting.judge(clients, found.seconds)))
+    return Proposal(home, found, (*problems, *waiting.judge(clients, found.seconds)), order.action)
 
 
 def _of_another(home: Home, sight: Sight) -> Problem | None:
@@ -135,12 +143,10 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, cons
     if known is not None and restoring.is_paused(known) and known.order.target != order.target:
         return _move(known, order, cluster, consent, tell)
     if known is not None and known.is_open:
-        if restoring.is_paused(known):
-            known = replace(known, order=replace(known.order, action=order.action))
-        problem = restoring.judge_open(known, order, consent.confirm)
-        if problem:
-            raise Refusal(problem)
-        return known
+        going_on = restoring.judge_open(known, order, consent.confirm) or restoring.gone_on_with(known, order)
+        if isinstance(going_on, Problem):
+            raise Refusal(going_on)
+        return going_on
     proposal = propose(order, stanza, cluster, inventory_host, consent)
     refused = restoring.judge_consent(proposal.home, proposal.plan, consent.confirm, consent.printed, consent.again)
     problems = [*([refused] if refused else []), *proposal.problems]

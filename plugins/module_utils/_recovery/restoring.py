@@ -38,6 +38,11 @@ RETURNS_BY_ITSELF = (SAVE, QUIET, KEEP, RESTORE, RECOVER, PROVE, PROMOTE)
 ACCEPTED, RETURNED = "accepted", "returned"
 PROMOTES, PAUSES, SHUTS_DOWN = "promote", "pause", "shutdown"
 ACTIONS = (PROMOTES, PAUSES, SHUTS_DOWN)
+ENDINGS: Mapping[str, str] = {
+    PROMOTES: "a new timeline begins, and clients come back",
+    PAUSES: "stays at its target, proven, with nobody let in, until the same command is typed without that",
+    SHUTS_DOWN: "is stopped at its target, proven, until the same command is typed without that",
+}
 NO_WAY_BACK = "/no-way-back"
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 FOLLOW = "sudo tail -f /var/log/axiomdb/restore.log, on the host"
@@ -199,8 +204,8 @@ def after(journal: Journal, phase: str, now: float) -> Journal:
 
 
 def digest(found: Plan) -> str:
-    """What must not have changed since a plan was printed: repository, set, timeline, end, and what is erased."""
-    essence = (found.target, found.repository, found.backup, found.timeline, found.kind, found.erased)
+    """What must not have changed since a plan was printed: repository, set, timeline, end, what is erased, and what serves."""
+    essence = (found.target, found.repository, found.backup, found.timeline, found.kind, found.erased, found.serving)
     # The end of `latest` moves with each commit, and whoever asks for it wants that.
     ending = "" if found.kind == "standby" else found.lsn
     return hashlib.sha256(json.dumps([*essence, ending]).encode()).hexdigest()[:DIGITS]
@@ -231,6 +236,23 @@ def judge_open(journal: Journal, order: Order, confirm: str) -> Problem | None:
     if confirm != wanted:
         return Problem(f"the confirmation '{confirm}'", f"'{wanted}', the cluster that is restored", go_on(journal))
     return None
+
+
+def gone_on_with(journal: Journal, order: Order) -> Journal | Problem:
+    """An open recovery with what was typed now: checks that are new are asked before it is accepted; what comes too late is refused.
+
+    What was not said again is as it was.
+    """
+    known, names = journal.order, list(PHASES)
+    new_checks = bool(order.checks) and order.checks != known.checks
+    new_services = bool(order.services) and order.services != known.services
+    if new_services and names.index(journal.phase) > names.index(QUIET):
+        return Problem("other services than those that were stopped", "the same, or none said again", go_on(journal))
+    if new_checks and names.index(journal.phase) > names.index(PROVE) and not is_paused(journal):
+        return Problem("other checks than before, and a server that is proven", "the same, or none said again", go_on(journal))
+    action = order.action if is_paused(journal) else known.action
+    said = replace(known, action=action, checks=order.checks or known.checks, services=order.services or known.services)
+    return replace(journal, order=said, phase=PROVE if new_checks and journal.phase == PROMOTE else journal.phase)
 
 
 def is_paused(journal: Journal) -> bool:
