@@ -7,9 +7,11 @@ The host is a model: its units live in a directory that no boot outlives. The en
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -31,6 +33,7 @@ from _recovery import (
     restore_places,
     restore_return,
     restore_run,
+    restore_undo,
     restoring,
     state,
 )
@@ -234,6 +237,9 @@ def _model(one: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setitem(NEW, AUTO, "work_mem = 'new'\nrecovery_target_name = 'before'\n")
     monkeypatch.setitem(NEW, "global/timeline", "3")
     monkeypatch.setattr(restore_acceptance, "LOOK", 0.0)
+    seconds = itertools.count(1_795_000_000)  # each recovery is called by its second
+    clock = SimpleNamespace(time=lambda: float(next(seconds)), strftime=time.strftime, gmtime=time.gmtime)
+    monkeypatch.setattr(restore_undo, "time", clock)
     return one
 
 
@@ -266,6 +272,19 @@ def failing(one: Machine) -> Machine:
         patch.setitem(restore_run.ACTS, restoring.PROVE, _fails)
         with suppress(restore_run.Stopped):
             restore_run.carry_on(begun(one), silent)
+    return one
+
+
+def failing_back(one: Machine) -> Machine:
+    """A way back that fails when the old data has its timeline: it goes back to what served."""
+
+    def fails(journal: Journal, tell: Callable[[str], None]) -> Journal:
+        return _fails(restore_undo.begin_timeline(journal, tell), tell)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(restore_run.UNDOING, restoring.PROMOTE, fails)
+        with suppress(restore_run.Stopped):
+            back(one)
     return one
 
 
@@ -364,3 +383,17 @@ def test_one_that_goes_back_by_itself_and_is_lost_goes_back(layout: str, boots: 
 def is_over() -> bool:
     journal = restore_journal.load("axiomdb")
     return journal is not None and not journal.is_open
+
+
+@STEPS
+@BOOTS
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_way_back_that_fails_leaves_both_data_whole(layout: str, boots: bool, step: int, machine: Callable[[str], Machine]) -> None:
+    one = machine(layout)
+    failing_back(recover(one.made())).judge_end("new")
+    back(one).judge_end("old")
+    for killed in each_kill(lambda: recover(one.made()), failing_back, step):
+        lost(killed, boots)
+        while rows(one.world) != OLD_ROWS or not is_over():
+            back(killed)
+        killed.judge_end("old")
