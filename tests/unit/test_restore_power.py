@@ -314,6 +314,16 @@ def test_the_model_recovers_and_goes_back(layout: str, machine: Callable[[str], 
     assert sorted(os.listdir(one.top / "repository")) == ["3"]
 
 
+def test_a_server_that_dies_behind_its_proof_is_started_again(machine: Callable[[str], Machine], monkeypatch: pytest.MonkeyPatch) -> None:
+    one = machine("plain").made()
+    restore_run.carry_on(begun(one), silent, until=restoring.SERVE)
+    one.down("cluster")
+    asked: list[bool] = []
+    monkeypatch.setattr(restore_acceptance, "survey", lambda *_words: (asked.append(one.is_up("cluster")), one.down("cluster"))[1])
+    recover(one).judge_end("new")
+    assert asked == [True]
+
+
 @STEPS
 @BOOTS
 @pytest.mark.parametrize("layout", LAYOUTS)

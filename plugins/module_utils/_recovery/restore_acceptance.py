@@ -166,8 +166,12 @@ def start_cluster(journal: Journal) -> dict[str, Any]:
 
 
 def settle(journal: Journal, tell: Tell) -> Journal:
-    """Let the jobs begin again, and take a backup of the new timeline; a backup that fails is the jobs' trouble, and is told."""
+    """Let the jobs begin again, and take a backup of the new timeline; a backup that fails is the jobs' trouble, and is told.
+
+    A server that died since it was let go is started again: a recovery does not end without one.
+    """
     home = journal.home
+    start_cluster(journal)
     resume_jobs(journal)
     seen = survey(home.stanza, cluster_of(journal), home.host)
     problem = backup.impossible(seen) if seen is not None else None
@@ -181,6 +185,7 @@ def settle(journal: Journal, tell: Tell) -> Journal:
             tell(f"NO BACKUP of the new timeline: {refusal}")
     elif problem is not None:
         tell(f"NO BACKUP of the new timeline: {problem.sentence()}")
+    start_cluster(journal)
     held_server.clear(place_of(home.stanza))
     return journal
 
