@@ -38,7 +38,7 @@ from _recovery import (
     state,
 )
 from _recovery.postgres import NotAnswering
-from _recovery.problem import Problem
+from _recovery.problem import Problem, Refusal
 from _recovery.recovering import Log, Replayed, Seen
 from _recovery.restore_phases import PUT_ASIDE
 from _recovery.restoring import Journal
@@ -312,6 +312,16 @@ def test_the_model_recovers_and_goes_back(layout: str, machine: Callable[[str], 
     assert sorted(os.listdir(one.top / "repository")) == ["3", "4", "5"]
     failing(one.made()).judge_end("old")
     assert sorted(os.listdir(one.top / "repository")) == ["3"]
+
+
+def test_the_way_back_of_a_disabled_cluster_is_refused_before_anything_is_touched(machine: Callable[[str], Machine]) -> None:
+    one = recover(machine("plain").made())
+    put(one.top, {"etc/17/main/start.conf": "disabled\n"})
+    with pytest.raises(Refusal, match="Found 'disabled' in /etc/postgresql/17/main/start.conf"):
+        back(one)
+    one.judge("new")
+    put(one.top, {"etc/17/main/start.conf": "auto\n"})
+    back(one).judge_end("old")
 
 
 def test_a_server_that_dies_behind_its_proof_is_started_again(machine: Callable[[str], Machine], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,8 @@ class Ground:
 
 def judge(order: Order, home: Home, found: Plan, ground: Ground, *, detach: bool, require_verified: bool) -> list[Problem]:
     """All problems; an empty list lets the recovery begin."""
-    problems = [*_judge_order(order, found), *_judge_places(order, home, ground), *_judge_others(home, ground, detach=detach)]
+    problems = [*_judge_order(order, found), *_judge_places(order, home, ground), *judge_start(home)]
+    problems += _judge_others(home, ground, detach=detach)
     if ground.version and ground.version != home.version:
         problems.append(
             Problem(
@@ -120,6 +121,18 @@ def _judge_tablespaces(home: Home, ground: Ground) -> list[Problem]:
 
 def _make(directory: str) -> str:
     return f"sudo install -d -o postgres -g postgres -m 700 {directory}"
+
+
+def judge_start(home: Home) -> list[Problem]:
+    """Debian starts no cluster that is disabled: a recovery of one could never let its clients in."""
+    if home.start != "disabled":
+        return []
+    file = f"/etc/postgresql/{home.version}/{home.cluster}/start.conf"
+    return [
+        Problem(
+            f"'disabled' in {file}", "a cluster that may be started in the end", f"echo auto | sudo tee {file}, and type the same again"
+        )
+    ]
 
 
 def _judge_others(home: Home, ground: Ground, *, detach: bool) -> list[Problem]:
