@@ -59,9 +59,8 @@ def test_each_obstacle_is_named(ground: dict[str, object], words: str) -> None:
 def test_a_disabled_cluster_is_not_recovered_to_be_never_started() -> None:
     found = [problem.sentence() for problem in restore_preflight.judge_start(replace(HOME, start="disabled"))]
     file = "/etc/postgresql/17/main/start.conf"
-    assert found == [
-        f"Found 'disabled' in {file}; expected a cluster that may be started in the end. Next: echo auto | sudo tee {file}, and type the same again"
-    ]
+    said = f"Found 'disabled' in {file}; expected a cluster that may be started in the end. Next: echo auto | sudo tee {file}"
+    assert found == [f"{said}, and type the same again"]
     assert restore_preflight.judge_start(HOME) == []
     problems = restore_preflight.judge(ORDER, replace(HOME, start="disabled"), planned(**ROOM), GOOD, detach=False, require_verified=False)
     assert [problem.sentence() for problem in problems] == found
