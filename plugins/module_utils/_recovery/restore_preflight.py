@@ -41,8 +41,7 @@ class Ground:
 
 def judge(order: Order, home: Home, found: Plan, ground: Ground, *, detach: bool, require_verified: bool) -> list[Problem]:
     """All problems; an empty list lets the recovery begin."""
-    problems = [*_judge_order(order, found), *_judge_places(order, home, ground), *judge_start(home)]
-    problems += _judge_others(home, ground, detach=detach)
+    problems = [*_judge_order(order, found), *_judge_places(order, home, ground), *_judge_others(home, ground, detach=detach)]
     if ground.version and ground.version != home.version:
         problems.append(
             Problem(

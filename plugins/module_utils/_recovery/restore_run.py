@@ -106,6 +106,7 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, co
     home = restore_look.home_of(stanza, cluster, inventory_host, found)
     ground = restore_look.ground_of(home, found)
     problems = restore_preflight.judge(order, home, found, ground, detach=consent.detach, require_verified=consent.require_verified)
+    problems += restore_preflight.judge_start(home)
     clients = restore_clients.look(order.services, home.port)
     found = replace(found, notes=(*found.notes, *waiting.notes(clients)))
     return Proposal(home, found, (*problems, *waiting.judge(clients, found.seconds)))
