@@ -121,6 +121,18 @@ def _make(directory: str) -> str:
     return f"sudo install -d -o postgres -g postgres -m 700 {directory}"
 
 
+def judge_start(home: Home) -> list[Problem]:
+    """Debian starts no cluster that is disabled: a recovery of one could never let its clients in."""
+    if home.start != "disabled":
+        return []
+    file = f"/etc/postgresql/{home.version}/{home.cluster}/start.conf"
+    return [
+        Problem(
+            f"'disabled' in {file}", "a cluster that may be started in the end", f"echo auto | sudo tee {file}, and type the same again"
+        )
+    ]
+
+
 def _judge_others(home: Home, ground: Ground, *, detach: bool) -> list[Problem]:
     problems = []
     if ground.foreign:

@@ -122,6 +122,7 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, co
     problems = restore_preflight.judge(order, home, found, ground, detach=consent.detach, require_verified=consent.require_verified)
     unsaid = restore_preflight.judge_reason(order, consent.with_reason)
     problems = [*([unsaid] if unsaid else []), *problems]
+    problems += restore_preflight.judge_start(home)
     clients = restore_clients.look(order.services, home.port)
     found = replace(found, notes=(*found.notes, *waiting.notes(clients)))
     return Proposal(home, found, (*problems, *waiting.judge(clients, found.seconds)), order.action)

@@ -20,6 +20,7 @@ from . import (
     restore_look,
     restore_phases,
     restore_places,
+    restore_preflight,
     restore_wal,
     restoring,
     scratch_look,
@@ -45,7 +46,10 @@ def of(stanza: str, name: str, reason: str) -> Journal:
         wanted = f"the recovery {name}" if name else "an accepted recovery"
         problem = Problem(f"no kept data of {wanted}", f"one whose data is kept: {known}", f"{restoring.TOOL} rollback --list")
         raise Refusal(problem)
-    return _from(chosen, restore_phases.home_now(chosen.home), reason)
+    home = restore_phases.home_now(chosen.home)
+    if problems := restore_preflight.judge_start(home):
+        raise Refusal(*problems)
+    return _from(chosen, home, reason)
 
 
 def instead_of(journal: Journal) -> Journal:
