@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import aside_within, postgres, repository
+from .beside import pushing_past
 from .catalog import Backup
 from .problem import Problem, Refusal, Unfinished, playbook
 from .provision import annotations_for, repositories_without_backup
+from .push_past import Sender
 from .run import CommandFailed, pgbackrest_when_free, require
 from .spoken import age, human
 from .survey import Survey
@@ -49,7 +51,9 @@ def take(seen: Survey, number: int, kind: str) -> dict[str, Any]:
     notes = annotations_for(seen.server, postgres.ask(port, NEXT_XID))
     options = [f"--repo={number}", f"--type={kind}", *(f"--annotation={key}={value}" for key, value in notes.items())]
     options += [f"--exclude={entry}" for entry in aside_within.ours(str(seen.answer["data_directory"]))]
-    require(pgbackrest_when_free(stanza, ["backup"], options), stanza)
+    with pushing_past(Sender(stanza, str(seen.answer["data_directory"]), seen.repositories)):
+        done = pgbackrest_when_free(stanza, ["backup"], options)
+    require(done, stanza)
     made = _newest(stanza, number)
     if made is None or made.label in known or made.error:
         found = "none" if made is None or made.label in known else f"{made.label} with page errors"

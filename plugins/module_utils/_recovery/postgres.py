@@ -130,9 +130,12 @@ def archiver_of(answer: Mapping[str, Any], stanza: str, spool: str, locks: str, 
         last_time=numbers["last_time"],
         last_failed_time=numbers["last_failed_time"],
     )
-    if not found.failing or found.spool_errors:
-        return found
-    return replace(found, spool_errors=last_push_errors(_end_of(Path(logs, f"{stanza}-archive-push-async.log"))))
+    return replace(found, spool_errors=push_errors(stanza, queue, logs)) if found.failing else found
+
+
+def push_errors(stanza: str, queue: Archiver, logs: str) -> tuple[str, ...]:
+    """Why the last files could not be pushed, as the spool says, or the log where the spool says nothing."""
+    return queue.spool_errors or last_push_errors(_end_of(Path(logs, f"{stanza}-archive-push-async.log")))
 
 
 def _end_of(file: Path) -> str:

@@ -33,12 +33,16 @@ def configured(main: Path | None = None) -> dict[int, dict[str, str]]:
     `main` is another main file than ours.
     """
     found: dict[int, dict[str, str]] = {}
-    files = [main or MAIN_FILE, *sorted(INCLUDES.glob("*.conf"))] if INCLUDES.is_dir() else [main or MAIN_FILE]
-    for path in files:
-        if path.is_file():
-            for number, option, value in _OPTION.findall(path.read_text(encoding="utf-8", errors="replace")):
-                found.setdefault(int(number), {})[option] = value
+    for path in files(main):
+        for number, option, value in _OPTION.findall(path.read_text(encoding="utf-8", errors="replace")):
+            found.setdefault(int(number), {})[option] = value
     return dict(sorted(found.items()))
+
+
+def files(main: Path | None = None) -> list[Path]:
+    """The files that make up the configuration of this host, in the order in which pgBackRest reads them."""
+    known = [main or MAIN_FILE, *sorted(INCLUDES.glob("*.conf"))] if INCLUDES.is_dir() else [main or MAIN_FILE]
+    return [path for path in known if path.is_file()]
 
 
 def stanzas(main: Path | None = None) -> list[str]:

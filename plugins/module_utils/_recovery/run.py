@@ -76,11 +76,17 @@ class CommandFailed(Exception):
         self.completed = completed
 
 
-def run(argv: Sequence[str], user: str = "", env: Mapping[str, str] | None = None, timeout: float | None = None) -> Completed:
-    """Run `argv` with a clean environment, as `user` when we are root. `timeout` is in seconds."""
+def run(
+    argv: Sequence[str],
+    user: str = "",
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    descriptors: Sequence[int] = (),
+) -> Completed:
+    """Run `argv` with a clean environment, as `user` when we are root. `timeout` is in seconds; the `descriptors` are its as well."""
     try:
         options = _as_user(user, env)
-        done = subprocess.run(list(argv), capture_output=True, timeout=timeout, check=False, **options)
+        done = subprocess.run(list(argv), capture_output=True, timeout=timeout, check=False, pass_fds=descriptors, **options)
     except _NoSuchUser as error:
         return Completed(" ".join(argv), 127, "", str(error))
     except FileNotFoundError:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from . import alerts, ending, freshness, jobs, judging, metrics, state, webhook, work
+from . import alerts, ending, freshness, jobs, judging, metrics, state, watch_past, webhook, work
 from .alerts import Trouble
 from .jobs import Counted, Record, Settings, Stanza
 from .metrics import Deadlines
@@ -58,21 +58,25 @@ def _number(found: object) -> float:
 def run(settings: Settings, stanzas: Sequence[Stanza]) -> dict[str, list[str]]:
     """Look at every stanza, then tell the webhook what is new; the texts of the troubles of which somebody was told, by stanza.
 
-    No look waits for a webhook: the metrics of all of them are written before the first message goes out.
+    No look waits for a webhook: the metrics of all of them are written before the first message goes out. Nor does a message
+    wait for WAL that is pushed past a repository.
     """
     with ExitStack() as stack:
         memories: dict[Stanza, Memory] = {}
+        pictures: dict[Stanza, Picture] = {}
         for stanza in stanzas:
             stack.enter_context(state.in_order(stanza.name, "watch", PATIENCE))
-            memories[stanza] = _look(settings, stanza)
+            memories[stanza], pictures[stanza] = _look(settings, stanza)
         began = time.monotonic()
         for stanza, memory in memories.items():
             if not _send(stanza, memory, began).reached:
                 break
+    for stanza, picture in pictures.items():
+        watch_past.push(picture, work.cluster_of(stanza).data_directory)
     return {stanza.name: [trouble.text for trouble in memory.troubles.values() if trouble.told] for stanza, memory in memories.items()}
 
 
-def _look(settings: Settings, stanza: Stanza) -> Memory:
+def _look(settings: Settings, stanza: Stanza) -> tuple[Memory, Picture]:
     """Find the troubles and write the metrics.
 
     Where the look before did not end, what the jobs themselves have written is told first: a repository that hangs, and this look
@@ -94,7 +98,7 @@ def _look(settings: Settings, stanza: Stanza) -> Memory:
         deadlines = deadlines_of(settings, picture, records, pause, memory)
         judged = judging.last(stanza.name)
         _write_metrics(settings, stanza, metrics.render(stanza.name, picture, records, memory.troubles, deadlines, judged))
-    return memory
+    return memory, picture
 
 
 def picture_of(settings: Settings, stanza: Stanza) -> Picture:
