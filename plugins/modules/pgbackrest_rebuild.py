@@ -226,6 +226,8 @@ def act(module: AnsibleModule) -> dict[str, Any]:
         told.append(line)
 
     journal = rebuild_run.begin(order, wanted["stanza"], cluster, wanted["inventory_host"], wish, consent)
+    if not journal.is_open:
+        return result(lines_of(journal), journal, provisions=provisions)
     journal = restore_run.carry_on(journal, tell, restoring.last_phase(order, wanted["until"]))
     return result(lines_of(journal), journal, told, provisions=provisions, begun=True)
 
@@ -259,7 +261,8 @@ def order_of(wanted: dict[str, Any]) -> Order:
 
 def wish_of(wanted: dict[str, Any]) -> Wish:
     """What else was declared."""
-    return Wish(wanted["lost_host"], wanted["data_directory"], tuple(wanted["databases"]), wanted["mounts"] == "required")
+    text = order_of(wanted).target
+    return Wish(wanted["lost_host"], wanted["data_directory"], text, tuple(wanted["databases"]), wanted["mounts"] == "required")
 
 
 def command(wanted: dict[str, Any]) -> str:
