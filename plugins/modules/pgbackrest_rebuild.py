@@ -194,6 +194,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     rebuild_run,
     restore_journal,
     restore_run,
+    restore_told,
     restoring,
     state,
 )
@@ -217,7 +218,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     consent = Consent(wanted["confirm"], wanted["plan"], command(wanted))
     if module.check_mode or not wanted["confirm"]:
         if known is not None and known.order.target == order.target:
-            return result([*restoring.lines(known), "Nothing was done."], known, provisions=provisions)
+            return result([*restore_told.lines(known), "Nothing was done."], known, provisions=provisions)
         return planned(wanted, order, consent)
     told: list[str] = []
 
@@ -235,7 +236,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
 def lines_of(journal: Journal) -> list[str]:
     """Where the rebuild stands, and what it has brought back."""
     brought = rebuild.report(rebuild.recovered_of(journal)) if restoring.PROVE in journal.ended else []
-    return [*restoring.lines(journal), *brought]
+    return [*restore_told.lines(journal), *brought]
 
 
 def planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str, Any]:

@@ -164,19 +164,29 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, cons
         return restore_journal.save(journal)
 
 
+def further(journal: Journal, order: Order, cluster: Cluster) -> Plan:
+    """The plan by which a paused recovery goes on to another target. Raises Refusal where it cannot. It is as it was afterwards."""
+    asked = target.parse(order.target)
+    found = horizon.foresee(asked, horizon.archived(horizon.look(journal.home.stanza, cluster)))
+    if isinstance(found, Problem):
+        raise Refusal(found)
+    seen = restore_phases.standing(journal)
+    if journal.order.action == restoring.SHUTS_DOWN:
+        held_server.stop(restore_journal.place(journal.home.stanza))
+    end = asked.time.timestamp() if asked.time else None
+    problem = restoring.judge_move(journal, found, seen.lsn, seen.time, end)
+    if problem:
+        raise Refusal(problem)
+    return found
+
+
 def _move(journal: Journal, order: Order, cluster: Cluster, consent: Consent, tell: Tell) -> Journal:
     """A paused recovery with a target further on. Raises Refusal; nothing is touched then."""
     stanza = journal.home.stanza
-    asked = target.parse(order.target)
-    found = horizon.foresee(asked, horizon.archived(horizon.look(stanza, cluster)))
-    if isinstance(found, Problem):
-        raise Refusal(found)
+    found = further(journal, order, cluster)
     unsure = restoring.judge_consent(journal.home, found, consent.confirm, consent.printed or restoring.digest(found), consent.again)
-    seen = restore_phases.standing(journal)
-    end = asked.time.timestamp() if asked.time else None
-    problem = unsure or restoring.judge_move(journal, found, seen.lsn, seen.time, end)
-    if problem:
-        raise Refusal(problem)
+    if unsure:
+        raise Refusal(unsure)
     with _alone(journal, tell):
         restore_journal.refuse_another(stanza, journal)
         held_server.stop(restore_journal.place(stanza))

@@ -26,7 +26,7 @@ from . import (
     scratch_look,
 )
 from .files import File, write
-from .problem import Problem, Refusal
+from .problem import Problem, Refusal, Unfinished
 from .restore_acceptance import promote
 from .restore_journal import place as place_of
 from .restore_places import owner
@@ -148,8 +148,11 @@ def remove(stanza: str, name: str) -> list[str]:
     kept = [place for place in found.moves.values() if os.path.lexists(place)]
     # The WAL goes first: where nothing is kept any more, nobody would look for it.
     gone = [*_kept_wal(found), *kept]
-    for place in gone:
-        aside.remove(place, owner()[0])
+    for number, place in enumerate(gone):
+        try:
+            aside.remove(place, owner()[0])
+        except Refusal as refusal:
+            raise (Unfinished if number else Refusal)(*refusal.problems) from refusal
     return gone
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,6 @@ from .kept_names import RESTORING, is_within, kept, other, wal_beside
 from .plan import Plan
 from .problem import Problem
 from .scratch import RESET, Goal
-from .spoken import age
 from .wal import Lsn
 
 SAVE, QUIET, KEEP, RESTORE, RECOVER = "save", "quiet", "keep", "restore", "recover"
@@ -131,7 +130,8 @@ class Journal:
     `plan` is as it was printed. `undoes` names the accepted recovery that is taken back: its old data serves again then. One that
     `goes_back` goes on to do so, whatever is typed. `had` are the places where data was before, `returns` those of the data that
     serves again; `timeline` is the one that the server began; `trouble` is why it could not go on. `clients` are known when the
-    first of them is stopped, and written down before. `recovered` is what a rebuild has brought back, and what it knows of the rest.
+    first of them is stopped, and written down before. `last_commit` is that of the data as it was proven, in Unix seconds.
+    `recovered` is what a rebuild has brought back, and what it knows of the rest.
     """
 
     name: str
@@ -150,6 +150,7 @@ class Journal:
     began: float = 0.0
     ended: Mapping[str, float] = field(default_factory=dict)
     clients: Clients | None = None
+    last_commit: float = 0.0
     recovered: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -299,37 +300,9 @@ def options(journal: Journal, *, delta: bool) -> list[str]:
     return [*words, *(f"--reset-{name}" for name in RESET)]
 
 
-def lines(journal: Journal) -> list[str]:
-    """The journal for a person."""
-    home, end = journal.home, {ACCEPTED: "accepted", RETURNED: "taken back"}.get(journal.outcome, "")
-    text = [f"  recovery     {journal.name} of {home.confirmation()} to {journal.order.target}: {journal.order.reason}"]
-    if journal.is_open:
-        following = "the old data serves again" if journal.goes_back else PHASES[journal.phase]
-        text += [f"  next         {following}", f"  go on        {go_on(journal)}", f"  follow       {FOLLOW}"]
-        back = go_back(journal) if journal.order.keep else "NO WAY BACK: nothing was kept"
-        back = "to nothing: this host had no data before; until it is accepted, another rebuild_target" if journal.order.rebuild else back
-        text += [] if journal.undoes else [f"  go back      {back}"]
-    else:
-        text += [f"  outcome      {end}" + (f", on timeline {journal.timeline}" if journal.timeline else "")]
-    text += [f"  trouble      {journal.trouble}"] if journal.trouble else []
-    text += [f"  NOT BACK     {sentence}" for sentence in (journal.clients.trouble if journal.clients else ())]
-    kept = journal.moves.items() if journal.outcome != RETURNED else ()
-    return [*text, *(f"  kept         {place}" for _was, place in kept)]
-
-
 def is_open(journal: Journal | None) -> bool:
     """Whether a recovery has begun and is not over."""
     return journal is not None and journal.is_open
-
-
-def open_or_kept(journal: Journal | None, kept: Sequence[Journal], now: float) -> list[str]:
-    """What a status says: a recovery that is open, first of all; and old data that is kept until somebody removes it."""
-    text = lines(journal) if journal is not None and journal.is_open else []
-    for one in kept:
-        past = age(max(0.0, now - max(one.ended.values(), default=one.began)))
-        for place in one.moves.values():
-            text.append(f"  kept         {place} for {past}; not needed any more? {TOOL} rollback --release={one.name}")
-    return text
 
 
 def document(journal: Journal) -> dict[str, Any]:
