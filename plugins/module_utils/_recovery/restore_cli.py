@@ -19,7 +19,7 @@ from .problem import Problem, Refusal, Unfinished
 from .restore_run import Consent
 from .restoring import Check, Order
 from .run import CommandFailed
-from .spoken import moment
+from .spoken import counted, moment
 
 GOOD, BAD = 0, 1
 Act = Callable[[Settings, Sequence[Stanza], argparse.Namespace], int]
@@ -110,7 +110,8 @@ def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Na
         if options.json:
             _write(json.dumps({**plan.document(proposal.plan), "plan": restoring.digest(proposal.plan)}, sort_keys=True))
         else:
-            _write("\n".join([*([] if order.keep else ["NO WAY BACK"]), *proposal.lines]))
+            against = f"REFUSED, nothing was done: {counted(len(proposal.problems), 'PROBLEM')} below"
+            _write("\n".join([*([against] if proposal.problems else []), *([] if order.keep else ["NO WAY BACK"]), *proposal.lines]))
             sure = f"--confirm={proposal.home.confirmation(keep=order.keep)} --plan={restoring.digest(proposal.plan)}"
             ready = f"To do it, type:\n  {again} {sure}"
             _write(f"Nothing was done. {'Mend that first, and type the same again.' if proposal.problems else ready}")

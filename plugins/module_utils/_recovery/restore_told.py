@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from . import plan, restore_journal, restoring
 from .plan import Plan
 from .problem import Problem
-from .restoring import FOLLOW, KEEP, PAUSES, RETURNED, SHUTS_DOWN, TOOL, Journal, Order, go_back, go_on
+from .restoring import FOLLOW, KEEP, RETURNED, SHUTS_DOWN, TOOL, Journal, Order, go_back, go_on
 from .scratch import PORT
 from .spoken import age, moment
 
@@ -147,11 +147,10 @@ def _of_kept(journal: Journal, ways: Ways, now: float) -> list[str]:
 def further(journal: Journal, order: Order, found: Plan) -> list[str]:
     """How a paused recovery would go on to another target."""
     shown = [line for line in plan.lines(found) if line.split()[0] in ("target", "from", "ends", "WAL", "note")]
-    then = {PAUSES: "stays there, proven", SHUTS_DOWN: "stays there, proven, with the server down"}
     return [
         f"  moves        the paused recovery {journal.name} on from {journal.order.target}; nothing is restored again",
         *shown,
-        f"  then         {then.get(order.action, COMING[restoring.PROMOTE])}",
+        f"  then         {restoring.ENDINGS[order.action]}",
     ]
 
 
