@@ -268,9 +268,9 @@ def _beside(wanted: dict[str, Any], order: Order, known: Journal) -> dict[str, A
 
 def _ways(wanted: dict[str, Any], journal: Journal) -> Ways:
     """The playbook's commands that go back from an accepted recovery, and that remove what it has kept."""
-    named, sure = {**wanted, "reason": "", "name": journal.name}, f"{wanted['inventory_host']}/{wanted['stanza']}"
-    release = _command(named, "rollback", rollback_state="released", rollback_confirm=sure)
-    return Ways(_command(named, "rollback", rollback_confirm=sure), release)
+    plain, sure = {**wanted, "reason": "", "name": ""}, f"{wanted['inventory_host']}/{wanted['stanza']}"
+    words = {"rollback_name": journal.name, "rollback_confirm": sure}
+    return Ways(_command(plain, "rollback", **words), _command(plain, "rollback", rollback_state="released", **words))
 
 
 def _rehearsed(module: AnsibleModule) -> dict[str, Any]:
