@@ -90,6 +90,8 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     if wanted["state"] == "configured" and not module.check_mode:
         without_data.configure(cluster, wanted["data_directory"], creation(cluster, wanted))
     if wanted["state"] == "started" and exists:
+        if not host.postmaster(cluster.data_directory):
+            postgres.refuse_open_recovery(cluster)
         refuse_no_data(cluster, wanted["data_directory"])
     if wanted["state"] == "started" and not (exists and host.postmaster(cluster.data_directory)):
         findings.append(Finding(f"unit {cluster.unit}", "running", "stopped"))
