@@ -112,7 +112,7 @@ def test_a_later_target_of_a_paused_recovery_is_judged_and_planned(typed: Type, 
     assert "  target       name:later" in lines
     assert f"  then         {restoring.ENDINGS[restoring.PROMOTES]}" in lines
     assert lines[-1] == (
-        f"  {TOOL} restore 'name:later' --stanza=axiomdb --reason=\"more\" --confirm=vps1/axiomdb --plan={restoring.digest(found)}"
+        f"  {TOOL} restore 'name:later' --stanza=axiomdb --reason=more --confirm=vps1/axiomdb --plan={restoring.digest(found)}"
     )
     assert restore_journal.load("axiomdb") == PAUSED
     stands.lsn = restoring.Lsn.parse("0/4000000")
