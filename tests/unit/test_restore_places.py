@@ -594,6 +594,7 @@ def test_the_restored_copy_is_not_taken_for_the_old_data(layout: str, lay: Calla
         problem, lost = kept_inodes.missing(journal), restore_places.lost(journal)
         assert problem is not None
         assert lost is not None
+        assert place in lost.found.split(" at ")[1].split(", ")
         assert problem.found == f"nothing at {kept}"
         assert f"the old data of {place}, which the recovery {NAME} kept there" in problem.expected
         shutil.copytree(world.top / "elsewhere", kept, symlinks=True)

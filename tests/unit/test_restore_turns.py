@@ -122,6 +122,24 @@ def test_what_is_about_to_serve_again_is_not_released(monkeypatch: pytest.Monkey
         restore_undo.remove("axiomdb", JOURNAL.name)
 
 
+def test_what_a_server_runs_on_is_not_released_and_nothing_is_while_somebody_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / f"data.kept-{JOURNAL.name}"
+    kept.mkdir()
+    ended = replace(ENDED, home=replace(ENDED.home, directory=str(tmp_path / "data")), had=(str(tmp_path / "data"),))
+    monkeypatch.setattr(restore_journal, "kept", lambda _stanza: [ended])
+    monkeypatch.setattr(restore_undo.host, "postmaster", lambda path: (4711, 5432) if path == str(kept) else None)
+    with pytest.raises(Refusal, match=f"the process 4711 on {kept}; expected no server there"):
+        restore_undo.remove("axiomdb", JOURNAL.name)
+    assert kept.is_dir()
+    monkeypatch.setattr(restore_undo.host, "postmaster", lambda _path: None)
+    monkeypatch.setattr(state, "HOUR", 0.0)
+    with state.turn("axiomdb", "backup", silent, 1.0), pytest.raises(Refusal, match="the backup .*at work for an hour"):
+        restore_undo.remove("axiomdb", JOURNAL.name)
+    assert kept.is_dir()
+
+
 @pytest.mark.parametrize("now", [NEXT, ENDED, replace(SEEN, outcome=restoring.RETURNED), None])
 def test_whoever_goes_on_with_a_recovery_begins_none(now: Journal | None) -> None:
     if now:

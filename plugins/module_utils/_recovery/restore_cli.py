@@ -151,7 +151,7 @@ def _rollback(settings: Settings, stanzas: Sequence[Stanza], options: argparse.N
                 f"the confirmation '{options.confirm}'", f"'{confirmation}'", f"{again} --release={options.release} --confirm=..."
             )
             raise Refusal(problem)
-        gone = restore_undo.remove(stanza, options.release)
+        gone = restore_undo.remove(stanza, options.release, _teller())
         state.operation({"operation": "release", "host": settings.host, "stanza": stanza, "text": options.reason, "removed": gone})
         _write("\n".join(f"removed {place}" for place in gone))
         return GOOD
