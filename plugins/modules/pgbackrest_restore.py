@@ -102,7 +102,7 @@ options:
     choices: ["", detach]
     default: ""
   require_verified:
-    description: Whether the newest verification must have found nothing.
+    description: Whether the newest verification must have found nothing, and have begun when the set was whole already.
     type: bool
     default: false
   name:

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from _recovery import host, restore_look, restore_places, restore_wal
-from test_restoring import HOME
+from _recovery import host, restore_look, restore_places, restore_wal, state
+from test_restoring import HOME, planned
 
 VERSION = "PG_17_202406281"
 
@@ -43,6 +44,26 @@ def test_the_tablespaces_of_today_are_those_to_which_the_data_leads(top: Path) -
     (space / "PG_16_202307071").mkdir()
     assert restore_look.tablespaces(str(top / "17/main")) == (str(space / VERSION),)
     assert restore_look.tablespaces(str(top / "gone")) == ()
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({}, "which no verification has found good"),
+        ({"outcome": "failed", "text": "", "began": 300, "ended": 400}, "which no verification has found good"),
+        ({"outcome": "done", "text": "", "began": 100, "ended": 150}, "made 1970-01-01T00:03:20Z, and the newest verification of 1970"),
+        ({"outcome": "done", "text": "", "began": 199, "ended": 500}, "which is older"),
+        ({"outcome": "done", "text": "", "began": 201, "ended": 500}, ""),
+    ],
+)
+def test_a_set_is_verified_by_what_began_when_it_was_whole(
+    record: dict[str, object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path)
+    (tmp_path / "axiomdb").mkdir()
+    (tmp_path / "axiomdb" / "job-verify.json").write_text(json.dumps({"format": 1, "record": record}), encoding="utf-8")
+    found = restore_look._unverified(HOME, planned(), 200.0)
+    assert (said in found) if said else not found
 
 
 def test_what_lies_in_a_location_of_the_set_is_of_the_clusters_version_alone(top: Path) -> None:

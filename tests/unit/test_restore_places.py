@@ -7,14 +7,25 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from _recovery import files, restore_data, restore_journal, restore_look, restore_places, restore_undo, restore_wal, state
+from _recovery import (
+    files,
+    kept_inodes,
+    restore_data,
+    restore_journal,
+    restore_look,
+    restore_places,
+    restore_run,
+    restore_undo,
+    restore_wal,
+    state,
+)
 from _recovery.problem import Refusal
-from _recovery.restoring import Journal
+from _recovery.restoring import KEEP, QUIET, RESTORE, Journal
 from _recovery.scratch_copy import Failed
 from kills import Killed, each_kill, killing, tree
 from test_restoring import GOAL
@@ -339,6 +350,158 @@ def test_data_that_is_nowhere_is_missed(layout: str, lay: Callable[..., World]) 
     assert problem is not None
     assert problem.found == f"nothing at {world.data}"
     assert restore_places.there(world.journal.home) == world.journal.home.tablespaces
+
+
+def stopped(world: World, monkeypatch: pytest.MonkeyPatch, *, links: Sequence[str] = ()) -> Journal:
+    """The journal as it is written down when the server is stopped; the data leads to these tablespaces too."""
+    monkeypatch.setattr(restore_look, "of_others", lambda _home: {})
+    (world.data / "pg_tblspc").mkdir(exist_ok=True)
+    for number, name in enumerate(links):
+        (world.data / "pg_tblspc" / str(number)).symlink_to(world.top / "srv" / name)
+    return replace(restore_look.as_stopped(replace(world.journal, phase=QUIET)), phase=KEEP)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_tablespace_that_was_made_while_it_was_open_is_kept_like_the_others(
+    layout: str, lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = lay(layout)
+
+    def made() -> World:
+        world.made()
+        for name in ("dropped", "later"):
+            put(world.top / "srv" / name / VERSION, {"5/1": f"live rows in {name}"})
+            give(world.top / "srv" / name)
+        return world
+
+    made()
+    journal = stopped(world, monkeypatch, links=["later"])
+    before = world.tree()
+    restore_data.keep(journal, silent)
+    restore_data.restore(replace(journal, phase=RESTORE), silent)
+    for name in ("dropped", "later"):
+        kept = journal.moves[str(world.top / "srv" / name / VERSION)]
+        assert Path(kept, "5/1").read_text("utf-8") == f"live rows in {name}"
+    restore_places.take_back(replace(journal, phase=RESTORE))
+    assert world.tree() == before
+    assert restore_places.lost(journal) is None
+
+
+def test_what_lies_where_is_looked_at_once_the_server_is_stopped(lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = lay("plain")
+
+    def quiet(journal: Journal, _tell: object) -> Journal:
+        put(world.top / "srv" / "dropped" / VERSION, {"5/1": "made in the last moment"})
+        return journal
+
+    monkeypatch.setattr(restore_run.restore_phases, "quiet", quiet)
+    monkeypatch.setattr(restore_run.restore_clients, "hold", lambda journal, _tell: journal)
+    monkeypatch.setattr(restore_look, "of_others", lambda _home: {})
+    for acts in (restore_run.ACTS, restore_run.UNDOING):
+        (world.made().data / "pg_tblspc").mkdir()
+        made = str(world.top / "srv" / "dropped" / VERSION)
+        journal = acts[QUIET](replace(world.journal, phase=QUIET), silent)
+        assert journal.had == (*world.journal.had, made)
+        assert journal.inodes[made] == {"": os.lstat(made).st_ino}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_before_a_restore_has_begun_nothing_at_any_place_is_removed(layout: str, lay: Callable[..., World]) -> None:
+    world = lay(layout)
+
+    def made() -> World:
+        world.made()
+        put(world.top / "srv" / "dropped" / VERSION, {"5/1": "live rows in dropped"})
+        give(world.top / "srv" / "dropped")
+        return world
+
+    journal, before = replace(world.journal, phase=KEEP), made().tree()
+    for killed in each_kill(made, lambda _world: restore_data.keep(journal, silent)):
+        restore_places.take_back(journal)
+        assert killed.tree() == before
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_came_about_after_the_way_back_is_not_removed(layout: str, lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = lay(layout)
+    journal = stopped(world, monkeypatch)
+    restore_data.keep(journal, silent)
+    assert not kept_inodes.is_returning(replace(journal, phase=RESTORE))
+    restore_data.restore(replace(journal, phase=RESTORE), silent)
+    journal = replace(journal, phase="recover")
+    assert not kept_inodes.is_returning(journal)
+    restore_places.take_back(journal)
+    put(world.top / "srv" / "dropped" / VERSION, {"5/1": "made since"})
+    give(world.top / "srv" / "dropped")
+    before = world.tree()
+    assert kept_inodes.is_returning(journal)
+    restore_places.take_back(journal)
+    assert world.tree() == before
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_restored_copy_is_not_taken_for_the_old_data(layout: str, lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = lay(layout)
+    journal = stopped(world, monkeypatch)
+    restore_data.keep(journal, silent)
+    journal = replace(journal, phase=RESTORE)
+    restore_data.restore(journal, silent)
+    assert kept_inodes.missing(journal) is None
+    for place, kept in journal.moves.items():
+        os.rename(kept, world.top / "elsewhere")
+        problem, lost = kept_inodes.missing(journal), restore_places.lost(journal)
+        assert problem is not None
+        assert lost is not None
+        assert place in lost.found.split(" at ")[1].split(", ")
+        assert problem.found == f"nothing at {kept}"
+        assert f"the old data of {place}, which the recovery {NAME} kept there" in problem.expected
+        shutil.copytree(world.top / "elsewhere", kept, symlinks=True)
+        other = kept_inodes.missing(journal)
+        assert other is not None
+        assert other.found == f"another directory at {kept}"
+        shutil.rmtree(kept)
+        os.rename(world.top / "elsewhere", kept)
+    assert kept_inodes.missing(journal) is None
+    restore_places.take_back(journal)
+    assert restore_places.lost(journal) is None
+    assert kept_inodes.missing(journal) is None
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_whoever_is_killed_anywhere_has_its_old_data_somewhere(
+    layout: str, lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, now = lay(layout), []
+
+    def made() -> World:
+        now[:] = [stopped(world.made(), monkeypatch)]
+        return world
+
+    for _killed in each_kill(made, lambda _world: restore_data.keep(now[0], silent)):
+        assert kept_inodes.missing(now[0]) is None
+
+    def restored() -> World:
+        made()
+        restore_data.keep(now[0], silent)
+        now[0] = replace(now[0], phase=RESTORE)
+        restore_data.restore(now[0], silent)
+        return world
+
+    for _killed in each_kill(restored, lambda _world: restore_places.take_back(now[0])):
+        assert kept_inodes.missing(now[0]) is None
+        restore_places.take_back(now[0])
+        assert restore_places.lost(now[0]) is None
+
+
+def test_kept_data_that_is_gone_serves_no_more(
+    lay: Callable[..., World], undoing: Callable[[World], Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = lay("plain")
+    undoing(accepted(world))
+    space = world.top / "srv" / "both" / VERSION
+    shutil.rmtree(world.journal.moves[str(space)])
+    with pytest.raises(Refusal, match=f"nothing at {space}.kept-{NAME}; expected the old data of {space}"):
+        restore_undo.of("axiomdb", "", "the wrong moment")
 
 
 def test_nothing_is_done_below_a_mount_point_on_which_nothing_is_mounted(lay: Callable[..., World]) -> None:

@@ -144,10 +144,29 @@ def test_a_disabled_cluster_is_refused_with_whatever_else_speaks_against_it(monk
     monkeypatch.setattr(restore_run.restore_look, "home_of", lambda *_words: replace(JOURNAL.home, start="disabled"))
     monkeypatch.setattr(restore_run.restore_look, "ground_of", lambda *_words: None)
     monkeypatch.setattr(restore_run.restore_preflight, "judge", lambda *_words, **_options: [other])
+    monkeypatch.setattr(restore_run, "_of_another", lambda *_words: None)
     monkeypatch.setattr(restore_run.restore_clients, "look", lambda *_words: None)
     monkeypatch.setattr(restore_run, "waiting", SimpleNamespace(notes=lambda _clients: (), judge=lambda *_words: ()))
     proposal = restore_run.propose(ORDER, "axiomdb", Cluster("17", "main", 5432), "vps1", Consent())
     assert [problem.found for problem in proposal.problems] == [other.found, "'disabled' in /etc/postgresql/17/main/start.conf"]
+
+
+def test_what_a_server_runs_on_is_not_released_and_nothing_is_while_somebody_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / f"data.kept-{JOURNAL.name}"
+    kept.mkdir()
+    ended = replace(ENDED, home=replace(ENDED.home, directory=str(tmp_path / "data")), had=(str(tmp_path / "data"),))
+    monkeypatch.setattr(restore_journal, "kept", lambda _stanza: [ended])
+    monkeypatch.setattr(restore_undo.host, "postmaster", lambda path: (4711, 5432) if path == str(kept) else None)
+    with pytest.raises(Refusal, match=f"the process 4711 on {kept}; expected no server there"):
+        restore_undo.remove("axiomdb", JOURNAL.name)
+    assert kept.is_dir()
+    monkeypatch.setattr(restore_undo.host, "postmaster", lambda _path: None)
+    monkeypatch.setattr(state, "HOUR", 0.0)
+    with state.turn("axiomdb", "backup", silent, 1.0), pytest.raises(Refusal, match="the backup .*at work for an hour"):
+        restore_undo.remove("axiomdb", JOURNAL.name)
+    assert kept.is_dir()
 
 
 @pytest.mark.parametrize("now", [NEXT, ENDED, replace(SEEN, outcome=restoring.RETURNED), None])

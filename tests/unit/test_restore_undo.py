@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +21,17 @@ from _recovery import (
     restore_phases,
     restore_places,
     restore_return,
+    restore_run,
     restore_undo,
     restoring,
     state,
 )
+from _recovery.jobs import Settings, Stanza, render_settings
+from _recovery.problem import Problem, Refusal
 from _recovery.restore_phases import PUT_ASIDE
 from _recovery.restoring import Journal
 from _recovery.run import Completed
+from _recovery.scratch_copy import Failed
 from kills import each_kill
 from test_restoring import GOAL, JOURNAL
 
@@ -68,6 +74,25 @@ def test_its_own_pause_and_its_own_disabled_start_are_not_taken_for_somebody_els
     assert (back.undoes, back.phase) == (journal.name, restoring.SAVE)
     assert restore_journal.load("axiomdb") == back
     assert [one.name for one in restore_journal.kept("axiomdb")] == [journal.name]
+
+
+def test_a_journal_of_another_cluster_or_stanza_is_refused(opened: Callable[[str], Journal], monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = opened(restoring.RECOVER)
+    settings = Path(journal.home.directory, "settings")
+    monkeypatch.setattr(state, "SETTINGS", settings)
+    for version, cluster in (("16", "main"), ("17", "other")):
+        settings.write_text(render_settings(Settings("vps1", (Stanza("axiomdb", version, cluster, 5432),), {}), ""), encoding="utf-8")
+        with pytest.raises(Refusal, match=f"Found the cluster 17/main; expected {version}/{cluster}"):
+            restore_journal.load("axiomdb")
+    settings.write_text(render_settings(Settings("vps1", (Stanza("axiomdb", "17", "main", 5432),), {}), ""), encoding="utf-8")
+    assert restore_journal.load("axiomdb") == journal
+    over = restore_journal.save(replace(journal, outcome=restoring.ACCEPTED, phase=""))
+    settings.write_text(render_settings(Settings("vps1", (Stanza("axiomdb", "18", "main", 5432),), {}), ""), encoding="utf-8")
+    assert restore_journal.load("axiomdb") == over, "one that is over keeps nobody who has a newer version"
+    shutil.copytree(state.DIRECTORY / "axiomdb", state.DIRECTORY / "other")
+    with pytest.raises(Refusal, match="Found the stanza axiomdb; expected other"):
+        restore_journal.load("other")
+    assert restore_journal.kept("other") == []
 
 
 def test_the_old_data_is_not_given_what_alter_system_said_in_the_restored_data(opened: Callable[[str], Journal]) -> None:
@@ -117,6 +142,120 @@ def test_a_server_that_is_being_stopped_is_not_taken_for_one_that_was_started(mo
     monkeypatch.setattr(restore_acceptance, "LOOK", 0.0)
     assert restore_acceptance.start_cluster(JOURNAL) == {"answers": True}
     assert list(states) == []
+
+
+@pytest.fixture
+def going_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Lets a way back happen where no server is; what was done, in its order."""
+    done: list[str] = []
+    for name in ("end_restores", "resume_jobs"):
+        monkeypatch.setattr(restore_return, name, lambda _journal: None)
+    monkeypatch.setattr(restore_return, "start_cluster", lambda _journal: done.append("started"))
+    monkeypatch.setattr(restore_return, "start_file", lambda journal: f"{journal.home.directory}.start.conf")
+    monkeypatch.setattr(restore_places, "owner", lambda: (os.geteuid(), os.getegid()))
+    monkeypatch.setattr(held_server, "kill", lambda _place: done.append("killed"))
+    monkeypatch.setattr(state, "operation", lambda _line: None)
+    return done
+
+
+def restored(journal: Journal) -> Journal:
+    """The same, with its old data known by inode, and said to start by hand."""
+    data, kept = journal.home.directory, Path(journal.moves[journal.home.directory])
+    (kept / "PG_VERSION").write_text("17", encoding="utf-8")
+    Path(f"{data}.start.conf").write_text("disabled\n", encoding="utf-8")
+    return replace(journal, inodes={data: {"": kept.stat().st_ino}})
+
+
+def full(monkeypatch: pytest.MonkeyPatch, *, reserved: bool) -> None:
+    """A disk that takes nothing any more, but what was reserved on it."""
+    real = state.save
+
+    def save(file: Path, document: dict[str, object]) -> None:
+        room = state.DIRECTORY / "axiomdb" / "restore.room"
+        if state.DIRECTORY in file.parents and (room.exists() or not reserved):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(file, document)
+
+    def write(_file: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(state, "save", save)
+    monkeypatch.setattr(files, "write", write)
+
+
+def test_a_full_disk_keeps_nobody_from_going_back_into_the_room_that_was_reserved(
+    opened: Callable[[str], Journal], going_back: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = restore_journal.save(restored(opened(restoring.RECOVER)))
+    told: list[str] = []
+    assert (state.DIRECTORY / "axiomdb" / "restore.room").stat().st_size == restore_journal.ROOM
+    full(monkeypatch, reserved=True)
+    monkeypatch.setattr(state, "reserve", lambda _file, _size: None)
+    over = restore_return.go_back(journal, told.append)
+    assert Path(journal.home.directory, "PG_VERSION").exists()
+    assert Path(f"{journal.home.directory}.start.conf").read_text("utf-8") == "auto\n"
+    assert going_back == ["killed", "started"]
+    assert restore_journal.load("axiomdb") == over
+    assert not any("NOT WRITTEN DOWN" in line for line in told)
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_a_full_disk_that_takes_nothing_keeps_nobody_from_going_back(
+    memory: bool, opened: Callable[[str], Journal], going_back: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    journal = restore_journal.save(restored(opened(restoring.RECOVER)))
+    told: list[str] = []
+    monkeypatch.setattr(state, "MEMORY", tmp_path / "memory" if memory else tmp_path / "state" / "none")
+    with monkeypatch.context() as patch:
+        full(patch, reserved=False)
+        over = restore_return.go_back(journal, told.append)
+    assert over.outcome == restoring.RETURNED
+    assert Path(journal.home.directory, "PG_VERSION").exists()
+    assert going_back == ["killed", "started"]
+    assert any("NOT WRITTEN DOWN: the disk does not take the journal" in line and "df -h" in line for line in told)
+    assert restore_journal.load("axiomdb") == (over if memory else journal)
+    # After a boot the disk says what was true before; nothing restores into the old data, or recovers it.
+    monkeypatch.setattr(state, "MEMORY", tmp_path / "state" / "none")
+    monkeypatch.setattr(restore_run, "_alone", lambda _journal, _tell: nullcontext())
+    for phase in restoring.REPLACED_IN:
+        monkeypatch.setitem(restore_run.ACTS, phase, lambda _journal, _tell: pytest.fail("went on"))  # type: ignore[arg-type]
+    stale = restore_journal.load("axiomdb")
+    assert stale == journal
+    assert restore_run.carry_on(stale, told.append).outcome == restoring.RETURNED
+    assert Path(journal.home.directory, "PG_VERSION").exists()
+
+
+def test_a_trouble_that_no_disk_takes_is_gone_back_from(
+    opened: Callable[[str], Journal], going_back: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    journal = restore_journal.save(restored(opened(restoring.PROVE)))
+    monkeypatch.setattr(state, "MEMORY", tmp_path / "state" / "none")
+    monkeypatch.setattr(restore_run, "_alone", lambda _journal, _tell: nullcontext())
+
+    def fails(_journal: Journal, _tell: object) -> Journal:
+        full(monkeypatch, reserved=False)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(restore_run.ACTS, restoring.PROVE, fails)
+    with pytest.raises(restore_run.Stopped, match=f"It went back by itself: the old data is in {journal.home.directory} again"):
+        restore_run.carry_on(journal, lambda _line: None)
+    assert going_back == ["killed", "started"]
+
+
+def test_without_its_kept_data_nothing_is_taken_back_and_the_held_server_lives(
+    opened: Callable[[str], Journal], going_back: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = restore_journal.save(restored(opened(restoring.PROMOTE)))
+    os.rename(journal.moves[journal.home.directory], tmp_path / "elsewhere")
+    with pytest.raises(Refusal, match=r"nothing at .*\.kept-20261122-120000; expected the old data .*Next: sudo find / -type d -inum"):
+        restore_return.go_back(journal, lambda _line: None)
+    assert going_back == []
+    assert restore_journal.load("axiomdb") == journal, "what it may go on with"
+    monkeypatch.setattr(restore_run.host, "postmaster", lambda _directory: (7, 5432))
+    monkeypatch.setattr(held_server, "state", lambda _place: "")
+    safe = restore_run._give_up(journal, Failed(Problem("no answer", "one", "wait")), lambda _line: None)
+    assert f"The held server runs on {journal.home.directory}, which nobody has accepted" in safe
+    assert safe.endswith(restoring.go_back(journal))
 
 
 @pytest.mark.parametrize("phase", [restoring.SAVE, restoring.QUIET])

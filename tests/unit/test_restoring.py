@@ -120,6 +120,43 @@ def test_anything_else_is_no_journal(spoil: dict[str, object]) -> None:
         restoring.parse({**json.loads(json.dumps(restoring.document(JOURNAL))), **spoil})
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"home": {"version": ".."}},
+        {"home": {"version": "17\n"}},
+        {"home": {"cluster": "tmpfiles.d/x"}},
+        {"home": {"cluster": "-main"}},
+        {"home": {"cluster": "a..b"}},
+        {"home": {"stanza": "../x"}},
+        {"home": {"stanza": ".x"}},
+        {"home": {"start": "f+ /etc/passwd"}},
+        {"home": {"start": "auto\nf+ /etc/passwd"}},
+        {"home": {"directory": "var/lib"}},
+        {"home": {"directory": "/var/lib/../etc"}},
+        {"home": {"tablespaces": ["/srv//x"]}},
+        {"home": {"wal": "wal"}},
+        {"home": {"mounts": ["/"]}},
+        {"home": {"locations": [7]}},
+        {"home": {"port": "5432; x"}},
+        {"had": ["../x"]},
+        {"returns": ["x"]},
+        {"name": "../../x"},
+        {"undoes": "x"},
+        {"order": {"services": ["--root=/tmp"]}},
+        {"order": {"services": ["a/b.service"]}},
+        {"clients": {"services": ["-x"], "pools": [], "trouble": []}},
+    ],
+)
+def test_a_journal_says_nothing_that_leads_root_elsewhere(spoil: dict[str, object]) -> None:
+    told = json.loads(json.dumps(restoring.document(JOURNAL)))
+    assert restoring.parse(told) == JOURNAL
+    for key, value in spoil.items():
+        told[key] = {**told[key], **value} if isinstance(value, dict) and told[key] else value
+    with pytest.raises(ValueError, match=r"^Found the "):
+        restoring.parse(told)
+
+
 def test_one_phase_follows_the_other_and_the_last_one_accepts() -> None:
     journal, seen = JOURNAL, []
     while journal.is_open:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from _recovery.restoring import Home, Journal
+from _recovery.restoring import RESTORE, Home, Journal
 from kills import tree
 from test_restoring import GOAL, ORDER
 
@@ -56,7 +56,7 @@ class World:
             locations=tuple(str(self.top / "srv" / name) for name in ("both", "dropped")),
         )
         plan = {"options": [], "only_here": [SEGMENT], "restore_bytes": 1}
-        journal = Journal(NAME, replace(ORDER, keep=self.keep), home, GOAL, plan, began=1.5)
+        journal = Journal(NAME, replace(ORDER, keep=self.keep), home, GOAL, plan, phase=RESTORE, began=1.5)
         return replace(journal, had=(home.directory, *home.tablespaces))
 
     def made(self) -> World:

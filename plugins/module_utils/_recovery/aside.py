@@ -16,16 +16,19 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from . import way
 from .problem import Problem, Refusal
 from .stepping_down import as_owner_of
 
 
 @contextmanager
-def _parent(path: str) -> Iterator[tuple[int, str]]:
-    """The directory in which `path` lies, open, and its name there."""
+def _parent(path: str, owner: int) -> Iterator[tuple[int, str]]:
+    """The directory in which `path` lies, open, and its name there. Raises Refusal when it is neither root's nor `owner`'s."""
     directory, name = os.path.split(path)
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = way.opened(directory)
     try:
+        if os.fstat(descriptor).st_uid not in (0, owner):
+            raise Refusal(Problem(f"something else at {directory}", "a directory of root's or the server's user", f"namei -l {directory}"))
         yield descriptor, name
     finally:
         os.close(descriptor)
@@ -46,7 +49,7 @@ def discard_unmade(descriptor: int, name: str, owner: int) -> None:
 
 def rename(path: str, to: str, owner: int) -> None:
     """Rename a directory of `owner` within its own directory, durably. Raises Refusal when it is another's, or the new name is taken."""
-    with _parent(path) as (descriptor, name):
+    with _parent(path, owner) as (descriptor, name):
         _refuse_others(descriptor, name, path, owner)
         new = os.path.basename(to)
         if is_there(descriptor, new):
@@ -57,7 +60,7 @@ def rename(path: str, to: str, owner: int) -> None:
 
 def make(path: str, owner: int, group: int) -> None:
     """Make an empty directory of `owner`, durably. Raises FileExistsError."""
-    with _parent(path) as (descriptor, name):
+    with _parent(path, owner) as (descriptor, name):
         discard_unmade(descriptor, name, owner)
         os.mkdir(name, 0o700, dir_fd=descriptor)
         made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
@@ -72,7 +75,7 @@ def remove(path: str, owner: int) -> None:
     """Remove a directory of `owner` with all that it holds; nothing to do when there is none. Links are removed, not followed."""
     if not os.path.lexists(path):
         return
-    with _parent(path) as (descriptor, name):
+    with _parent(path, owner) as (descriptor, name):
         discard_unmade(descriptor, name, owner)
         if not is_there(descriptor, name):
             return

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from . import aside
+from . import aside, way
 from .kept_names import KEEPING, LOST, RESTORED, RESTORING, RETURNING, is_ours, other
 from .problem import Problem, Refusal
 from .stepping_down import as_owner_of
@@ -32,8 +32,10 @@ def ours(place: str) -> list[str]:
 @contextmanager
 def _opened(path: str, owner: int, within: int | None = None) -> Iterator[int]:
     """A directory of `owner`, open. Raises Refusal when it is another's."""
-    name = os.path.basename(path) if within is not None else path
-    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=within)
+    if within is None:
+        descriptor = way.opened(path)
+    else:
+        descriptor = os.open(os.path.basename(path), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=within)
     try:
         if os.fstat(descriptor).st_uid != owner:
             raise Refusal(Problem(f"something else at {path}", "a directory of the server's own user", f"ls -ld {path}"))

@@ -206,6 +206,7 @@ def _back_up(journal: Journal, tell: Tell) -> list[str]:
 def resume_jobs(journal: Journal) -> None:
     """Take the pause back, unless somebody had paused the jobs before."""
     if not journal.home.paused and state.load(state.PAUSE):
-        state.save(state.RESUMED, {"at": time.time()})
+        with suppress(OSError):  # a full disk keeps no job from going on
+            state.keep(state.RESUMED, {"at": time.time()})
         with suppress(FileNotFoundError):
             os.unlink(state.PAUSE)

@@ -181,7 +181,7 @@ def _rollback(settings: Settings, stanzas: Sequence[Stanza], options: argparse.N
         if options.confirm != confirmation:
             sure = f"{again} --release={options.release} --confirm={confirmation}"
             raise Refusal(Problem(f"the confirmation '{options.confirm}'", f"'{confirmation}'", sure))
-        gone = restore_undo.remove(stanza, options.release)
+        gone = restore_undo.remove(stanza, options.release, _teller())
         state.operation({"operation": "release", "host": settings.host, "stanza": stanza, "text": options.reason, "removed": gone})
         _write("\n".join(f"removed {place}" for place in gone))
         return GOOD

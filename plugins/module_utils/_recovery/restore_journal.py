@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from . import files, restoring, state
 from .held import Place
+from .jobs import Stanza, parse_settings
 from .problem import Problem, Refusal
 from .restoring import Journal
 
 LOG = "restore.log"
+ROOM = 1 << 18  # bytes: a journal is some thousand long, and is written beside itself
 
 
 def place(stanza: str) -> Place:
@@ -23,15 +26,34 @@ def place(stanza: str) -> Place:
 def load(stanza: str) -> Journal | None:
     """The newest recovery of a stanza, open or not; None when there was none. Raises Refusal when it cannot be read."""
     file = _file(stanza)
-    if not file.exists():
+    found = state.load(file)
+    if not found and not file.exists():
         return None
     try:
-        return restoring.parse(state.load(file))
+        return _of(stanza, restoring.parse(found))
     except (KeyError, TypeError, ValueError) as error:
         problem = Problem(
             f"{file}, which cannot be read ({error})", "the journal of a recovery", f"ls -l {file.parent} {file.parent}/restore"
         )
         raise Refusal(problem) from error
+
+
+def _of(stanza: str, journal: Journal) -> Journal:
+    """The same journal. Raises ValueError for one of another stanza, or open for another cluster than the tool's settings name."""
+    home, declared = journal.home, _declared(stanza)
+    if home.stanza != stanza:
+        raise ValueError(f"Found the stanza {home.stanza}; expected {stanza}.")
+    if journal.is_open and declared is not None and (home.version, home.cluster) != (declared.version, declared.cluster):
+        raise ValueError(f"Found the cluster {home.version}/{home.cluster}; expected {declared.version}/{declared.cluster}.")
+    return journal
+
+
+def _declared(stanza: str) -> Stanza | None:
+    """The cluster of a stanza, as root's settings of the tool name it; None where they do not."""
+    with suppress(OSError, ValueError):
+        settings = parse_settings(state.SETTINGS.read_text(encoding="utf-8"))
+        return next((one for one in settings.stanzas if one.name == stanza), None)
+    return None
 
 
 def refuse_another(stanza: str, seen: Journal | None) -> None:
@@ -64,7 +86,7 @@ def peek(stanza: str) -> tuple[Journal | None, str]:
 
 def open_of(*, stanza: str = "", directory: str = "") -> Journal | None:
     """The open recovery in place of this stanza, or of the cluster with this data directory; of any where neither is named."""
-    found = (_parsed(file) for file in sorted(state.DIRECTORY.glob("*/restore.json")))
+    found = (_parsed(file.parent.name, file) for file in sorted(state.DIRECTORY.glob("*/restore.json")))
     wanted = (one for one in found if one is not None and one.is_open and not one.order.rebuild)
     return next((one for one in wanted if stanza in ("", one.home.stanza) and directory in ("", one.home.directory)), None)
 
@@ -76,16 +98,54 @@ def save(journal: Journal) -> Journal:
     known = load(stanza)
     if known is not None and known.name != journal.name:
         state.save(_named(known), restoring.document(known))
-    state.save(file, restoring.document(journal))
+    state.save_on_disk(file, restoring.document(journal))
     files.sync(str(file.parent))  # what follows lies on another filesystem perhaps, and must not be there before
+    if journal.is_open:
+        with suppress(OSError):
+            state.reserve(_room(stanza), ROOM)
+    else:
+        state.free(_room(stanza))
     return journal
+
+
+def reserve(stanza: str) -> None:
+    """Take the room that a way back needs, before anything is touched. Raises Refusal."""
+    try:
+        state.reserve(state.path(stanza, _room(stanza).name), ROOM)
+    except OSError as error:
+        found = f"no room for the journal of a recovery in {state.DIRECTORY}/{stanza} ({error.strerror})"
+        raise Refusal(Problem(found, "256 KiB", f"df -h {state.DIRECTORY}; make room, and type the same again")) from error
+
+
+def save_at_need(journal: Journal, tell: Callable[[str], None]) -> Journal:
+    """The same for whoever goes back, which no full disk stops: into the room that was reserved, or in memory, or nowhere."""
+    try:
+        return save(journal)
+    except OSError:
+        state.free(_room(journal.home.stanza))
+    try:
+        return save(journal)
+    except OSError as error:
+        where = _kept_in_memory(journal)
+        tell(f"NOT WRITTEN DOWN: the disk does not take the journal in {state.DIRECTORY} ({error.strerror or error}); {where}")
+    return journal
+
+
+def _kept_in_memory(journal: Journal) -> str:
+    """Keep it until the next boot if that can be; what happens then, for a person."""
+    after = "it may be called open again: rollback ends it then, and moves nothing that is back already"
+    try:
+        state.keep(_file(journal.home.stanza), restoring.document(journal))
+    except OSError:
+        return f"make room, df -h {state.DIRECTORY}; {after}"
+    return f"it is kept until the next boot, make room before, df -h {state.DIRECTORY}; after that {after}"
 
 
 def succeed(ended: Journal, following: Journal) -> Journal:
     """Write down that an open recovery was accepted, and the one that follows: whoever is killed between has the open one."""
     stanza = ended.home.stanza
     state.save(_named(ended), restoring.document(ended))
-    state.save(state.path(stanza, _file(stanza).name), restoring.document(following))
+    state.save_on_disk(state.path(stanza, _file(stanza).name), restoring.document(following))
     files.sync(str(state.DIRECTORY / stanza))
     return following
 
@@ -93,22 +153,26 @@ def succeed(ended: Journal, following: Journal) -> Journal:
 def kept(stanza: str) -> list[Journal]:
     """The accepted recoveries whose old data is still there, the oldest first."""
     directory = state.DIRECTORY / stanza
-    known = [_parsed(file) for file in (*sorted(directory.glob("restore-*.json")), _file(stanza))]
+    known = [_parsed(stanza, file) for file in (*sorted(directory.glob("restore-*.json")), _file(stanza))]
     newest = {journal.name: journal for journal in known if journal is not None}
     accepted = [journal for journal in newest.values() if journal.outcome == restoring.ACCEPTED]
     return [journal for journal in accepted if any(Path(place).exists() for place in journal.moves.values())]
 
 
-def _parsed(file: Path) -> Journal | None:
+def _parsed(stanza: str, file: Path) -> Journal | None:
     """The recovery of a file; None where there is none that can be read."""
     document = state.load(file)
     with suppress(KeyError, TypeError, ValueError):
-        return restoring.parse(document) if document else None
+        return _of(stanza, restoring.parse(document)) if document else None
     return None
 
 
 def _file(stanza: str) -> Path:
     return state.DIRECTORY / stanza / "restore.json"
+
+
+def _room(stanza: str) -> Path:
+    return state.DIRECTORY / stanza / "restore.room"
 
 
 def _named(journal: Journal) -> Path:

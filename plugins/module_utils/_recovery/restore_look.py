@@ -10,14 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import aside_within, host, postgres, repository, restore_places, restore_wal, scratch_look, state
+from . import aside_within, host, kept_inodes, postgres, repository, restore_places, restore_wal, scratch_look, state
+from .jobs import DONE, VERIFY, parse_records
 from .kept_names import is_kept
 from .plan import Plan
 from .postgres import Cluster, NotAnswering
 from .problem import Problem, Refusal
 from .restore_phases import home_now
 from .restore_preflight import Ground
-from .restoring import Home
+from .restoring import Home, Journal
+from .spoken import moment
 
 STANDARD = "/var/lib/postgresql"
 _FOLLOWERS = """
@@ -60,6 +62,18 @@ def _tablespaces(home: Home) -> tuple[str, ...]:
     others = of_others(home)
     left = [place for one in home.locations if one not in others for place in restore_places.of_version(home, one)]
     return tuple(dict.fromkeys((*tablespaces(home.directory), *left)))
+
+
+def as_stopped(journal: Journal) -> Journal:
+    """The journal with the places where data lies now that no server runs: a tablespace may have been made since it was begun.
+
+    Before anything is put aside. A rebuild had no data.
+    """
+    if journal.order.rebuild:
+        return journal
+    home = replace(journal.home, tablespaces=tuple(dict.fromkeys((*journal.home.tablespaces, *_tablespaces(journal.home)))))
+    had = restore_places.there(home)
+    return replace(journal, home=home, had=had, inodes=kept_inodes.seen(home, had))
 
 
 def of_others(home: Home) -> dict[str, str]:
@@ -107,7 +121,7 @@ def ground_of(home: Home, found: Plan) -> Ground:
         _foreign(home),
         tuple(str(name) for name in followers.get("standbys", ())),
         tuple(str(name) for name in followers.get("slots", ())),
-        _unverified(home, found),
+        _unverified(home, found, next((float(one.stopped) for one in seen.backups if one.label == found.backup), None)),
         tuple(entry for entry in aside_within.ours(home.directory) if is_kept(entry)) if home.mounts else (),
         bool(home.wal) and host.mounted(home.wal),
         not home.wal or os.path.isdir(home.wal),
@@ -151,9 +165,13 @@ def _foreign(home: Home) -> str:
     return "" if home.unit in cgroup else f"the process {running[0]}, which systemd did not start as {home.unit},"
 
 
-def _unverified(home: Home, found: Plan) -> str:
-    """Why the set is not known to be good; empty when the newest verification found nothing."""
-    record = state.load(state.DIRECTORY / home.stanza / "job-verify.json").get("record") or {}
-    if record.get("outcome") == "done":
-        return ""
-    return f"the set {found.backup}, which no verification has found good"
+def _unverified(home: Home, found: Plan, stopped: float | None) -> str:
+    """Why the set is not known to be good; empty when the newest verification found nothing, and began when the set was whole."""
+    document = state.load(state.DIRECTORY / home.stanza / "job-verify.json")
+    record = parse_records({VERIFY: document.get("record")}).get(VERIFY)
+    if record is None or record.outcome != DONE:
+        return f"the set {found.backup}, which no verification has found good"
+    if stopped is None or record.began <= stopped:
+        made = f"made {moment(stopped)}" if stopped is not None else "of which no time is known"
+        return f"the set {found.backup}, {made}, and the newest verification of {moment(record.began)}, which is older"
+    return ""

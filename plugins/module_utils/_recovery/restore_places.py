@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from . import aside, aside_within, host
+from . import aside, aside_within, host, kept_inodes
 from .kept_names import KEPT, RETURNING, is_within, other
 from .problem import Problem, Refusal
 from .restoring import Home, Journal
@@ -77,10 +77,11 @@ def remove_restored(journal: Journal) -> None:
 
 
 def take_back(journal: Journal) -> None:
-    """Remove what was restored, and put the old data where it was."""
-    remove_restored(journal)
-    if journal.wal:
-        aside.remove(journal.wal, owner()[0])
+    """Remove what was restored, and put the old data where it was. Once some of it is back nothing restored is left to remove."""
+    if journal.has_restored and not kept_inodes.is_returning(journal):
+        remove_restored(journal)
+        if journal.wal:
+            aside.remove(journal.wal, owner()[0])
     for place, kept in journal.moves.items():
         put_back(place, kept)
 
@@ -95,9 +96,14 @@ def refuse_unmounted(home: Home) -> None:
 
 
 def lost(journal: Journal) -> Problem | None:
-    """Why the old data is not where it was: a place is empty."""
-    missing = [place for place in journal.had if not holds(journal.home, place)]
+    """Why the old data is not where it was: a place is empty, or something else lies there."""
+    missing = [place for place in journal.had if not _is_back(journal, place)]
     if not missing:
         return None
     look = " ".join(f"{place}/.*" if place in journal.home.mounts else f"{place}*" for place in missing)
-    return Problem(f"nothing at {', '.join(missing)}", "the old data, which was kept", f"ls -d {look}")
+    what = "something else" if any(holds(journal.home, place) for place in missing) else "nothing"
+    return Problem(f"{what} at {', '.join(missing)}", "the old data, which was kept", f"ls -d {look}")
+
+
+def _is_back(journal: Journal, place: str) -> bool:
+    return holds(journal.home, place) and kept_inodes.is_at(place, place, journal.inodes.get(place, {}))

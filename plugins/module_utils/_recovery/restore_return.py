@@ -4,10 +4,22 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from dataclasses import replace
 
-from . import files, held_server, restore_clients, restore_journal, restore_phases, restore_places, restore_undo, restoring, state
+from . import (
+    files,
+    held_server,
+    kept_inodes,
+    restore_clients,
+    restore_journal,
+    restore_phases,
+    restore_places,
+    restore_undo,
+    restoring,
+    state,
+)
 from .files import File
 from .problem import Problem, Refusal, Unfinished
 from .restore_acceptance import resume_jobs, start_cluster
@@ -34,8 +46,11 @@ def go_back(journal: Journal, tell: Tell) -> Journal:
     problem = judge(journal)
     if problem:
         raise Refusal(problem)
+    missing = kept_inodes.missing(journal)
+    if missing:
+        raise Refusal(missing)
     # Killed in the middle, this is gone on with: what lies in the data directory then is nothing to recover.
-    journal = restore_journal.save(replace(journal, goes_back=True))
+    journal = restore_journal.save_at_need(replace(journal, goes_back=True), tell)
     try:
         return _return(journal, tell)
     except Unfinished:
@@ -51,7 +66,7 @@ def _return(journal: Journal, tell: Tell) -> Journal:
     if journal.phase not in (restoring.SAVE, restoring.QUIET):
         _put_back(journal)
     held_server.clear(place_of(home.stanza))
-    files.write(File(start_file(journal), f"{home.start}\n", "postgres", "postgres"))
+    _let_start(journal)
     tell(f"the old data is back in {home.directory}")
     problem_of_server = ""
     if home.start != "disabled" and restore_places.holds(home, home.directory):
@@ -63,13 +78,24 @@ def _return(journal: Journal, tell: Tell) -> Journal:
     journal = restore_clients.release(journal, tell)
     resume_jobs(journal)
     over = replace(journal, outcome=RETURNED, phase="", trouble=problem_of_server or journal.trouble)
-    restore_journal.save(over)
+    restore_journal.save_at_need(over, tell)
     line = {"operation": "restore", "host": home.host, "stanza": home.stanza, "target": journal.order.target, "outcome": RETURNED}
     state.operation({**line, "text": journal.order.reason, "error": over.trouble, "seconds": round(time.time() - journal.began, 1)})
     if problem_of_server:
         found = f"the old data back in {home.directory}, whole, and a server that does not start on it ({problem_of_server})"
         raise Failed(Problem(found, "its answer", f"df -h {home.directory}, mend what it says, then sudo systemctl start {home.unit}"))
     return over
+
+
+def _let_start(journal: Journal) -> None:
+    """Let the cluster start as it did before, on a full disk too. Raises OSError."""
+    text = f"{journal.home.start}\n"
+    try:
+        files.write(File(start_file(journal), text, "postgres", "postgres"))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        files.overwrite(start_file(journal), text)
 
 
 def _put_back(journal: Journal) -> None:

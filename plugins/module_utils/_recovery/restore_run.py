@@ -14,6 +14,7 @@ from . import (
     held_server,
     horizon,
     host,
+    kept_inodes,
     plan,
     rebuild,
     rebuild_acts,
@@ -46,7 +47,7 @@ from .scratch import PORT
 Tell = Callable[[str], None]
 ACTS: Mapping[str, Callable[[Journal, Tell], Journal]] = {
     restoring.SAVE: lambda journal, tell: journal if journal.order.rebuild else restore_phases.save(journal, tell),
-    restoring.QUIET: lambda journal, tell: restore_phases.quiet(restore_clients.hold(journal, tell), tell),
+    restoring.QUIET: lambda journal, tell: restore_look.as_stopped(restore_phases.quiet(restore_clients.hold(journal, tell), tell)),
     restoring.KEEP: restore_data.keep,
     restoring.RESTORE: lambda journal, tell: restore_data.restore(rebuild_acts.cleared(journal), tell),
     restoring.RECOVER: restore_phases.recover,
@@ -141,7 +142,8 @@ def _of_another(home: Home, sight: Sight) -> Problem | None:
 def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, consent: Consent, tell: Tell) -> Journal:
     """The journal of a recovery that may go on: the open one of this order, or a new one. Raises Refusal; nothing is touched then."""
     known = restore_journal.load(stanza)
-    if known is not None and restoring.is_paused(known) and known.order.target != order.target:
+    waits = known is not None and restoring.is_paused(known) and not kept_inodes.is_returning(known)
+    if known is not None and waits and known.order.target != order.target:
         return _move(known, order, cluster, consent, tell)
     if known is not None and known.is_open:
         going_on = restoring.judge_open(known, order, consent.confirm) or restoring.gone_on_with(known, order)
@@ -161,6 +163,7 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, cons
     journal = Journal(name, order, proposal.home, goal, found, had=had, began=now)
     with _alone(journal, tell):
         restore_journal.refuse_another(stanza, known)
+        restore_journal.reserve(stanza)
         return restore_journal.save(journal)
 
 
@@ -201,7 +204,7 @@ def carry_on(journal: Journal, tell: Tell, until: str = restoring.SETTLE) -> Jou
     names = list(restoring.PHASES)
     with _alone(journal, tell):
         restore_journal.refuse_another(journal.home.stanza, journal)
-        if journal.goes_back:
+        if journal.goes_back or kept_inodes.is_returning(journal):
             return go_back(journal, tell)
         while journal.is_open and names.index(journal.phase) <= names.index(until):
             phase = journal.phase
@@ -210,7 +213,8 @@ def carry_on(journal: Journal, tell: Tell, until: str = restoring.SETTLE) -> Jou
                 journal = restore_journal.save(restoring.after(acts[phase](journal, tell), phase, time.time()))
             except Exception as error:  # whatever it is: a server that stays down is worse
                 known = restore_journal.load(journal.home.stanza) or journal  # the phase may have written more down
-                raise Stopped(error, _give_up(restore_journal.save(replace(known, trouble=str(error))), error, tell)) from error
+                known = restore_journal.save_at_need(replace(known, trouble=str(error)), tell)
+                raise Stopped(error, _give_up(known, error, tell)) from error
         if journal.outcome == restoring.ACCEPTED:
             _remember(journal)
         if restoring.is_paused(journal):
@@ -265,7 +269,7 @@ def _give_up(journal: Journal, error: Exception, tell: Tell) -> str:
     """Go back by itself where that leaves no trace; what is safe now, in a sentence."""
     tell(f"FAILED in the phase in which {restoring.PHASES[journal.phase]}: {error}")
     if journal.phase not in restoring.RETURNS_BY_ITSELF or restore_return.judge(journal):
-        safe = f"Nothing is lost. When that is mended, go on: {restoring.go_on(journal)}"
+        safe = f"Nothing is lost. {_serving(journal)} When that is mended, go on: {restoring.go_on(journal)}"
         tell(safe)
         return safe
     tell("goes back to the old data")
@@ -276,10 +280,21 @@ def _give_up(journal: Journal, error: Exception, tell: Tell) -> str:
         if known is not None and known.outcome == restoring.RETURNED:
             tell(str(second))
             return f"It went back by itself. {second}"
-        safe = f"The way back did not end either ({second}). Nothing is lost. When that is mended: {restoring.go_back(journal)}"
+        safe = f"The way back did not end either ({second}). {_serving(journal)} When that is mended: {restoring.go_back(journal)}"
         tell(safe)
         return safe
     return f"It went back by itself: the old data is in {over.home.directory} again, as it was.{_another(journal)}"
+
+
+def _serving(journal: Journal) -> str:
+    """Who serves now, in a sentence: nobody's clients may think that a copy is the old data."""
+    home, place = journal.home, restore_journal.place(journal.home.stanza)
+    running = host.postmaster(home.directory)
+    if running is None:
+        return f"No server runs on {home.directory}; clients are kept out."
+    if held_server.state(place):
+        return f"The server of {home.version}/{home.cluster} runs on {home.directory}."
+    return f"The held server runs on {home.directory}, which nobody has accepted; clients are kept out."
 
 
 def _another(journal: Journal) -> str:

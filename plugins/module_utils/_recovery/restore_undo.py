@@ -16,6 +16,8 @@ from dataclasses import replace
 from . import (
     aside,
     held_server,
+    host,
+    kept_inodes,
     restore_journal,
     restore_look,
     restore_phases,
@@ -24,6 +26,7 @@ from . import (
     restore_wal,
     restoring,
     scratch_look,
+    state,
 )
 from .files import File, write
 from .problem import Problem, Refusal, Unfinished
@@ -70,6 +73,9 @@ def instead_of(journal: Journal) -> Journal:
 
 def _from(chosen: Journal, now_there: Home, reason: str) -> Journal:
     """The journal by which the data that `chosen` has kept serves again."""
+    gone = kept_inodes.not_kept(chosen)
+    if gone:
+        raise Refusal(gone)
     now = time.time()
     home = _serving(now_there, chosen)
     control = scratch_look.control_of(home.version, chosen.moves[home.directory])
@@ -136,8 +142,13 @@ def skip(journal: Journal, _tell: Tell) -> Journal:
     return journal
 
 
-def remove(stanza: str, name: str) -> list[str]:
-    """Remove the kept data of one recovery; the directories that are gone. Raises Refusal when nothing is kept of it."""
+def remove(stanza: str, name: str, tell: Tell = lambda _line: None) -> list[str]:
+    """Remove the kept data of one recovery; the directories that are gone. Raises Refusal when nothing is kept of it, or it serves."""
+    with state.turn_within_an_hour(stanza, f"release of {name}", tell):
+        return _remove(stanza, name)
+
+
+def _remove(stanza: str, name: str) -> list[str]:
     found = next((one for one in restore_journal.kept(stanza) if one.name == name), None)
     if found is None:
         known = ", ".join(one.name for one in restore_journal.kept(stanza)) or "none"
@@ -146,6 +157,10 @@ def remove(stanza: str, name: str) -> list[str]:
     if newest is not None and newest.is_open and newest.undoes == name:
         raise Refusal(Problem(f"the recovery {newest.name}, by which it serves again", "its end", restoring.go_on(newest)))
     kept = [place for place in found.moves.values() if os.path.lexists(place)]
+    for place in kept:
+        running = host.postmaster(place)
+        if running is not None:
+            raise Refusal(Problem(f"the process {running[0]} on {place}", "no server there", f"ps -fp {running[0]}; stop it first"))
     # The WAL goes first: where nothing is kept any more, nobody would look for it.
     gone = [*_kept_wal(found), *kept]
     for number, place in enumerate(gone):

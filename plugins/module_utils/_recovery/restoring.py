@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from . import restore_bounds
 from .kept_names import RESTORING, is_within, kept, other, wal_beside
 from .plan import Plan
 from .problem import Problem
@@ -34,6 +35,7 @@ PHASES: Mapping[str, str] = {
     SETTLE: "jobs begin again, and a backup is taken",
 }
 RETURNS_BY_ITSELF = (SAVE, QUIET, KEEP, RESTORE, RECOVER, PROVE, PROMOTE)
+REPLACED_IN = (RESTORE, RECOVER, PROVE, PROMOTE)  # something else lies in the old data's place, and nobody else knows of it
 ACCEPTED, RETURNED = "accepted", "returned"
 PROMOTES, PAUSES, SHUTS_DOWN = "promote", "pause", "shutdown"
 ACTIONS = (PROMOTES, PAUSES, SHUTS_DOWN)
@@ -128,8 +130,9 @@ class Journal:
     """A recovery that has begun. `phase` is the one to be carried out next; `outcome` is empty while it is open.
 
     `plan` is as it was printed. `undoes` names the accepted recovery that is taken back: its old data serves again then. One that
-    `goes_back` goes on to do so, whatever is typed. `had` are the places where data was before, `returns` those of the data that
-    serves again; `timeline` is the one that the server began; `trouble` is why it could not go on. `clients` are known when the
+    `goes_back` goes on to do so, whatever is typed. `had` are the places where data was when the server was stopped,
+    `inodes` which directories it is, by place and by name within a mount point; `returns` are the places of the data that serves
+    again; `timeline` is the one that the server began; `trouble` is why it could not go on. `clients` are known when the
     first of them is stopped, and written down before. `last_commit` is that of the data as it was proven, in Unix seconds.
     `recovered` is what a rebuild has brought back, and what it knows of the rest.
     """
@@ -152,6 +155,12 @@ class Journal:
     clients: Clients | None = None
     last_commit: float = 0.0
     recovered: Mapping[str, Any] = field(default_factory=dict)
+    inodes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def has_restored(self) -> bool:
+        """Whether a restore may have begun: until then whatever lies at any place is somebody's data."""
+        return self.phase not in (SAVE, QUIET, KEEP)
 
     @property
     def moves(self) -> dict[str, str]:
@@ -258,7 +267,7 @@ def gone_on_with(journal: Journal, order: Order) -> Journal | Problem:
 
 def is_paused(journal: Journal) -> bool:
     """Whether a recovery stands at its target, proven, and waits for whoever asked it to."""
-    return journal.is_open and journal.phase == PROMOTE and journal.order.action != PROMOTES and not journal.undoes
+    return journal.is_open and journal.phase == PROMOTE and journal.order.action != PROMOTES and not (journal.undoes or journal.goes_back)
 
 
 def judge_move(journal: Journal, found: Plan, lsn: Lsn | None, time: float | None, end: float | None) -> Problem | None:
@@ -327,4 +336,5 @@ def parse(found: Mapping[str, Any]) -> Journal:
     journal = Journal(order=Order(**order), home=Home(**home), goal=Goal(**goal), **given)
     if journal.is_open and journal.phase not in PHASES:
         raise ValueError(f"Found the phase '{journal.phase}'; expected one of {', '.join(PHASES)}.")
+    restore_bounds.judge(journal)
     return journal

@@ -103,13 +103,39 @@ def _save(file: Path, document: Mapping[str, Any]) -> None:
 def keep(file: Path, document: Mapping[str, Any]) -> str:
     """Write a state file, in memory when the disk does not take it; why it did not, or an empty string. Raises OSError for neither."""
     try:
-        save(file, document)
+        save_on_disk(file, document)
     except OSError as error:
+        with suppress(OSError):
+            _make(MEMORY)
         save(_in_memory(file), document)
         return error.strerror or type(error).__name__
+    return ""
+
+
+def save_on_disk(file: Path, document: Mapping[str, Any]) -> None:
+    """Write a state file that may have been kept in memory before. Raises OSError."""
+    save(file, document)
     with suppress(OSError):
         _in_memory(file).unlink(missing_ok=True)
-    return ""
+
+
+def reserve(file: Path, size: int) -> None:
+    """Take room on the disk, unless that was done: whoever removes the file may write as much. Raises OSError for a full disk."""
+    with as_owner_of(str(file)):
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError:
+            file.unlink()
+            raise
+        finally:
+            os.close(descriptor)
+
+
+def free(file: Path) -> None:
+    """Give reserved room back."""
+    with as_owner_of(str(file)), suppress(OSError):
+        file.unlink(missing_ok=True)
 
 
 def _in_memory(file: Path) -> Path:
