@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._recovery import host, systems
+from ._recovery import host, restore_journal, restore_told, systems
 from ._recovery.files import findings_diff
 from ._recovery.finding import ABSENT, UNKNOWN, Finding
 from ._recovery.postgres import Cluster, NotAnswering
@@ -43,9 +43,17 @@ def run_module(argument_spec: dict[str, Any], act: Callable[[AnsibleModule], dic
     except PermissionError as error:
         module.fail_json(msg=f"Found no permission for {error.filename}; expected to run as root. Next: the same command with --become")
     except NotAnswering as error:
-        module.fail_json(msg=f"Attempted: to ask the server through its socket. Found: {error}. Next: pg_lsclusters")
+        module.fail_json(msg=silent(str(module.params.get("stanza") or ""), error))
     else:
         module.exit_json(**result)
+
+
+def silent(stanza: str, error: NotAnswering) -> str:
+    """What is said of a server that does not answer. While a recovery is open that is as it should be."""
+    found = restore_journal.open_of(stanza=stanza)
+    if found is not None:
+        return restore_told.meets(found).sentence()
+    return f"Attempted: to ask the server through its socket. Found: {error}. Next: pg_lsclusters"
 
 
 def outcome(findings: list[Finding], diff: list[dict[str, str]] | None = None, **more: Any) -> dict[str, Any]:

@@ -194,6 +194,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     rebuild_run,
     restore_journal,
     restore_run,
+    restore_told,
     restoring,
     state,
 )
@@ -217,7 +218,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     consent = Consent(wanted["confirm"], wanted["plan"], command(wanted))
     if module.check_mode or not wanted["confirm"]:
         if known is not None and known.order.target == order.target:
-            return result([*restoring.lines(known), "Nothing was done."], known, provisions=provisions)
+            return result([*restore_told.lines(known), "Nothing was done."], known, provisions=provisions)
         return planned(wanted, order, consent)
     told: list[str] = []
 
@@ -226,6 +227,8 @@ def act(module: AnsibleModule) -> dict[str, Any]:
         told.append(line)
 
     journal = rebuild_run.begin(order, wanted["stanza"], cluster, wanted["inventory_host"], wish, consent)
+    if not journal.is_open:
+        return result(lines_of(journal), journal, provisions=provisions)
     journal = restore_run.carry_on(journal, tell, restoring.last_phase(order, wanted["until"]))
     return result(lines_of(journal), journal, told, provisions=provisions, begun=True)
 
@@ -233,7 +236,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
 def lines_of(journal: Journal) -> list[str]:
     """Where the rebuild stands, and what it has brought back."""
     brought = rebuild.report(rebuild.recovered_of(journal)) if restoring.PROVE in journal.ended else []
-    return [*restoring.lines(journal), *brought]
+    return [*restore_told.lines(journal), *brought]
 
 
 def planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str, Any]:
@@ -259,7 +262,8 @@ def order_of(wanted: dict[str, Any]) -> Order:
 
 def wish_of(wanted: dict[str, Any]) -> Wish:
     """What else was declared."""
-    return Wish(wanted["lost_host"], wanted["data_directory"], tuple(wanted["databases"]), wanted["mounts"] == "required")
+    text = order_of(wanted).target
+    return Wish(wanted["lost_host"], wanted["data_directory"], text, tuple(wanted["databases"]), wanted["mounts"] == "required")
 
 
 def command(wanted: dict[str, Any]) -> str:

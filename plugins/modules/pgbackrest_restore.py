@@ -202,6 +202,7 @@ back:
 
 import json
 import shlex
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -212,6 +213,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     restore_journal,
     restore_rehearsal,
     restore_run,
+    restore_told,
     restore_undo,
     restoring,
     state,
@@ -221,6 +223,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_checklist import Hook
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_run import Consent
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_told import Ways
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import Check, Journal, Order
 
 
@@ -234,18 +237,40 @@ def _restored(module: AnsibleModule) -> dict[str, Any]:
     wanted, told = module.params, []
     order = order_of(wanted)
     again = _command(wanted, "restore", restore_target=order.target)
-    consent = Consent(wanted["confirm"], wanted["plan"], again, wanted["standbys"] == "detach", wanted["require_verified"])
+    with_reason = _command({**wanted, "reason": "WHY"}, "restore", restore_target=order.target)
+    consent = Consent(wanted["confirm"], wanted["plan"], again, wanted["standbys"] == "detach", wanted["require_verified"], with_reason)
     known = restore_journal.load(wanted["stanza"])
     if module.check_mode or not wanted["confirm"]:
         if known is not None and known.is_open:
-            return _result(wanted, False, [*restoring.lines(known), "Nothing was done."], told, known)
+            return _beside(wanted, order, known)
         return _planned(wanted, order, consent)
     tell = _teller(told)
     if wanted["name"]:
         restore_journal.refuse_ended(wanted["stanza"], wanted["name"])
     journal = restore_run.begin(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent, tell)
     journal = restore_run.carry_on(journal, tell, restoring.last_phase(order, wanted["until"]))
-    return _result(wanted, True, restoring.lines(journal), told, journal)
+    return _result(wanted, True, restore_told.lines(journal, _ways(wanted, journal)), told, journal)
+
+
+def _beside(wanted: dict[str, Any], order: Order, known: Journal) -> dict[str, Any]:
+    """What is said of an order while a recovery is open: how it goes on with it, or why it does not."""
+    if restoring.is_paused(known) and known.order.target != order.target:
+        found = restore_run.further(known, order, cluster_of(wanted))
+        confirmation, digest = known.home.confirmation(keep=not found.erased), restoring.digest(found)
+        sure = _command(wanted, "restore", restore_target=order.target, restore_confirm=confirmation, restore_plan=digest)
+        lines = [*restore_told.further(known, order, found), "Nothing was done. To do it, type:", f"  {sure}"]
+        return {**_result(wanted, False, lines, [], known), "plan": plan.document(found), "digest": digest}
+    another = restoring.judge_open(known, order, known.home.confirmation(keep=order.keep))
+    if another:
+        raise Refusal(another)
+    return _result(wanted, False, [*restore_told.lines(known), "Nothing was done."], [], known)
+
+
+def _ways(wanted: dict[str, Any], journal: Journal) -> Ways:
+    """The playbook's commands that go back from an accepted recovery, and that remove what it has kept."""
+    plain, sure = {**wanted, "reason": "", "name": ""}, f"{wanted['inventory_host']}/{wanted['stanza']}"
+    words = {"rollback_name": journal.name, "rollback_confirm": sure}
+    return Ways(_command(plain, "rollback", **words), _command(plain, "rollback", rollback_state="released", **words))
 
 
 def _rehearsed(module: AnsibleModule) -> dict[str, Any]:
@@ -255,7 +280,14 @@ def _rehearsed(module: AnsibleModule) -> dict[str, Any]:
         found, _goal = restore_rehearsal.plan_of(order, wanted["stanza"], cluster)
         return {**_result(wanted, False, plan.lines(found), told), "plan": plan.document(found)}
     lines = restore_rehearsal.rehearse(order, wanted["stanza"], cluster, wanted["inventory_host"], _teller(told))
+    lines += ["Nothing was changed. To do it, type:", f"  {_sample(wanted, order.target)}"]
     return _result(wanted, False, lines, told)
+
+
+def _sample(wanted: dict[str, Any], target: str) -> str:
+    """The command that plans a recovery to this target."""
+    reason = "" if wanted["reason"] else " -e \"restore_reason='...'\""
+    return _command(wanted, "restore", restore_target=target) + reason
 
 
 def _planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str, Any]:
@@ -277,6 +309,8 @@ def _planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str
 def order_of(wanted: dict[str, Any]) -> Order:
     """What was asked for, as the engine knows it."""
     given = wanted["target"]
+    if not given or (isinstance(given, str) and not given.strip()):
+        raise Refusal(grammar.missing(_sample(wanted, f"time:{grammar.EXAMPLE_TIME}")))
     text = str(grammar.parse(given if isinstance(given, dict) else str(given)))
     checks = tuple(Check(item["name"], item["sql"], item["expected"], item["database"]) for item in wanted["checks"])
     keep, patience, services = wanted["keep"] == "beside", wanted["patience_seconds"], tuple(wanted["services"])
@@ -288,19 +322,20 @@ def _returned(module: AnsibleModule) -> dict[str, Any]:
     journal = restore_run.way_back(wanted["stanza"], wanted["name"], wanted["reason"])
     confirmation = f"{wanted['inventory_host']}/{wanted['stanza']}"
     if module.check_mode or wanted["confirm"] != confirmation:
-        lines = restore_undo.lines(journal) if journal.undoes else restoring.lines(journal)
+        lines = restore_undo.lines(journal) if journal.undoes else restore_told.lines(journal)
         lines = [*lines, "Nothing was done. To do it, type:", f"  {_command(wanted, 'rollback', rollback_confirm=confirmation)}"]
         if wanted["confirm"] and wanted["confirm"] != confirmation:
             raise Refusal(_another(wanted, confirmation))
         return _result(wanted, False, lines, told)
     journal = restore_run.take_back(journal, _teller(told))
-    return _result(wanted, True, restoring.lines(journal), told, journal)
+    return _result(wanted, True, restore_told.lines(journal, _ways(wanted, journal)), told, journal)
 
 
 def _released(module: AnsibleModule) -> dict[str, Any]:
     wanted = module.params
     confirmation = f"{wanted['inventory_host']}/{wanted['stanza']}"
-    kept = [line for one in restore_journal.kept(wanted["stanza"]) for line in restoring.lines(one)] or ["  kept         nothing"]
+    found = restore_journal.kept(wanted["stanza"])
+    kept = restore_told.listed(found, time.time(), lambda one: _ways(wanted, one)) or ["  kept         nothing"]
     if not wanted["name"] or module.check_mode:
         return _result(wanted, False, kept, [])
     if wanted["confirm"] != confirmation:
@@ -323,6 +358,9 @@ def _command(wanted: dict[str, Any], playbook: str, **words: str) -> str:
         given |= {"restore_action": wanted["action"]} if wanted["action"] != "promote" else {}
         given |= {"restore_standbys": wanted["standbys"]} if wanted["standbys"] else {}
         given |= {"restore_services": wanted["services"]} if wanted["services"] else {}
+        given |= {"restore_checks": wanted["checks"]} if wanted["checks"] else {}
+        given |= {"restore_require_verified": True} if wanted["require_verified"] else {}
+        given |= {"restore_patience_seconds": wanted["patience_seconds"]} if wanted["patience_seconds"] != restoring.PATIENCE else {}
     elif wanted["name"]:
         given["rollback_name"] = wanted["name"]
     plain = [f"-e {name}={value}" for name, value in words.items()]

@@ -68,7 +68,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, outcome, run_module
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import host, postgres, problem, without_data
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import aside_within, host, postgres, problem, without_data
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding import ABSENT, Finding
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.run import require, run
@@ -83,13 +83,15 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     findings: list[Finding] = []
     exists = host.cluster_exists(cluster.version, cluster.name)
     if not exists and wanted["state"] != "started":
-        refuse_existing_data(wanted["data_directory"])
+        refuse_existing_data(wanted["data_directory"], lets_be=("lost+found",) if wanted["state"] == "configured" else ())
         findings.append(Finding(f"cluster {cluster.version}/{cluster.name} in {wanted['data_directory']}", wanted["state"], ABSENT))
         if not module.check_mode and wanted["state"] == "present":
             require(run(creation(cluster, wanted)))
     if wanted["state"] == "configured" and not module.check_mode:
         without_data.configure(cluster, wanted["data_directory"], creation(cluster, wanted))
     if wanted["state"] == "started" and exists:
+        if not host.postmaster(cluster.data_directory):
+            postgres.refuse_open_recovery(cluster)
         refuse_no_data(cluster, wanted["data_directory"])
     if wanted["state"] == "started" and not (exists and host.postmaster(cluster.data_directory)):
         findings.append(Finding(f"unit {cluster.unit}", "running", "stopped"))
@@ -108,9 +110,9 @@ def creation(cluster: postgres.Cluster, wanted: dict[str, Any]) -> list[str]:
     return [*argv, "--", "--no-data-checksums"] if int(cluster.version) >= NO_CHECKSUMS_FLAG_SINCE else argv
 
 
-def refuse_existing_data(directory: str) -> None:
-    """Raise Refusal when there is anything in the directory of a cluster that is yet to be created."""
-    if os.path.isdir(directory) and os.listdir(directory):
+def refuse_existing_data(directory: str, lets_be: tuple[str, ...] = ()) -> None:
+    """Raise Refusal when there is anything but what may be there in the directory of a cluster that is yet to be created."""
+    if os.path.isdir(directory) and set(os.listdir(directory)) - set(lets_be):
         raise Refusal(
             Problem(
                 f"files in {directory}, but no cluster in /etc/postgresql that uses them",
@@ -122,7 +124,7 @@ def refuse_existing_data(directory: str) -> None:
 
 def refuse_no_data(cluster: postgres.Cluster, directory: str) -> None:
     """Raise Refusal for a cluster whose data is still to be restored."""
-    if os.path.isdir(directory) and not os.listdir(directory):
+    if os.path.isdir(directory) and not aside_within.content(directory):
         raise Refusal(
             Problem(
                 f"nothing in {directory}, the data directory of {cluster.version}/{cluster.name}",

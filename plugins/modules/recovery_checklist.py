@@ -82,6 +82,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     aftercare_look,
     restore_checklist,
     restore_journal,
+    restore_told,
     restoring,
 )
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix
@@ -102,10 +103,13 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     first = restore_checklist.before(journal.order, journal.home, journal.plan, hooks["hooks_before"], confirmed=True)
     second = restore_checklist.after(journal, hooks["hooks_after"], seen)
     lines = [*restore_checklist.table("BEFORE", first), *restore_checklist.table("AFTER", second)]
+    lines += restore_told.ended(journal)
+    prefix = command_prefix(wanted["inventory_sources"])
+    back = f"{prefix} playbooks/rollback.yml -l {wanted['inventory_host']} -e rollback_confirm={journal.home.confirmation()}"
     if findings:
-        prefix = command_prefix(wanted["inventory_sources"])
-        back = f"{prefix} playbooks/rollback.yml -l {wanted['inventory_host']} -e rollback_confirm={journal.home.confirmation()}"
         lines += ["  Nothing was undone. To go back, type:", f"  {back}"]
+    elif restore_told.ended(journal) and journal.moves:
+        lines.append(f"               Wrong moment? Type: {back}")
     told = {"format": 1, "event": "after", "host": wanted["inventory_host"], "stanza": wanted["stanza"], "outcome": journal.outcome}
     lists = [*restore_checklist.document("before", first), *restore_checklist.document("after", second)]
     recovery = {**told, "recovery": restoring.document(journal), "checklist": lists, "findings": findings}

@@ -109,6 +109,19 @@ def test_what_has_no_default_is_required_or_said_to_be_optional(role: str, specs
     assert silent == [], f"{role}: neither a default nor required"
 
 
+def test_a_value_that_is_typed_behind_e_is_what_it_says(role: str, specs: dict[str, Any]) -> None:
+    """Behind -e every value is a text: where no module's option makes a bool or a number of it, the role has to."""
+    kinds = {name: option["type"] for name, option in specs["main"].get("options", {}).items() if option.get("type") in ("bool", "int")}
+    wrong = []
+    for path in sorted((ROOT / "roles" / role).glob("*/*.yml")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            for name, kind in kinds.items():
+                decides = re.search(rf"(when: |not |if |and |or |range\(|> ?|- ){name}\b(?! \| (bool|int))", line)
+                if decides and path.parent.name in ("tasks", "vars", "defaults", "handlers"):
+                    wrong.append(f"{path.name}:{number}: {name} without | {kind}")
+    assert wrong == []
+
+
 def same(one: Any, other: Any) -> bool:
     """Tell whether two values are equal in type too: 1 is not true, and "1" is not 1."""
     if type(one) is not type(other):

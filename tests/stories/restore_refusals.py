@@ -136,6 +136,7 @@ def _what(story: Story) -> None:
     story.type("future", "restore", "time:2126-01-01T00:00:00Z", "--reason", "a story")
     story.type("several", "restore", "name:no", "--reason", "", "--keep=none")
     words = {"restore_target": NAME, "restore_reason": "a story"}
+    story.play("misspelt", RESTORE, [story.host], **words, restore_acton="pause")
     story.play("unverified", RESTORE, [story.host], **words, restore_require_verified=True)
 
 

@@ -61,7 +61,7 @@ def test_another_set_is_offered_and_leads_there(failures: Failures) -> None:
 
 def test_what_is_kept_is_listed_and_warned_of(failures: Failures) -> None:
     assert ".kept-" in failures.listed
-    assert "not needed any more?" in failures.status
+    assert "Not needed any more?" in failures.status
 
 
 def test_it_is_removed_by_whoever_confirms_it(failures: Failures) -> None:

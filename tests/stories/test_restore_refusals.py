@@ -12,14 +12,15 @@ from restore_refusals import Refusals, problems, tell
 pytestmark = pytest.mark.xdist_group("kills")
 # What each refusal says at least; {host} is the one that is refused, {other} the other one, {version} its PostgreSQL.
 SAID = {
-    "two hosts": ["Found the hosts {host}, {other}; expected one.", "Next: the same command with -l {host}"],
-    "two hosts back": ["Found the hosts {host}, {other}; expected one.", "Next: the same command with -l {host}"],
+    "two hosts": ["Found the hosts {host}, {other}; expected one.", "Next: the same command with -l {host}, or with -l {other}"],
+    "two hosts back": ["Found the hosts {host}, {other}; expected one.", "Next: the same command with -l {host}, or with -l {other}"],
     "of another host": ["Found the confirmation '{other}/{stanza}'; expected '{host}/{stanza}', the cluster that is restored. Next: sudo "],
     "another's": ["Found the confirmation '{other}/{stanza}'; expected '{host}/{stanza}', the cluster that is restored. Next: "],
     "no plan": ["Found no plan named; expected ", "which is what would happen now: repository 1, set "],
     "no way back": ["Found the confirmation '{host}/{stanza}'; expected '{host}/{stanza}/no-way-back'"],
     "a backup in between": ["Found the plan ", "which is what would happen now: repository 1, set "],
-    "no reason": ["Found no reason; expected why this is done", "--reason='...' on the host"],
+    "no reason": ["Found no reason; expected why this is done", " --reason=WHY, with your own words for WHY"],
+    "misspelt": ["Found restore_acton; expected one of ", "Next: correct the name"],
     "unknown name": ["Found no snapshot known-to-nobody", "Next: type "],
     "future": ["Found the time 2126-01-01T00:00:00Z, which is in the future", "Next: type time:"],
     "unverified": ["which no verification has found good; expected a verified set"],

@@ -68,7 +68,7 @@ def test_what_only_the_host_has_is_archived_before_a_copy_is_made(system: str, t
         ("in the future", ", which is in the future: it is |; expected a time before |, the newest commit"),
         ("an LSN in the future", ", which is in the future: the server writes at |; expected an LSN that was written"),
         ("a transaction in the future", ", which is in the future: the server's next one is |; expected a transaction that was begun"),
-        ("on a dead branch", ", which lies on the abandoned timeline 1: timeline 3 left it at LSN |,timeline:1 for the abandoned one"),
+        ("on a dead branch", ", which lies on the abandoned timeline 1: timeline 3 left it at LSN |,timeline:1 for what was written on"),
         ("before the first backup", ", before the first backup in repository 1 (|) was complete; expected a time from "),
         ("an LSN before the first backup", ", before the first backup in repository 1 (|) was complete at |; expected an LSN from "),
         ("a transaction that no set covers", "the transaction 3, which no set covers: the oldest was complete before transaction "),

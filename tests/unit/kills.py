@@ -41,11 +41,14 @@ def killing(place: int) -> Iterator[None]:
         yield
 
 
-def each_kill(make: Callable[[], Any], act: Callable[[Any], object]) -> Iterator[Any]:
-    """What `make` has made anew, with `act` killed in it before the first change, the second, and so on to the last."""
-    place = 0
+def each_kill(make: Callable[[], Any], act: Callable[[Any], object], step: int = 1) -> Iterator[Any]:
+    """What `make` has made anew, with `act` killed in it before the first change, the second, and so on to the last.
+
+    `step` goes on by so many changes each time.
+    """
+    place = 1 - step
     while True:
-        place += 1
+        place += step
         made = make()
         try:
             with killing(place):

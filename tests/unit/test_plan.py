@@ -309,8 +309,17 @@ GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup
             f"time:{DAY}11:45:00Z",
             f"the time {DAY}11:45:00Z, which lies on the abandoned timeline 1: timeline 2 left it at LSN 0/8000100; expected a time "
             "before the "
-            f"two parted, or after. Next: type time:{DAY}11:29:59Z or time:{DAY}12:20:00Z, or time:{DAY}11:45:00Z,timeline:1 for the "
-            "abandoned one",
+            f"two parted, or after. Next: type time:{DAY}11:29:59Z for what was there before the two parted, time:{DAY}12:20:00Z for the "
+            f"data that serves now, or time:{DAY}11:45:00Z,timeline:1 for what was written on the abandoned timeline 1 after they parted",
+        ),
+        (
+            FORKED,
+            f"time:{DAY}11:45:00Z,timeline:2",
+            f"the time {DAY}11:45:00Z, which lies on the abandoned timeline 1: timeline 2 left it at LSN 0/8000100; expected a time "
+            "before the "
+            f"two parted, or after. Next: type time:{DAY}11:29:59Z,timeline:2 for what was there before the two parted, "
+            f"time:{DAY}12:20:00Z,timeline:2 for timeline 2, or time:{DAY}11:45:00Z,timeline:1 for what was written on the abandoned "
+            "timeline 1 after they parted",
         ),
         (
             replace(FORKED, numbers=(3, 4, 5, 6, 7), moments=(BEATS[1], *FORKED.moments[3:])),
@@ -373,7 +382,8 @@ GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup
             replace(FORKED, child=(8,)),
             "lsn:0/9000050",
             "the LSN 0/9000050, which lies only on the abandoned timeline 1; expected an LSN on the path of timeline 2, which ends at "
-            f"0/9000000. Next: type backup:{NEW.label}, or lsn:0/9000050,timeline:1 for the abandoned one",
+            f"0/9000000. Next: type backup:{NEW.label} for the data that serves now, or lsn:0/9000050,timeline:1 for what was written on "
+            "the abandoned timeline 1",
         ),
         (
             WELL,

@@ -136,7 +136,7 @@ def test_a_recovery_that_went_back_has_not_been_one() -> None:
 def test_one_that_is_open_says_what_is_next() -> None:
     journal = replace(JOURNAL, phase=restoring.QUIET, clients=Clients(("shop.service",)))
     lines = after(journal, seen=Seen())
-    assert result(lines, "connectivity") == (OPEN, "next: jobs are paused, the server is stopped and stays so after a boot")
+    assert result(lines, "connectivity") == (OPEN, "next: pauses the jobs, stops the server, and keeps it from starting at boot")
     assert result(lines, "health") == (OPEN, "not let in yet: shop.service")
     assert result(lines, "outcome") == (OPEN, restoring.go_on(journal))
 

@@ -56,9 +56,28 @@ def test_each_obstacle_is_named(ground: dict[str, object], words: str) -> None:
     assert ". Next: " in found[0]
 
 
+def test_a_disabled_cluster_is_not_recovered_to_be_never_started() -> None:
+    found = [problem.sentence() for problem in restore_preflight.judge_start(replace(HOME, start="disabled"))]
+    file = "/etc/postgresql/17/main/start.conf"
+    said = f"Found 'disabled' in {file}; expected a cluster that may be started in the end. Next: echo auto | sudo tee {file}"
+    assert found == [f"{said}, and type the same again"]
+    assert restore_preflight.judge_start(HOME) == []
+
+
 def test_all_of_them_are_said_at_once() -> None:
-    found = judged(replace(GOOD, links={"base": "/disk"}, version="16", slots=("s1",)), reason=" ", action="dance")
-    assert len(found) == 5
+    found = judged(replace(GOOD, links={"base": "/disk"}, version="16", slots=("s1",)), action="dance")
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize("reason", ["", " ", "...", "WHY", "why"])
+def test_no_reason_and_what_stands_in_an_example_for_one_are_refused_with_the_command(reason: str) -> None:
+    found = restore_preflight.judge_reason(replace(ORDER, reason=reason), "restore name:before --reason=WHY")
+    assert found is not None
+    assert found.next_step.startswith("restore name:before --reason=WHY, with your own words")
+
+
+def test_any_reason_in_words_will_do() -> None:
+    assert restore_preflight.judge_reason(replace(ORDER, reason="why not"), "again") is None
 
 
 def test_standbys_may_be_detached() -> None:

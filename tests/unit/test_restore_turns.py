@@ -7,22 +7,36 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from _recovery import restore_journal, restore_places, restore_run, restore_undo, restoring, state
 from _recovery.postgres import Cluster
-from _recovery.problem import Refusal
+from _recovery.problem import Problem, Refusal
 from _recovery.restore_run import Consent
 from _recovery.restoring import Journal
-from test_restoring import GOAL, JOURNAL, ORDER
+from test_restoring import GOAL, JOURNAL, ORDER, planned
 
 SEEN = replace(JOURNAL, phase=restoring.RESTORE)
 ENDED = replace(JOURNAL, phase="", outcome=restoring.ACCEPTED)
 NEXT = replace(JOURNAL, name="20261124-080000", phase="", outcome=restoring.RETURNED)
 MEANWHILE = "with which another command has gone on meanwhile; expected the recovery 20261122-120000 as it was"
+
+
+@dataclass(frozen=True)
+class Here:
+    """This host, as far as a plan asks."""
+
+    keep: bool = True
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is seen of it."""
+
+    here: Here = Here()
 
 
 def silent(_line: str) -> None:
@@ -138,6 +152,21 @@ def test_what_a_server_runs_on_is_not_released_and_nothing_is_while_somebody_is_
     with state.turn("axiomdb", "backup", silent, 1.0), pytest.raises(Refusal, match="the backup .*at work for an hour"):
         restore_undo.remove("axiomdb", JOURNAL.name)
     assert kept.is_dir()
+
+
+def test_a_disabled_cluster_is_refused_with_whatever_else_speaks_against_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Problem("a set of PostgreSQL 16", "one of 17", "choose another")
+    sight = SimpleNamespace(look=lambda *_words: Sight(), foresee=lambda *_words: planned())
+    monkeypatch.setattr(restore_run, "_of_another", lambda *_words: None)
+    monkeypatch.setattr(restore_run, "horizon", sight)
+    monkeypatch.setattr(restore_run.target, "parse", lambda text: text)
+    monkeypatch.setattr(restore_run.restore_look, "home_of", lambda *_words: replace(JOURNAL.home, start="disabled"))
+    monkeypatch.setattr(restore_run.restore_look, "ground_of", lambda *_words: None)
+    monkeypatch.setattr(restore_run.restore_preflight, "judge", lambda *_words, **_options: [other])
+    monkeypatch.setattr(restore_run.restore_clients, "look", lambda *_words: None)
+    monkeypatch.setattr(restore_run, "waiting", SimpleNamespace(notes=lambda _clients: (), judge=lambda *_words: ()))
+    proposal = restore_run.propose(ORDER, "axiomdb", Cluster("17", "main", 5432), "vps1", Consent())
+    assert [problem.found for problem in proposal.problems] == [other.found, "'disabled' in /etc/postgresql/17/main/start.conf"]
 
 
 @pytest.mark.parametrize("now", [NEXT, ENDED, replace(SEEN, outcome=restoring.RETURNED), None])

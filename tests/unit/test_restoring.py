@@ -8,8 +8,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from _recovery import restoring, scratch_goal
+from _recovery import restore_told, restoring, scratch_goal
 from _recovery.plan import Plan
+from _recovery.problem import Problem
 from _recovery.restoring import Check, Home, Journal, Order
 from _recovery.scratch import Goal
 from _recovery.wal import Lsn
@@ -50,6 +51,47 @@ def planned(**changes: object) -> Plan:
         **changes,
     }
     return Plan(**{name: value for name, value in fields.items() if name in Plan.__dataclass_fields__})
+
+
+def test_a_plan_of_other_data_that_serves_is_another_plan() -> None:
+    assert restoring.digest(planned(serving=1)) != restoring.digest(planned(serving=2))
+
+
+CHECK = Check("orders", "select 1", "1")
+
+
+@pytest.mark.parametrize("phase", [restoring.SAVE, restoring.RESTORE, restoring.PROVE])
+def test_new_checks_are_taken_over_until_it_is_proven(phase: str) -> None:
+    found = restoring.gone_on_with(replace(JOURNAL, phase=phase), replace(ORDER, checks=(CHECK,)))
+    assert isinstance(found, Journal)
+    assert (found.order.checks, found.phase) == ((CHECK,), phase)
+
+
+def test_a_paused_recovery_is_proven_again_by_new_checks() -> None:
+    paused = replace(JOURNAL, phase=restoring.PROMOTE, order=replace(ORDER, action=restoring.PAUSES))
+    found = restoring.gone_on_with(paused, replace(ORDER, checks=(CHECK,)))
+    assert isinstance(found, Journal)
+    assert (found.phase, found.order.action, found.order.checks) == (restoring.PROVE, restoring.PROMOTES, (CHECK,))
+    same = restoring.gone_on_with(paused, ORDER)
+    assert isinstance(same, Journal)
+    assert same.phase == restoring.PROMOTE
+
+
+@pytest.mark.parametrize("phase", [restoring.PROMOTE, restoring.RELEASE, restoring.SETTLE])
+def test_checks_that_come_too_late_are_refused(phase: str) -> None:
+    found = restoring.gone_on_with(replace(JOURNAL, phase=phase), replace(ORDER, checks=(CHECK,)))
+    assert isinstance(found, Problem)
+    assert found.found == "other checks than before, and a server that is proven"
+
+
+def test_services_that_were_not_stopped_are_refused_and_what_is_not_said_again_stays() -> None:
+    known = replace(JOURNAL, phase=restoring.RESTORE, order=replace(ORDER, services=("app.service",), checks=(CHECK,)))
+    late = restoring.gone_on_with(known, replace(ORDER, services=("other.service",)))
+    assert isinstance(late, Problem)
+    assert restoring.gone_on_with(known, replace(ORDER, checks=())) == known
+    early = restoring.gone_on_with(replace(known, phase=restoring.SAVE), replace(ORDER, checks=(), services=("other.service",)))
+    assert isinstance(early, Journal)
+    assert early.order.services == ("other.service",)
 
 
 def test_a_journal_is_read_as_it_was_written() -> None:
@@ -211,7 +253,7 @@ def test_an_open_recovery_goes_on_with_the_same_order_alone_and_confirmed_again(
 def test_what_takes_a_recovery_back_is_gone_on_with_by_rollback() -> None:
     back = replace(JOURNAL, undoes="20261121-080000", order=replace(ORDER, target="rollback:20261121-080000"))
     assert " rollback --stanza=axiomdb --confirm=vps1/axiomdb" in restoring.go_on(back)
-    assert "go back" not in "\n".join(restoring.lines(back))
+    assert "go back" not in "\n".join(restore_told.lines(back))
 
 
 @pytest.mark.parametrize(
@@ -245,27 +287,6 @@ def test_no_option_of_the_configuration_reaches_a_recovery_in_place() -> None:
     assert "--no-delta" in words
     assert {"--reset-tablespace-map", "--reset-db-include", "--reset-link-map", "--no-link-all"} <= set(words)
     assert "--delta" in restoring.options(JOURNAL, delta=True)
-
-
-def test_a_person_reads_what_is_next_and_what_is_kept() -> None:
-    text = "\n".join(restoring.lines(replace(JOURNAL, phase=restoring.PROVE, trouble="a check failed")))
-    assert "next         what was recovered is proven" in text
-    assert "go back      sudo /opt/axiomdb/axiomdb-recovery rollback --stanza=axiomdb --confirm=vps1/axiomdb" in text
-    assert "trouble      a check failed" in text
-    assert "NO WAY BACK" in "\n".join(restoring.lines(replace(JOURNAL, order=replace(ORDER, keep=False))))
-    over = "\n".join(restoring.lines(replace(JOURNAL, phase="", outcome="accepted", timeline=4)))
-    assert "outcome      accepted, on timeline 4" in over
-    assert f"kept         {DATA}.kept-20261122-120000" in over
-
-
-def test_a_status_tells_of_an_open_recovery_and_of_what_is_kept() -> None:
-    assert restoring.open_or_kept(None, [], 9.0) == []
-    assert "  next         the last WAL is saved" in restoring.open_or_kept(JOURNAL, [], 9.0)
-    over = replace(JOURNAL, phase="", outcome="accepted", ended={"settle": 5.0})
-    text = restoring.open_or_kept(over, [over], 3605.0)
-    assert text[0].startswith(f"  kept         {DATA}.kept-20261122-120000 for ")
-    assert text[0].endswith("rollback --release=20261122-120000")
-    assert len(text) == 2
 
 
 PAUSED = replace(JOURNAL, phase=restoring.PROMOTE, order=replace(ORDER, action=restoring.PAUSES))

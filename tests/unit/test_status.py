@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from _recovery import cli, ending, horizon, jobs, judging, state, status, verdict, watch
+from _recovery import cli, ending, horizon, jobs, judging, restore_journal, state, status, verdict, watch
 from _recovery.jobs import Settings, Stanza
 from _recovery.status import Status
 from _recovery.summary import Picture, Place
 from _recovery.verdict import Judgement, Reading
 from archives import Scene
+from test_restoring import JOURNAL
 from test_verdict import WITHOUT_5, picture
 
 STANZA = Stanza("axiomdb", "17", "main", 5432)
@@ -94,7 +95,15 @@ def test_in_a_pause_nobody_is_told_of_jobs_to_come_and_old_backups(host: Host) -
     found = host.status(much_later)
     assert found.document["faults"] == []
     assert [line for line in found.lines if line.startswith(("  next job", "  BROKEN", "  trouble"))] == []
-    assert any(line.startswith("  jobs         PAUSED since") for line in found.lines)
+    assert any(line.startswith("  jobs         PAUSED since") and line.endswith(watch.RESUME) for line in found.lines)
+
+
+def test_in_an_open_recovery_nobody_is_told_to_resume(host: Host) -> None:
+    state.save(state.PAUSE, {"since": GOOD.now - 60, "reason": "a restore"})
+    restore_journal.save(JOURNAL)
+    text = host.status().lines
+    assert any(line.startswith("  jobs         PAUSED since") and line.endswith("They begin again when it is over.") for line in text)
+    assert watch.RESUME not in "\n".join(text)
 
 
 def test_a_host_without_jobs_has_a_status_too(host: Host) -> None:

@@ -79,7 +79,8 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
     "bare host": ({"server": None}, f"NOT PROTECTED: vps1: nothing is installed yet. Type: {SITE}"),
     "server that is down": (
         {"server": None, "reason": "the server of 17/main does not answer (no\n  socket)"},
-        f"NOT PROTECTED: vps1: the server of 17/main does not answer (no socket). Type: {SITE}",
+        f"NOT PROTECTED: vps1: the server of 17/main does not answer (no socket). Type: {SITE}; where its data is damaged, "
+        "what can be recovered: sudo /opt/axiomdb/axiomdb-recovery plan latest",
     ),
     "another server writes": (
         {"writers": {1: "another server writes to this stanza (axiomdb in repository 1): its archive has timeline 2"}, "late": {1: LATE}},
@@ -319,6 +320,19 @@ def test_on_a_host_with_several_stanzas_the_next_command_says_of_which() -> None
     assert f"  next         {GOOD.command} playbooks/backup.yml -l vps1 -e backup_type=full" in lines(GOOD)
     several = lines(replace(GOOD, several=True))
     assert f"  next         {GOOD.command} playbooks/backup.yml -l vps1 -e pgbackrest_stanza=axiomdb -e backup_type=full" in several
+
+
+def test_on_the_host_itself_the_next_command_is_the_hosts_own() -> None:
+    tool = "sudo /opt/axiomdb/axiomdb-recovery backup --type=full"
+    assert f"  next         {tool}" in lines(replace(GOOD, here=True))
+    assert f"  next         {tool} --stanza=axiomdb" in lines(replace(GOOD, here=True, several=True))
+
+
+@pytest.mark.parametrize(("server", "topic"), [(GOOD.server, "recovery"), (None, "server")])
+def test_an_open_recovery_is_the_first_reason_and_nothing_else_is_to_be_typed(server: Server | None, topic: str) -> None:
+    found = replace(GOOD, server=server, reason="the server of 17/main does not answer", recovery=("recovery 1 is open", "go on"))
+    assert lines(found)[-1] == "NOT PROTECTED: vps1: recovery 1 is open. Type: go on"
+    assert [one.topic for one in reasons(found)] == [topic]
 
 
 def test_every_setting_that_waits_is_named_once_and_in_order() -> None:

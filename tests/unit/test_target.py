@@ -72,7 +72,13 @@ ISO = "an ISO 8601 time with an offset or Z"
     ("text", "found", "expected", "next_step"),
     [
         ("", "the target ''", FORMS, "type one such as latest or time:2026-11-22T14:30:00Z"),
-        ("late", "the target 'late'", FORMS, "type one such as latest or time:2026-11-22T14:30:00Z"),
+        ("late:", "the target 'late:'", FORMS, "type one such as latest or time:2026-11-22T14:30:00Z"),
+        (
+            "pre-migration-v2.3",
+            "the target 'pre-migration-v2.3'",
+            FORMS,
+            "type name:pre-migration-v2.3 for that snapshot, or one such as latest or time:2026-11-22T14:30:00Z",
+        ),
         ("before-name:x", "the target 'before-name:x'", FORMS, "type one such as latest or time:2026-11-22T14:30:00Z"),
         ("xid:7,lsn:0/1", "the target 'xid:7,lsn:0/1'", FORMS, "type one such as latest or time:2026-11-22T14:30:00Z"),
         ("xid:7,xid:8", "the target 'xid:7,xid:8' with a part twice", "each part once", "type one such as time:2026-11-22T14:30:00Z"),

@@ -12,7 +12,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from _recovery import pooler_console, restore_clients, restore_journal, restore_phases, restore_run, restore_undo, restoring, waiting
+from _recovery import (
+    pooler_console,
+    restore_clients,
+    restore_journal,
+    restore_phases,
+    restore_run,
+    restore_told,
+    restore_undo,
+    restoring,
+    waiting,
+)
 from _recovery.pooler_console import Console
 from _recovery.restoring import Clients, Journal
 from _recovery.run import Completed
@@ -188,7 +198,7 @@ def test_what_does_not_come_back_is_told_and_written_down(world: World) -> None:
         "Found shop.service, which does not start: Job failed",
     ]
     assert [f"NOT BACK: {sentence}" for sentence in back.clients.trouble] == [line for line in said if line.startswith("NOT BACK")]
-    assert "  NOT BACK     Found shop.service" in "\n".join(restoring.lines(back))
+    assert "  NOT BACK     Found shop.service" in "\n".join(restore_told.lines(back))
 
 
 def test_a_pooler_that_is_gone_is_told(world: World) -> None:

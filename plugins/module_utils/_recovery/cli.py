@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 # A command loads what it needs when it runs: the heartbeat begins each minute, on the smallest host too.
@@ -133,7 +133,7 @@ def _each(stanzas: Sequence[Stanza], options: argparse.Namespace, act: Callable[
 def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
     from . import status, watch
 
-    found = {stanza.name: status.take(settings, stanza, watch.picture_of(settings, stanza)) for stanza in stanzas}
+    found = {stanza.name: status.take(settings, stanza, replace(watch.picture_of(settings, stanza), here=True)) for stanza in stanzas}
     if options.json:
         _write(json.dumps({name: one.document for name, one in found.items()}, sort_keys=True))
     else:
@@ -153,6 +153,8 @@ def _plan(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Name
         return MISUSED
     stanza = stanzas[0]
     try:
+        if not options.target.strip():
+            raise Refusal(target.missing(f"sudo /opt/axiomdb/axiomdb-recovery plan time:{target.EXAMPLE_TIME}"))
         sight = horizon.look(stanza.name, Cluster(stanza.version, stanza.cluster, stanza.port))
         found = horizon.foresee(target.parse(options.target), sight)
     except Refusal as refusal:
@@ -162,7 +164,8 @@ def _plan(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Name
     elif isinstance(found, Problem):
         _write(f"REFUSED: {stanza.name}: {found.sentence()}")
     else:
-        _write("\n".join([*plan.lines(found), f"PLAN: {stanza.name}: nothing was changed."]))
+        command = f"sudo /opt/axiomdb/axiomdb-recovery restore '{found.target}' --stanza={stanza.name} --reason='...'"
+        _write("\n".join([*plan.lines(found), f"PLAN: {stanza.name}: nothing was changed. To do it, type: {command}"]))
     return BAD if isinstance(found, Problem) else GOOD
 
 
@@ -185,7 +188,14 @@ def _pause(_settings: Settings, _stanzas: Sequence[Stanza], options: argparse.Na
     return GOOD
 
 
-def _resume(_settings: Settings, _stanzas: Sequence[Stanza], _options: argparse.Namespace) -> int:
+def _resume(settings: Settings, _stanzas: Sequence[Stanza], _options: argparse.Namespace) -> int:
+    from . import restore_journal, restore_told
+
+    # The jobs are this host's, not a stanza's: one open recovery keeps all of them.
+    found = next((one for one in (restore_journal.peek(stanza.name)[0] for stanza in settings.stanzas) if one and one.is_open), None)
+    if found is not None:
+        sys.stderr.write(f"REFUSED, nothing was done: {restore_told.meets(found).sentence()}\n")
+        return BAD
     if state.load(state.PAUSE):
         # What was not done meanwhile is not overdue yet.
         with suppress(OSError):
@@ -213,7 +223,13 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
 
     add("status", "What protects this host, what can be recovered, how its jobs ended, what is wrong", _status)
     planned = add("plan", "Say how a recovery to this target would go, or why it cannot; changes nothing", _plan)
-    planned.add_argument("target", metavar="TARGET", help="latest, immediate, time:, name:, lsn:, xid:, backup:, before-time: and so on")
+    planned.add_argument(
+        "target",
+        metavar="TARGET",
+        nargs="?",
+        default="",
+        help="latest, immediate, time:, name:, lsn:, xid:, backup:, before-time: and so on",
+    )
     backup = add("backup", "Take a backup into every repository", _backup)
     backup.add_argument("--type", choices=("full", "diff", "incr"), default="incr", help="incr by default")
     backup.add_argument("--job", default="manual", choices=("full", HOURLY, "manual"), help=argparse.SUPPRESS)

@@ -46,13 +46,23 @@ def guarded(stanza: Stanza, body: Callable[[], Ended]) -> Ended:
     except (CommandFailed, Refusal) as error:
         return Ended(FAILED, str(error))
     except NotAnswering as error:
-        return Ended(FAILED, f"the server of {stanza.version}/{stanza.cluster} does not answer ({error}). Next: pg_lsclusters")
+        return silent(stanza, error)
     except Exception as error:
         import traceback
 
         with suppress(OSError):
             traceback.print_exc()
         return Ended(FAILED, f"crashed with {type(error).__name__}: {error}. Next: tail {state.LOGS}/backup.log")
+
+
+def silent(stanza: Stanza, error: Exception) -> Ended:
+    """The end of a run whose server does not answer. While a recovery is open that is as it should be."""
+    from . import restore_told
+
+    found, command = restore_told.seen(stanza.name)
+    if found:
+        return Ended(FAILED, f"{found}. Next: {command}")
+    return Ended(FAILED, f"the server of {stanza.version}/{stanza.cluster} does not answer ({error}). Next: pg_lsclusters")
 
 
 def remember(stanza: str, job: str, ended: Ended, began: float, over: float) -> None:

@@ -9,12 +9,12 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import host, passphrase, repository, state, systems
+from . import host, passphrase, repository, restore_told, state, systems
 from .jobs import FAILED, VERIFY, parse_records
 from .postgres import Cluster, NotAnswering, history_files, queue_of
 from .problem import CONTROLLER
 from .provision import Archiver, first_hole, repositories_behind
-from .summary import NETWORK_FILESYSTEMS, Picture, Place
+from .summary import BARE, NETWORK_FILESYSTEMS, Picture, Place
 from .survey import Survey, queue_places, survey
 from .writer import judge_writer, latecomer
 
@@ -23,14 +23,14 @@ def take_picture(stanza: str, cluster: Cluster, inventory_host: str, command: st
     """Look at the host; a server that does not answer is a picture too."""
     system = systems.find_system(host.os_release())
     name, title = inventory_host or socket.gethostname(), system.title if system else ""
-    reason = "nothing is installed yet"
+    reason, recovery = BARE, restore_told.seen(stanza)
     try:
         seen = survey(stanza, cluster, inventory_host)
     except NotAnswering as error:
         seen, reason = None, f"the server of {cluster.version}/{cluster.name} does not answer ({error})"
     if seen is None:
         archiver, histories = waiting(stanza, cluster), history_files(cluster.data_directory)
-        return Picture(name, stanza, now, command, title, reason=reason, archiver=archiver, histories=histories)
+        return Picture(name, stanza, now, command, title, reason=reason, archiver=archiver, histories=histories, recovery=recovery)
     return Picture(
         name,
         stanza,
@@ -54,6 +54,7 @@ def take_picture(stanza: str, cluster: Cluster, inventory_host: str, command: st
         late={item.repository.number: late for item in seen.evidence if (late := latecomer(seen.server, item))},
         holes={item.repository.number: hole for item in seen.evidence if (hole := first_hole(seen.server, seen.archiver, item))},
         histories=history_files(cluster.data_directory),
+        recovery=recovery,
     )
 
 

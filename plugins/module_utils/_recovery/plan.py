@@ -31,6 +31,7 @@ class Plan:
     `options` are those of pgbackrest restore, `kind` and `value` its type and target. Replay ends before `lsn` where that is known,
     and at a commit later than `time`.
     `only_here` are segments that no repository has yet: they must be saved before anything else. `notes` are for whoever confirms.
+    `serving` is the timeline of the data that is there now.
     """
 
     target: str
@@ -56,6 +57,7 @@ class Plan:
     kept: tuple[str, ...]
     erased: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    serving: int = 0
 
     @property
     def command(self) -> str:
@@ -178,6 +180,7 @@ def _plan(target: Target, outlook: Outlook, whole: Outlook, choice: Choice, here
         (here.directory,) if here.directory and here.keep else (),
         (here.directory,) if here.directory and not here.keep else (),
         choice.notes,
+        here.timeline,
     )
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import host, sql
+from . import host, restore_told, sql
 from .archive import Listing
 from .problem import Problem, Refusal
 from .provision import Archiver
@@ -207,6 +207,8 @@ def _digest(path: Path) -> str | None:
 def refuse_other_server(cluster: Cluster) -> None:
     """Raise Refusal when the cluster's server has another port, or the port belongs to another cluster's server."""
     live = host.postmaster(cluster.data_directory)
+    if live is None:
+        refuse_open_recovery(cluster)
     if live is not None and live[1] != cluster.port:
         raise Refusal(other_server(cluster, cluster.data_directory, live[1]))
     if live is None:
@@ -218,7 +220,18 @@ def refuse_other_server(cluster: Cluster) -> None:
             raise Refusal(other_server(cluster, str(answers), cluster.port))
 
 
+def refuse_open_recovery(cluster: Cluster) -> None:
+    """Raise Refusal while a recovery in place of this cluster is open: its server is down, and must not be started."""
+    found = restore_told.of_directory(cluster.data_directory)
+    if found is not None:
+        raise Refusal(found)
+
+
 def other_server(cluster: Cluster, directory: str, port: int) -> Problem:
+    """Why a server is not the declared cluster's; that of an open recovery has a port of its own."""
+    found = restore_told.of_directory(cluster.data_directory)
+    if found is not None:
+        return found
     return Problem(
         f"a server on port {port} with the data directory {directory}",
         f"the cluster {cluster.version}/{cluster.name} in {cluster.data_directory} on port {cluster.port}, as declared",

@@ -211,7 +211,8 @@ def _no_lsn(target: Target, lsn: Lsn, outlook: Outlook, window: Window, here: He
     if other and not target.timeline:
         found = f"{what}, which lies only on the abandoned timeline {other.timeline}"
         expected = f"an LSN on the path of timeline {window.timeline}, which ends at {newest.end}"
-        return Problem(found, expected, f"type {nearest_lsn(newest)}, or lsn:{lsn},timeline:{other.timeline} for the abandoned one")
+        written = f"lsn:{lsn},timeline:{other.timeline} for what was written on the abandoned timeline {other.timeline}"
+        return Problem(found, expected, f"type {nearest_lsn(newest)} for the data that serves now, or {written}")
     if here.lsn is not None and lsn > here.lsn and window.timeline == here.timeline:
         found = f"{what}, which is in the future: the server writes at {here.lsn}"
         last = newest.tail.last if newest.tail else None

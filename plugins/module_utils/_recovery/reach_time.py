@@ -137,7 +137,12 @@ def _dead(target: Target, what: str, fork: Fork, window: Window, left: Window | 
         return Problem(found, expected, next_step)
     found = f"{what}, which lies on the abandoned timeline {fork.timeline}: {parted}"
     there = _there(target, left)
-    return Problem(found, expected, f"{next_step}, or {there},timeline:{fork.timeline} for the abandoned one")
+    serving = f"timeline {target.timeline}" if target.timeline else "the data that serves now"
+    after = near[1] if fork.before is not None else "latest"
+    narrowed = f",timeline:{target.timeline}" if target.timeline else ""
+    choices = [f"{near[0]}{narrowed} for what was there before the two parted", f"{after}{narrowed} for {serving}"]
+    choices.append(f"or {there},timeline:{fork.timeline} for what was written on the abandoned timeline {fork.timeline} after they parted")
+    return Problem(found, expected, f"type {', '.join(choices)}")
 
 
 def _there(target: Target, left: Window) -> str:

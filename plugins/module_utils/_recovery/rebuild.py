@@ -13,7 +13,7 @@ from typing import Any
 
 from .catalog import Backup, Repository
 from .problem import Problem, playbook
-from .restoring import Journal
+from .restoring import ACCEPTED, Journal
 from .spoken import age, counted, moment
 
 ALIVE_WITHIN = 3600.0  # seconds: a host that lives, with its heartbeat, has archived a segment every other minute
@@ -73,6 +73,11 @@ def writer_of(repositories: Iterable[Repository]) -> Writer:
     if newest is None:
         return Writer()
     return Writer(newest.annotations.get("axiomdb-host", ""), newest.annotations["axiomdb-machine-id"], newest.label)
+
+
+def is_done(known: Journal, target: str) -> bool:
+    """Whether a rebuild to this target was accepted here, so that only the rest of the site is to be brought back."""
+    return known.order.rebuild and known.outcome == ACCEPTED and known.order.target == target
 
 
 def judge_ground(ground: Ground, host: str, stanza: str) -> Problem | None:

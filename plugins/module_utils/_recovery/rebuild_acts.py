@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from . import held_server, host, rebuild, repository, restore_phases, restoring
+from . import aside_within, held_server, host, rebuild, repository, restore_phases, restore_places, restoring
 from .problem import Problem
 from .rebuild import Sorted
 from .restore_journal import place as place_of
@@ -43,6 +43,9 @@ def cleared(journal: Journal) -> Journal:
         if host.postmaster(directory) is None and os.path.isdir(directory):
             with as_owner_of(f"{directory}/postmaster.pid"), suppress(FileNotFoundError):
                 os.unlink(f"{directory}/postmaster.pid")
+        # At a mount point what is whole would be taken for what this target wants.
+        if journal.home.mounts and aside_within.is_restored(directory, journal.kept_of(directory)):
+            restore_places.remove_restored(journal)
     return journal
 
 

@@ -8,19 +8,12 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 
-from . import aside_within, horizon, host, rebuild, repository, restore_journal
+from . import aside_within, horizon, host, rebuild, repository
 from .horizon import Sight
 from .plan import Plan
 from .postgres import Cluster
 from .rebuild import Ground, Holding, Life
-from .restoring import Journal
 from .run import CommandFailed
-
-
-def open_rebuild(stanza: str) -> Journal | None:
-    """The rebuild that has begun here and is not accepted; None for none. Raises Refusal for a journal that cannot be read."""
-    known = restore_journal.load(stanza)
-    return known if known is not None and known.is_open and known.order.rebuild else None
 
 
 def ground_of(cluster: Cluster, directory: str, databases: Sequence[str] = ()) -> Ground:

@@ -40,11 +40,12 @@ from .restoring import Home, Journal, Order
 class Wish:
     """What a person wants, besides the order: `lost` is the host that is said to be lost, `databases` those that are declared.
 
-    `mounts` says whether the filesystems that the lost host had for its data must be there.
+    `target` is the order's. `mounts` says whether the filesystems that the lost host had for its data must be there.
     """
 
     lost: str = ""
     directory: str = ""
+    target: str = ""
     databases: tuple[str, ...] = ()
     mounts: bool = True
 
@@ -60,13 +61,15 @@ class Proposal:
 
 
 def refuse_data(stanza: str, cluster: Cluster, inventory_host: str, wish: Wish) -> Journal | None:
-    """The open rebuild of this host; without one, raise Refusal where the host has data. Nothing needs to be installed."""
-    known = rebuild_look.open_rebuild(stanza)
-    if known is not None:
+    """The rebuild of this host that is open, or that was accepted to this very target; what comes behind it can be gone on with.
+
+    Without one, raise Refusal where the host has data. Nothing needs to be installed.
+    """
+    known = restore_journal.load(stanza)
+    if known is not None and known.order.rebuild and (known.is_open or rebuild.is_done(known, wish.target)):
         return known
-    other = restore_journal.load(stanza)
-    if other is not None and other.is_open:
-        raise Refusal(Problem(f"an open recovery of {stanza} on {inventory_host}", "its end", restoring.go_on(other)))
+    if known is not None and known.is_open:
+        raise Refusal(Problem(f"an open recovery of {stanza} on {inventory_host}", "its end", restoring.go_on(known)))
     problem = rebuild.judge_ground(rebuild_look.ground_of(cluster, wish.directory), inventory_host, stanza)
     if problem is not None:
         raise Refusal(problem)
@@ -123,6 +126,8 @@ def _sight(stanza: str, cluster: Cluster) -> Sight:
 def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish: Wish, consent: Consent) -> Journal:
     """The journal of a rebuild that may go on: the open one, perhaps to another target, or a new one. Raises Refusal."""
     known = refuse_data(stanza, cluster, inventory_host, wish)
+    if known is not None and not known.is_open:
+        return known
     if known is not None and known.order.target == order.target:
         return _again(known, order, consent)
     if known is not None:

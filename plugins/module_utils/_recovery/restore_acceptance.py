@@ -168,13 +168,16 @@ def start_cluster(journal: Journal) -> dict[str, Any]:
 def settle(journal: Journal, tell: Tell) -> Journal:
     """Let the jobs begin again, and take a backup of the new timeline; a backup that fails is the jobs' trouble, and is told.
 
-    A rebuild has none of its own machine yet, and its jobs would be refused: it raises Failed, and is gone on with.
+    A server that died since it was let go is started again: a recovery does not end without one. A rebuild has no backup of its own
+    machine yet, and its jobs would be refused: it raises Failed, and is gone on with.
     """
     home = journal.home
+    start_cluster(journal)
     resume_jobs(journal)
     failed = _back_up(journal, tell)
     for line in failed:
         tell(f"NO BACKUP of the new timeline: {line}")
+    start_cluster(journal)
     if failed and journal.order.rebuild:
         raise Failed(Problem(f"no backup of this host in each repository ({' | '.join(failed)})", "one", restoring.go_on(journal)))
     held_server.clear(place_of(home.stanza))

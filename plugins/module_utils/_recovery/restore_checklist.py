@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from . import restoring
+from . import restore_told, restoring
 from .restoring import Check, Home, Journal, Order
 from .spoken import human
 
@@ -100,7 +100,7 @@ def _connectivity(journal: Journal) -> Line:
         return Line(what, FAILED, f"not recovered, the old data serves again: {journal.trouble or 'as it was asked for'}")
     if restoring.SERVE in journal.ended:
         return Line(what, DONE, f"the server answers, on timeline {journal.timeline}")
-    return Line(what, FAILED if journal.trouble else OPEN, journal.trouble or f"next: {restoring.PHASES[journal.phase]}")
+    return Line(what, FAILED if journal.trouble else OPEN, journal.trouble or f"next: {restore_told.coming(journal)}")
 
 
 def _checks(what: str, checks: Sequence[Check], journal: Journal, variable: str) -> Line:

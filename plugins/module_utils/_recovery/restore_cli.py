@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import plan, restore_journal, restore_rehearsal, restore_run, restore_undo, restoring, state, target
+from . import plan, restore_journal, restore_rehearsal, restore_run, restore_told, restore_undo, restoring, state, target
 from .jobs import Settings, Stanza
 from .postgres import Cluster, NotAnswering
-from .problem import Problem, Refusal
+from .problem import Problem, Refusal, Unfinished
 from .restore_run import Consent
 from .restoring import Check, Order
 from .run import CommandFailed
-from .spoken import moment
+from .spoken import counted, moment
 
 GOOD, BAD = 0, 1
 Act = Callable[[Settings, Sequence[Stanza], argparse.Namespace], int]
@@ -28,7 +28,13 @@ Act = Callable[[Settings, Sequence[Stanza], argparse.Namespace], int]
 def add(commands: Any, texts: Mapping[str, str]) -> None:
     """Add both commands to a parser, with these texts."""
     restore = _command(commands, "restore", texts["restore"], _restore)
-    restore.add_argument("target", metavar="TARGET", help="latest, immediate, time:, name:, lsn:, xid:, backup:, before-time: and so on")
+    restore.add_argument(
+        "target",
+        metavar="TARGET",
+        nargs="?",
+        default="",
+        help="latest, immediate, time:, name:, lsn:, xid:, backup:, before-time: and so on",
+    )
     restore.add_argument("--reason", default="", help="why, for whoever reads the log later")
     restore.add_argument("--confirm", default="", metavar="HOST/STANZA", help="carry it out; HOST as the inventory names it")
     restore.add_argument("--plan", default="", metavar="DIGEST", help="the plan that was printed")
@@ -76,7 +82,8 @@ def _refusing(act: Act) -> Act:
                 raise Refusal(Problem(f"the stanzas {names}", "one of them", f"add --stanza={stanzas[0].name}"))
             return act(settings, stanzas, options)
         except (Refusal, CommandFailed, NotAnswering) as error:
-            sys.stderr.write(f"{error}\n")
+            untouched = isinstance(error, Refusal) and not isinstance(error, Unfinished)
+            sys.stderr.write(f"{'REFUSED, nothing was done: ' if untouched else ''}{error}\n")
             return BAD
 
     return acting
@@ -85,45 +92,70 @@ def _refusing(act: Act) -> Act:
 def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
     stanza = stanzas[0]
     cluster = Cluster(stanza.version, stanza.cluster, stanza.port)
+    if not options.target.strip():
+        raise Refusal(target.missing(f"{restoring.TOOL} restore 'time:{target.EXAMPLE_TIME}' --stanza={stanza.name} --reason='...'"))
     checks, keep = tuple(check_of(text) for text in options.check), options.keep == "beside"
     text, services = str(target.parse(options.target)), tuple(options.service)
     order = Order(text, options.reason, options.action, keep, checks, options.patience, services)
-    consent = Consent(options.confirm, options.plan, _typed(options, stanza), options.standbys == "detach")
+    again = _typed(options, stanza)
+    with_reason = f"{_typed(options, stanza, reason=False)} --reason=WHY"
+    consent = Consent(options.confirm, options.plan, again, options.standbys == "detach", with_reason=with_reason)
     if options.rehearse:
         return _rehearse(order, stanza, cluster, settings.host, options)
     known = restore_journal.load(stanza.name)
     if not options.confirm and known is not None and known.is_open:
-        _write("\n".join([*restoring.lines(known), "Nothing was done."]))
-        return BAD
+        return _beside(known, order, cluster, options, consent)
     if not options.confirm:
         proposal = restore_run.propose(order, stanza.name, cluster, settings.host, consent)
         if options.json:
             _write(json.dumps({**plan.document(proposal.plan), "plan": restoring.digest(proposal.plan)}, sort_keys=True))
         else:
-            _write("\n".join([*([] if order.keep else ["NO WAY BACK"]), *proposal.lines]))
+            against = f"REFUSED, nothing was done: {counted(len(proposal.problems), 'PROBLEM')} below"
+            _write("\n".join([*([against] if proposal.problems else []), *([] if order.keep else ["NO WAY BACK"]), *proposal.lines]))
             sure = f"--confirm={proposal.home.confirmation(keep=order.keep)} --plan={restoring.digest(proposal.plan)}"
-            _write(f"Nothing was done. To do it, type:\n  {_typed(options, stanza)} {sure}")
+            ready = f"To do it, type:\n  {again} {sure}"
+            _write(f"Nothing was done. {'Mend that first, and type the same again.' if proposal.problems else ready}")
         return BAD if proposal.problems else GOOD
     tell = _teller()
     journal = restore_run.begin(order, stanza.name, cluster, settings.host, consent, tell)
     return _show(restore_run.carry_on(journal, tell, restoring.last_phase(order)), options)
 
 
+def _beside(known: restoring.Journal, order: Order, cluster: Cluster, options: argparse.Namespace, consent: Consent) -> int:
+    """What is said of an order while a recovery is open: how it goes on with it, or why it does not."""
+    if restoring.is_paused(known) and known.order.target != order.target:
+        found = restore_run.further(known, order, cluster)
+        if options.json:
+            _write(json.dumps({**plan.document(found), "plan": restoring.digest(found)}, sort_keys=True))
+            return GOOD
+        sure = f"--confirm={known.home.confirmation(keep=not found.erased)} --plan={restoring.digest(found)}"
+        _write("\n".join([*restore_told.further(known, order, found), "Nothing was done. To do it, type:", f"  {consent.again} {sure}"]))
+        return GOOD
+    another = restoring.judge_open(known, order, known.home.confirmation(keep=order.keep))
+    if another:
+        raise Refusal(another)
+    _write("\n".join([*restore_told.lines(known), "Nothing was done."]))
+    return BAD
+
+
 def _rehearse(order: Order, stanza: Stanza, cluster: Cluster, host: str, options: argparse.Namespace) -> int:
     lines = restore_rehearsal.rehearse(order, stanza.name, cluster, host, _teller())
-    _write(json.dumps({"rehearsed": lines}) if options.json else "\n".join(lines))
+    reason = "" if order.reason else " --reason='...'"
+    following = ["Nothing was changed. To do it, type:", f"  {_typed(options, stanza)}{reason}"]
+    _write(json.dumps({"rehearsed": lines}) if options.json else "\n".join([*lines, *following]))
     return GOOD
 
 
-def _typed(options: argparse.Namespace, stanza: Stanza) -> str:
+def _typed(options: argparse.Namespace, stanza: Stanza, *, reason: bool = True) -> str:
     """The command again, without its consent."""
     words = [f"{restoring.TOOL} restore '{options.target}' --stanza={stanza.name}"]
-    words += [f'--reason="{options.reason}"'] if options.reason else []
+    words += [f"--reason={shlex.quote(options.reason)}"] if options.reason and reason else []
     words += ["--keep=none"] if options.keep == "none" else []
     words += ["--standbys=detach"] if options.standbys else []
     words += [f"--action={options.action}"] if options.action != restoring.PROMOTES else []
+    words += [f"--patience={options.patience:g}"] if options.patience != restoring.PATIENCE else []
     words += [f"--service={shlex.quote(unit)}" for unit in options.service]
-    return " ".join([*words, *(f'--check="{text}"' for text in options.check)])
+    return " ".join([*words, *(f"--check={shlex.quote(text)}" for text in options.check)])
 
 
 def check_of(text: str) -> Check:
@@ -142,22 +174,21 @@ def _rollback(settings: Settings, stanzas: Sequence[Stanza], options: argparse.N
     confirmation = f"{settings.host}/{stanza}"
     if options.list:
         found = restore_journal.kept(stanza)
-        _write("\n".join(line for one in found for line in restoring.lines(one)) if found else "Nothing is kept.")
+        _write("\n".join(restore_told.listed(found, time.time())) if found else "Nothing is kept.")
         return GOOD
     again = f"{restoring.TOOL} rollback --stanza={stanza}"
     if options.release:
         if options.confirm != confirmation:
-            problem = Problem(
-                f"the confirmation '{options.confirm}'", f"'{confirmation}'", f"{again} --release={options.release} --confirm=..."
-            )
-            raise Refusal(problem)
+            sure = f"{again} --release={options.release} --confirm={confirmation}"
+            raise Refusal(Problem(f"the confirmation '{options.confirm}'", f"'{confirmation}'", sure))
         gone = restore_undo.remove(stanza, options.release, _teller())
         state.operation({"operation": "release", "host": settings.host, "stanza": stanza, "text": options.reason, "removed": gone})
         _write("\n".join(f"removed {place}" for place in gone))
         return GOOD
+    again += f" --of={options.of}" if options.of else ""
     journal = restore_run.way_back(stanza, options.of, options.reason)
     if options.confirm != confirmation:
-        told = restore_undo.lines(journal) if journal.undoes else restoring.lines(journal)
+        told = restore_undo.lines(journal) if journal.undoes else restore_told.lines(journal)
         _write("\n".join([*told, f"Nothing was done. To do it, type:\n  {again} --reason='...' --confirm={confirmation}"]))
         return BAD if options.confirm else GOOD
     return _show(restore_run.take_back(journal, _teller()), options)
@@ -167,7 +198,7 @@ def _show(journal: restoring.Journal, options: argparse.Namespace) -> int:
     if options.json:
         _write(json.dumps(restoring.document(journal), sort_keys=True))
     else:
-        _write("\n".join(restoring.lines(journal)))
+        _write("\n".join(restore_told.lines(journal)))
     return GOOD
 
 

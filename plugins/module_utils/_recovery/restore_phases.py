@@ -221,7 +221,7 @@ def prove(journal: Journal, tell: Tell) -> Journal:
     if problems:
         raise Failed(*problems)
     tell(f"stands at {seen.lsn} on timeline {seen.timeline or journal.goal.timeline}, as planned")
-    return journal
+    return replace(journal, last_commit=seen.time or 0.0)
 
 
 def standing(journal: Journal) -> Replayed:

@@ -55,16 +55,15 @@ def judge(order: Order, home: Home, found: Plan, ground: Ground, *, detach: bool
     return problems
 
 
+def judge_reason(order: Order, with_reason: str) -> Problem | None:
+    """No reason, or what stands in an example for one. `with_reason` is the command to type."""
+    if order.reason.strip(" .") not in ("", "why", "WHY"):
+        return None
+    return Problem("no reason", "why this is done, for whoever reads the log later", f"{with_reason}, with your own words for WHY")
+
+
 def _judge_order(order: Order, found: Plan) -> list[Problem]:
     problems = []
-    if not order.reason.strip():
-        problems.append(
-            Problem(
-                "no reason",
-                "why this is done, for whoever reads the log later",
-                "say it: restore_reason='...', or --reason='...' on the host",
-            )
-        )
     if order.action not in ACTIONS:
         problems.append(Problem(f"the action '{order.action}'", f"one of {', '.join(ACTIONS)}", "correct restore_action"))
     if found.free_bytes is not None and order.keep and found.free_bytes < found.needed_bytes + LEAST_LEFT:
@@ -120,6 +119,18 @@ def _judge_tablespaces(home: Home, ground: Ground) -> list[Problem]:
 
 def _make(directory: str) -> str:
     return f"sudo install -d -o postgres -g postgres -m 700 {directory}"
+
+
+def judge_start(home: Home) -> list[Problem]:
+    """Debian starts no cluster that is disabled: a recovery of one could never let its clients in."""
+    if home.start != "disabled":
+        return []
+    file = f"/etc/postgresql/{home.version}/{home.cluster}/start.conf"
+    return [
+        Problem(
+            f"'disabled' in {file}", "a cluster that may be started in the end", f"echo auto | sudo tee {file}, and type the same again"
+        )
+    ]
 
 
 def _judge_others(home: Home, ground: Ground, *, detach: bool) -> list[Problem]:

@@ -21,7 +21,7 @@ from . import (
     state,
 )
 from .files import File
-from .problem import Problem, Refusal
+from .problem import Problem, Refusal, Unfinished
 from .restore_acceptance import resume_jobs, start_cluster
 from .restore_data import Tell, end_restores
 from .restore_journal import place as place_of
@@ -51,6 +51,15 @@ def go_back(journal: Journal, tell: Tell) -> Journal:
         raise Refusal(missing)
     # Killed in the middle, this is gone on with: what lies in the data directory then is nothing to recover.
     journal = restore_journal.save_at_need(replace(journal, goes_back=True), tell)
+    try:
+        return _return(journal, tell)
+    except Unfinished:
+        raise
+    except Refusal as refusal:  # something was done
+        raise Unfinished(*refusal.problems) from refusal
+
+
+def _return(journal: Journal, tell: Tell) -> Journal:
     home = journal.home
     end_restores(journal)
     held_server.kill(place_of(home.stanza))

@@ -79,13 +79,17 @@ class Stopped(Unfinished):
 
 @dataclass(frozen=True)
 class Consent:
-    """What a person typed beside the order: the cluster, and the plan that was printed. `again` is the command that prints it."""
+    """What a person typed beside the order: the cluster, and the plan that was printed. `again` is the command that prints it.
+
+    `with_reason` is the same with a reason.
+    """
 
     confirm: str = ""
     printed: str = ""
     again: str = ""
     detach: bool = False
     require_verified: bool = False
+    with_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,13 @@ class Proposal:
     home: Home
     plan: Plan
     problems: tuple[Problem, ...]
+    action: str = restoring.PROMOTES
 
     @property
     def lines(self) -> list[str]:
         """For a person, with what speaks against it."""
-        return [*plan.lines(self.plan), *(f"  PROBLEM      {problem.sentence()}" for problem in self.problems)]
+        then = f"  then         {restoring.ENDINGS[self.action]}"
+        return [*plan.lines(self.plan), then, *(f"  PROBLEM      {problem.sentence()}" for problem in self.problems)]
 
 
 def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, consent: Consent) -> Proposal:
@@ -115,9 +121,12 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, co
     if lost is not None:
         raise Refusal(lost)
     problems = restore_preflight.judge(order, home, found, ground, detach=consent.detach, require_verified=consent.require_verified)
+    unsaid = restore_preflight.judge_reason(order, consent.with_reason)
+    problems = [*([unsaid] if unsaid else []), *problems]
+    problems += restore_preflight.judge_start(home)
     clients = restore_clients.look(order.services, home.port)
     found = replace(found, notes=(*found.notes, *waiting.notes(clients)))
-    return Proposal(home, found, (*problems, *waiting.judge(clients, found.seconds)))
+    return Proposal(home, found, (*problems, *waiting.judge(clients, found.seconds)), order.action)
 
 
 def _of_another(home: Home, sight: Sight) -> Problem | None:
@@ -137,12 +146,10 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, cons
     if known is not None and waits and known.order.target != order.target:
         return _move(known, order, cluster, consent, tell)
     if known is not None and known.is_open:
-        if restoring.is_paused(known):
-            known = replace(known, order=replace(known.order, action=order.action))
-        problem = restoring.judge_open(known, order, consent.confirm)
-        if problem:
-            raise Refusal(problem)
-        return known
+        going_on = restoring.judge_open(known, order, consent.confirm) or restoring.gone_on_with(known, order)
+        if isinstance(going_on, Problem):
+            raise Refusal(going_on)
+        return going_on
     proposal = propose(order, stanza, cluster, inventory_host, consent)
     refused = restoring.judge_consent(proposal.home, proposal.plan, consent.confirm, consent.printed, consent.again)
     problems = [*([refused] if refused else []), *proposal.problems]
@@ -160,19 +167,29 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, cons
         return restore_journal.save(journal)
 
 
+def further(journal: Journal, order: Order, cluster: Cluster) -> Plan:
+    """The plan by which a paused recovery goes on to another target. Raises Refusal where it cannot. It is as it was afterwards."""
+    asked = target.parse(order.target)
+    found = horizon.foresee(asked, horizon.archived(horizon.look(journal.home.stanza, cluster)))
+    if isinstance(found, Problem):
+        raise Refusal(found)
+    seen = restore_phases.standing(journal)
+    if journal.order.action == restoring.SHUTS_DOWN:
+        held_server.stop(restore_journal.place(journal.home.stanza))
+    end = asked.time.timestamp() if asked.time else None
+    problem = restoring.judge_move(journal, found, seen.lsn, seen.time, end)
+    if problem:
+        raise Refusal(problem)
+    return found
+
+
 def _move(journal: Journal, order: Order, cluster: Cluster, consent: Consent, tell: Tell) -> Journal:
     """A paused recovery with a target further on. Raises Refusal; nothing is touched then."""
     stanza = journal.home.stanza
-    asked = target.parse(order.target)
-    found = horizon.foresee(asked, horizon.archived(horizon.look(stanza, cluster)))
-    if isinstance(found, Problem):
-        raise Refusal(found)
+    found = further(journal, order, cluster)
     unsure = restoring.judge_consent(journal.home, found, consent.confirm, consent.printed or restoring.digest(found), consent.again)
-    seen = restore_phases.standing(journal)
-    end = asked.time.timestamp() if asked.time else None
-    problem = unsure or restoring.judge_move(journal, found, seen.lsn, seen.time, end)
-    if problem:
-        raise Refusal(problem)
+    if unsure:
+        raise Refusal(unsure)
     with _alone(journal, tell):
         restore_journal.refuse_another(stanza, journal)
         held_server.stop(restore_journal.place(stanza))

@@ -22,13 +22,14 @@ from . import (
     restore_look,
     restore_phases,
     restore_places,
+    restore_preflight,
     restore_wal,
     restoring,
     scratch_look,
     state,
 )
 from .files import File, write
-from .problem import Problem, Refusal
+from .problem import Problem, Refusal, Unfinished
 from .restore_acceptance import promote
 from .restore_journal import place as place_of
 from .restore_places import owner
@@ -48,7 +49,10 @@ def of(stanza: str, name: str, reason: str) -> Journal:
         wanted = f"the recovery {name}" if name else "an accepted recovery"
         problem = Problem(f"no kept data of {wanted}", f"one whose data is kept: {known}", f"{restoring.TOOL} rollback --list")
         raise Refusal(problem)
-    return _from(chosen, restore_phases.home_now(chosen.home), reason)
+    home = restore_phases.home_now(chosen.home)
+    if problems := restore_preflight.judge_start(home):
+        raise Refusal(*problems)
+    return _from(chosen, home, reason)
 
 
 def instead_of(journal: Journal) -> Journal:
@@ -159,8 +163,11 @@ def _remove(stanza: str, name: str) -> list[str]:
             raise Refusal(Problem(f"the process {running[0]} on {place}", "no server there", f"ps -fp {running[0]}; stop it first"))
     # The WAL goes first: where nothing is kept any more, nobody would look for it.
     gone = [*_kept_wal(found), *kept]
-    for place in gone:
-        aside.remove(place, owner()[0])
+    for number, place in enumerate(gone):
+        try:
+            aside.remove(place, owner()[0])
+        except Refusal as refusal:
+            raise (Unfinished if number else Refusal)(*refusal.problems) from refusal
     return gone
 
 

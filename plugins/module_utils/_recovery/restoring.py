@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,6 @@ from .kept_names import RESTORING, is_within, kept, other, wal_beside
 from .plan import Plan
 from .problem import Problem
 from .scratch import RESET, Goal
-from .spoken import age
 from .wal import Lsn
 
 SAVE, QUIET, KEEP, RESTORE, RECOVER = "save", "quiet", "keep", "restore", "recover"
@@ -40,6 +39,11 @@ REPLACED_IN = (RESTORE, RECOVER, PROVE, PROMOTE)  # something else lies in the o
 ACCEPTED, RETURNED = "accepted", "returned"
 PROMOTES, PAUSES, SHUTS_DOWN = "promote", "pause", "shutdown"
 ACTIONS = (PROMOTES, PAUSES, SHUTS_DOWN)
+ENDINGS: Mapping[str, str] = {
+    PROMOTES: "a new timeline begins, and clients come back",
+    PAUSES: "stays at its target, proven, with nobody let in, until the same command is typed without that",
+    SHUTS_DOWN: "is stopped at its target, proven, until the same command is typed without that",
+}
 NO_WAY_BACK = "/no-way-back"
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 FOLLOW = "sudo tail -f /var/log/axiomdb/restore.log, on the host"
@@ -129,7 +133,8 @@ class Journal:
     `goes_back` goes on to do so, whatever is typed. `had` are the places where data was when the server was stopped,
     `inodes` which directories it is, by place and by name within a mount point; `returns` are the places of the data that serves
     again; `timeline` is the one that the server began; `trouble` is why it could not go on. `clients` are known when the
-    first of them is stopped, and written down before. `recovered` is what a rebuild has brought back, and what it knows of the rest.
+    first of them is stopped, and written down before. `last_commit` is that of the data as it was proven, in Unix seconds.
+    `recovered` is what a rebuild has brought back, and what it knows of the rest.
     """
 
     name: str
@@ -148,6 +153,7 @@ class Journal:
     began: float = 0.0
     ended: Mapping[str, float] = field(default_factory=dict)
     clients: Clients | None = None
+    last_commit: float = 0.0
     recovered: Mapping[str, Any] = field(default_factory=dict)
     inodes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
@@ -208,8 +214,8 @@ def after(journal: Journal, phase: str, now: float) -> Journal:
 
 
 def digest(found: Plan) -> str:
-    """What must not have changed since a plan was printed: repository, set, timeline, end, and what is erased."""
-    essence = (found.target, found.repository, found.backup, found.timeline, found.kind, found.erased)
+    """What must not have changed since a plan was printed: repository, set, timeline, end, what is erased, and what serves."""
+    essence = (found.target, found.repository, found.backup, found.timeline, found.kind, found.erased, found.serving)
     # The end of `latest` moves with each commit, and whoever asks for it wants that.
     ending = "" if found.kind == "standby" else found.lsn
     return hashlib.sha256(json.dumps([*essence, ending]).encode()).hexdigest()[:DIGITS]
@@ -240,6 +246,23 @@ def judge_open(journal: Journal, order: Order, confirm: str) -> Problem | None:
     if confirm != wanted:
         return Problem(f"the confirmation '{confirm}'", f"'{wanted}', the cluster that is restored", go_on(journal))
     return None
+
+
+def gone_on_with(journal: Journal, order: Order) -> Journal | Problem:
+    """An open recovery with what was typed now: checks that are new are asked before it is accepted; what comes too late is refused.
+
+    What was not said again is as it was.
+    """
+    known, names = journal.order, list(PHASES)
+    new_checks = bool(order.checks) and order.checks != known.checks
+    new_services = bool(order.services) and order.services != known.services
+    if new_services and names.index(journal.phase) > names.index(QUIET):
+        return Problem("other services than those that were stopped", "the same, or none said again", go_on(journal))
+    if new_checks and names.index(journal.phase) > names.index(PROVE) and not is_paused(journal):
+        return Problem("other checks than before, and a server that is proven", "the same, or none said again", go_on(journal))
+    action = order.action if is_paused(journal) else known.action
+    said = replace(known, action=action, checks=order.checks or known.checks, services=order.services or known.services)
+    return replace(journal, order=said, phase=PROVE if new_checks and journal.phase == PROMOTE else journal.phase)
 
 
 def is_paused(journal: Journal) -> bool:
@@ -286,37 +309,9 @@ def options(journal: Journal, *, delta: bool) -> list[str]:
     return [*words, *(f"--reset-{name}" for name in RESET)]
 
 
-def lines(journal: Journal) -> list[str]:
-    """The journal for a person."""
-    home, end = journal.home, {ACCEPTED: "accepted", RETURNED: "taken back"}.get(journal.outcome, "")
-    text = [f"  recovery     {journal.name} of {home.confirmation()} to {journal.order.target}: {journal.order.reason}"]
-    if journal.is_open:
-        following = "the old data serves again" if journal.goes_back else PHASES[journal.phase]
-        text += [f"  next         {following}", f"  go on        {go_on(journal)}", f"  follow       {FOLLOW}"]
-        back = go_back(journal) if journal.order.keep else "NO WAY BACK: nothing was kept"
-        back = "to nothing: this host had no data before; until it is accepted, another rebuild_target" if journal.order.rebuild else back
-        text += [] if journal.undoes else [f"  go back      {back}"]
-    else:
-        text += [f"  outcome      {end}" + (f", on timeline {journal.timeline}" if journal.timeline else "")]
-    text += [f"  trouble      {journal.trouble}"] if journal.trouble else []
-    text += [f"  NOT BACK     {sentence}" for sentence in (journal.clients.trouble if journal.clients else ())]
-    kept = journal.moves.items() if journal.outcome != RETURNED else ()
-    return [*text, *(f"  kept         {place}" for _was, place in kept)]
-
-
 def is_open(journal: Journal | None) -> bool:
     """Whether a recovery has begun and is not over."""
     return journal is not None and journal.is_open
-
-
-def open_or_kept(journal: Journal | None, kept: Sequence[Journal], now: float) -> list[str]:
-    """What a status says: a recovery that is open, first of all; and old data that is kept until somebody removes it."""
-    text = lines(journal) if journal is not None and journal.is_open else []
-    for one in kept:
-        past = age(max(0.0, now - max(one.ended.values(), default=one.began)))
-        for place in one.moves.values():
-            text.append(f"  kept         {place} for {past}; not needed any more? {TOOL} rollback --release={one.name}")
-    return text
 
 
 def document(journal: Journal) -> dict[str, Any]:

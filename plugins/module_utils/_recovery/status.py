@@ -18,6 +18,7 @@ from . import (
     judging,
     outline,
     restore_journal,
+    restore_told,
     restoring,
     space,
     state,
@@ -99,10 +100,11 @@ def _lines(settings: Settings, stanza: Stanza, seen: _Seen) -> list[str]:
     text = [*body, *outline.backups(picture), *verdict.lines(seen.judged, picture.now)]
     text += drill_history.lines(drill_reports.last(stanza.name, picture.now), settings.drill_interval_days, picture.now)
     text += outline.jobs(ending.records(stanza.name), seen.judged is not None, seen.upcoming, picture.now)
-    text += [f"  jobs         PAUSED since {paused['since']}: {paused['reason']}. {watch.RESUME}"] if paused else []
-    text += seen.space
     recovery, unreadable = restore_journal.peek(stanza.name)
-    text += restoring.open_or_kept(recovery, restore_journal.kept(stanza.name), picture.now)
+    ends = " They begin again when it is over." if restoring.is_open(recovery) else f" {watch.RESUME}"
+    text += [f"  jobs         PAUSED since {paused['since']}: {paused['reason']}.{ends}"] if paused else []
+    text += seen.space
+    text += restore_told.open_or_kept(recovery, restore_journal.kept(stanza.name), picture.now)
     text += [f"  trouble      {unreadable}"] if unreadable else []
     text += outline.unprotected(picture, settings, webhook=os.path.exists(state.WEBHOOK))
     text += [f"  trouble      {found}" for found in seen.troubles.values()]

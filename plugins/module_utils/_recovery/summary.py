@@ -14,6 +14,8 @@ from .snapshots import found_in
 from .spoken import age, counted, human, moment
 from .writer import Server
 
+BARE = "nothing is installed yet"
+TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 STALLED_SECONDS = 900
 LATE_SECONDS = 86400  # a server that archived nothing for so long was stopped
 STOP = "sudo systemctl stop postgresql, on the server that must not live: this one or the other"
@@ -47,7 +49,8 @@ class Picture:
     that are missing after a repository's newest backup; `several` says that the host has further stanzas. `windows` are the
     lines that say what can be recovered, where somebody asked for that. `archive_timeout` is in seconds; `verification` says why
     the last one failed. `writers` say by repository why another server writes to it; `late` are segments of a server that this one
-    has left behind, and when the last one arrived. `histories` are the history files in pg_wal, by timeline.
+    has left behind, and when the last one arrived. `histories` are the history files in pg_wal, by timeline. `recovery` is the reason and
+    the command of a recovery in place that is open. `here` is true when somebody asks on the host itself.
     """
 
     host: str
@@ -63,7 +66,7 @@ class Picture:
     repositories: Sequence[Repository] = ()
     places: Mapping[int, Place] = field(default_factory=dict)
     pending: Mapping[str, str] = field(default_factory=dict)
-    reason: str = "nothing is installed yet"
+    reason: str = BARE
     behind: Sequence[int] = ()
     unsafe: Sequence[str] = ()
     holes: Mapping[int, str] = field(default_factory=dict)
@@ -74,12 +77,16 @@ class Picture:
     writers: Mapping[int, str] = field(default_factory=dict)
     late: Mapping[int, tuple[str, float]] = field(default_factory=dict)
     histories: Mapping[int, str] = field(default_factory=dict)
+    recovery: tuple[str, str] = ("", "")
+    here: bool = False
 
     @property
     def backup_command(self) -> str:
-        """Takes a backup; on a host with several stanzas it says of which."""
+        """Takes a full backup; on a host with several stanzas it says of which."""
+        if self.here:
+            return f"{TOOL} backup --type=full" + (f" --stanza={self.stanza}" if self.several else "")
         chosen = f" -e pgbackrest_stanza={self.stanza}" if self.several else ""
-        return f"{self.command} playbooks/backup.yml -l {self.host}{chosen}"
+        return f"{self.command} playbooks/backup.yml -l {self.host}{chosen} -e backup_type=full"
 
 
 @dataclass(frozen=True)
@@ -101,8 +108,13 @@ def judge(picture: Picture) -> Verdict:
 def reasons(picture: Picture) -> Iterator[Verdict]:
     """Every reason why a host is not protected, the worst one first."""
     site = f"{picture.command} playbooks/site.yml -l {picture.host}"
+    found, command = picture.recovery
+    if found:
+        yield Verdict(False, found, command, "server" if picture.server is None else "recovery")
     if picture.server is None:
-        yield Verdict(False, picture.reason, site, "server")
+        if not found:
+            damaged = "" if picture.reason == BARE else f"; where its data is damaged, what can be recovered: {TOOL} plan latest"
+            yield Verdict(False, picture.reason, f"{site}{damaged}", "server")
         if picture.archiver.waiting:
             waits = counted(picture.archiver.waiting, "WAL segment waits", "WAL segments wait")
             alone = f"{waits} on this host alone while no server archives"
@@ -165,7 +177,7 @@ def _repository_reasons(picture: Picture, server: Server, site: str) -> Iterator
             yield Verdict(False, lost, check, f"behind {number}")
     for number, name in picture.holes.items():
         lost = f"the WAL segment {name} is missing in repository {number}: what was committed after it cannot be recovered from there"
-        yield Verdict(False, lost, f"{picture.backup_command} -e backup_type=full", f"hole {number}")
+        yield Verdict(False, lost, picture.backup_command, f"hole {number}")
     for number in repositories_without_backup(server, picture.repositories):
         if number not in unreadable:
             yield Verdict(False, f"repository {number} holds no usable backup", site, f"backup {number}")
@@ -173,7 +185,7 @@ def _repository_reasons(picture: Picture, server: Server, site: str) -> Iterator
         yield Verdict(False, "no repository is configured", site, "repositories")
     if picture.verification:
         failed = f"the last verification failed: {picture.verification}"
-        yield Verdict(False, failed, "sudo /opt/axiomdb/axiomdb-recovery verify", "verification")
+        yield Verdict(False, failed, f"{TOOL} verify", "verification")
 
 
 def lines(picture: Picture) -> list[str]:
@@ -202,13 +214,13 @@ def _last_lines(picture: Picture, verdict: Verdict) -> list[str]:
         return [f"NOT PROTECTED: {picture.host}: {' '.join(verdict.reason.split())}. Type: {verdict.command}"]
     text = ["  protects     against dropped tables, bad migrations and damaged files"]
     if not picture.windows:
-        text.append("               back to which moments: sudo /opt/axiomdb/axiomdb-recovery status")
+        text.append(f"               back to which moments: {TOOL} status")
     if not any(place.elsewhere for place in picture.places.values()):
         text.append("  does not     NOT PROTECTED AGAINST LOSS OF THIS HOST: no repository lies elsewhere")
         text.append("               add one of type s3, azure, gcs or sftp to pgbackrest_repositories (inventories/single_vps shows one)")
     if any(place.published for place in picture.places.values() if place.cipher != "none"):
         text.append("  does not     keep the backups secret: they are encrypted with a published key")
-    text.append(f"  next         {verdict.command} -e backup_type=full")
+    text.append(f"  next         {verdict.command}")
     limit = "" if any(place.elsewhere for place in picture.places.values()) else ", but only while this host lives"
     return [*text, f"PROTECTED{limit}: {picture.host}: {verdict.reason}."]
 
@@ -253,4 +265,4 @@ def _snapshots(picture: Picture) -> list[str]:
     known = list({snapshot.name: snapshot for snapshot in found_in(picture.repositories)}.values())
     newest, older = known[-SNAPSHOTS_SHOWN:], len(known) - SNAPSHOTS_SHOWN
     text = [f"  snapshot     {item.target} of {item.time}{f': {item.reason}' if item.reason else ''}" for item in reversed(newest)]
-    return text + ([f"               and {older} older. Type: sudo /opt/axiomdb/axiomdb-recovery snapshots"] if older > 0 else [])
+    return text + ([f"               and {older} older. Type: {TOOL} snapshots"] if older > 0 else [])

@@ -78,8 +78,21 @@ def parse(given: str | Mapping[str, object]) -> Target:
     if not kind or others:
         shown = given if isinstance(given, str) else dict(given)
         expected = f"one of {', '.join(KINDS)}, and at most backup and timeline beside it"
-        raise Refusal(Problem(f"the target '{shown}'", expected, f"type one such as latest or time:{EXAMPLE_TIME}"))
+        forms = f"one such as latest or time:{EXAMPLE_TIME}"
+        is_name = isinstance(shown, str) and NAME.fullmatch(shown.strip())
+        raise Refusal(
+            Problem(
+                f"the target '{shown}'",
+                expected,
+                f"type name:{str(shown).strip()} for that snapshot, or {forms}" if is_name else f"type {forms}",
+            )
+        )
     return _target(kind, found)
+
+
+def missing(command: str) -> Problem:
+    """Why nothing can be said without a target; `command` is a whole one, as it could be typed."""
+    return Problem("no target", f"one of {', '.join(KINDS)}", command)
 
 
 def _text(value: object) -> str:

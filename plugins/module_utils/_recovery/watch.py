@@ -10,7 +10,21 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from . import alerts, drill_history, drill_reports, ending, freshness, jobs, judging, metrics, state, watch_past, webhook, work
+from . import (
+    alerts,
+    drill_history,
+    drill_reports,
+    ending,
+    freshness,
+    jobs,
+    judging,
+    metrics,
+    restore_told,
+    state,
+    watch_past,
+    webhook,
+    work,
+)
 from .alerts import Trouble
 from .jobs import Counted, Record, Settings, Stanza
 from .metrics import Deadlines
@@ -153,8 +167,14 @@ def written_troubles(
         return found | jobs.failures(records) | late | _overdue_drill(settings, stanza, memory)
     paused = memory.looked - _number(pause.get("since"))
     if not -freshness.AHEAD <= paused <= settings.pause_max_seconds:
-        found["pause"] = f"jobs are paused for {age(max(0.0, paused))}: {pause.get('reason', '')}. {RESUME}"
+        found["pause"] = f"jobs are paused for {age(max(0.0, paused))}: {pause.get('reason', '')}. {_end_of_pause(stanza)}"
     return found
+
+
+def _end_of_pause(stanza: Stanza) -> str:
+    """What to type so that the jobs begin again: never in the middle of a recovery."""
+    _found, command = restore_told.seen(stanza.name)
+    return f"Type: {command}" if command else RESUME
 
 
 def _overdue_drill(settings: Settings, stanza: Stanza, memory: Memory) -> dict[str, str]:

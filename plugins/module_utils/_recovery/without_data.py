@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import aside, files, host
+from . import aside, aside_within, files, host
 from .files import File
 from .postgres import Cluster
 from .run import require, run
@@ -38,7 +38,7 @@ def configure(cluster: Cluster, directory: str, creation: Sequence[str]) -> None
         require(run(words))
     if not Path(directory).exists():
         aside.make(directory, *ids("postgres", "postgres"))
-    elif not os.listdir(directory):
+    elif not aside_within.content(directory):
         shutil.chown(directory, "postgres", "postgres")
         os.chmod(directory, 0o700)
     # Whatever the configuration names is there at each moment: the server's own binary judges settings by it.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from . import backup, capture, judging, postgres, state, verdict
-from .ending import PATIENCE, Ended, guarded, remember
+from .ending import PATIENCE, Ended, guarded, remember, silent
 from .jobs import DONE, FAILED, JOBS, SKIPPED, VERIFY, Settings, Stanza
 from .postgres import Cluster, NotAnswering
 from .problem import Refusal
@@ -120,5 +120,5 @@ def snapshot(settings: Settings, stanza: Stanza, request: Request) -> Ended:
     except (CommandFailed, Refusal) as error:
         return Ended(FAILED, str(error))
     except NotAnswering as error:
-        return Ended(FAILED, f"the server of {stanza.version}/{stanza.cluster} does not answer ({error}). Next: pg_lsclusters")
+        return silent(stanza, error)
     return Ended(DONE, request.target, {"target": request.target, "snapshots": [asdict(entry) for entry in made]})
