@@ -93,6 +93,9 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wi
         raise Refusal(*([alive] if alive else []), found)
     home = restore_look.home_of(stanza, cluster, inventory_host, found)
     ground = restore_look.ground_of(home, found)
+    known = restore_journal.load(stanza)
+    if known is not None and known.is_open and known.order.rebuild:
+        ground = replace(ground, foreign="")  # the held server of this very rebuild, which another target stops
     problems = restore_preflight.judge(order, home, found, ground, detach=False, require_verified=False)
     held = scratch_look.databases(stanza, found.repository, found.backup)
     where = f"repository {found.repository}, set {found.backup}"
