@@ -208,6 +208,7 @@ def _damage_repository(drills: Drills) -> None:
 
 def leave_it_to_a_spare_host(host: Host) -> dict[str, Any]:
     """Drill where there is no cluster any more, and no word of one in pgBackRest's configuration."""
+    beat(host)
     version = host.run(["ls", "/etc/postgresql"]).stdout.strip()
     host.run(f"pg_dropcluster --stop {version} main && sed -i '/^pg1-/d' /etc/pgbackrest/pgbackrest.conf")
     host.run(f"rm {REPORTS}/heartbeats.jsonl")

@@ -36,6 +36,11 @@ SECOND = ended(
 # --- what got worse ----------------------------------------------------------------------------------------------------
 
 
+def test_phases_keep_their_order_in_a_file_whose_keys_are_sorted() -> None:
+    again = json.loads(json.dumps(FIRST, sort_keys=True))
+    assert list(drill_history.seconds_of(again)) == [*drill.LADDER, drill.REMOVE]
+
+
 def test_two_drills_a_quarter_apart_show_what_got_worse() -> None:
     now = told(SECOND)
     earlier = drill_history.before([FIRST, now], now)

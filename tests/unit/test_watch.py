@@ -328,7 +328,7 @@ def test_a_drill_that_is_due_is_told_once_and_so_is_one_that_passed(host: Host, 
     (told,) = host.look(2 * 86400)
     assert told.startswith(f"{RED} vps1/axiomdb: no drill has ever passed, in 93 days; one each 92 days is asked for. Type: sudo ")
     assert host.look() == []
-    passed = {"name": "drill-axiomdb-1", "began": host.now, "passed": True, "phases": {}, "rungs": []}
+    passed = {"name": "drill-axiomdb-1", "began": host.now, "passed": True, "phases": [], "rungs": []}
     monkeypatch.setattr(drill_report, "page", lambda *_given: "")
     monkeypatch.setattr(drill_report, "junit", lambda _given: "")
     assert drill_reports.keep(STANZA.name, passed, [passed], host.now) == ""

@@ -286,7 +286,7 @@ def document(drill: Drill, worse: Sequence[str] = ()) -> dict[str, Any]:
         "lsn": best.lsn if best else "",
         "version": drill.version,
         "rungs": [{**asdict(rung), "title": rung.title, "seconds": seconds.get(rung.name, 0.0)} for rung in drill.rungs],
-        "phases": {name: took for name, took in seconds.items()},
+        "phases": [{"name": phase.name, "seconds": phase.seconds} for phase in drill.phases],
         "seconds": drill.milliseconds / 1000,
         "rto_seconds": drill.rto_seconds,
         **asdict(drill.measured),

@@ -35,9 +35,14 @@ def in_order(documents: Iterable[Document]) -> list[Document]:
     found = []
     for one in documents:
         with suppress(KeyError, TypeError, ValueError):
-            _ = float(one["began"]), bool(one["passed"]), one["phases"], one["rungs"]
+            _ = float(one["began"]), bool(one["passed"]), seconds_of(one), one["rungs"]
             found.append(one)
     return sorted(found, key=lambda one: float(one["began"]))
+
+
+def seconds_of(one: Document) -> dict[str, float]:
+    """How long each phase took, in the order of the drill."""
+    return {str(phase["name"]): float(phase["seconds"]) for phase in one["phases"]}
 
 
 def last(documents: Iterable[Document], now: float) -> Last:
@@ -75,7 +80,7 @@ def _rungs(earlier: Document, now: Document) -> list[str]:
 
 def _times(earlier: Document, now: Document) -> list[str]:
     pairs = [("the RTO", earlier.get("rto_seconds"), now.get("rto_seconds"))]
-    pairs += [(f"the phase {name}", earlier["phases"].get(name), now["phases"].get(name)) for name in (*RECOVERY, REMOVE)]
+    pairs += [(f"the phase {name}", seconds_of(earlier).get(name), seconds_of(now).get(name)) for name in (*RECOVERY, REMOVE)]
     found = []
     for what, old, new in pairs:
         if old is not None and new is not None and new - old > max(WORSE_SECONDS, old * WORSE_BY):
@@ -98,7 +103,7 @@ def _rates(earlier: Document, now: Document) -> list[str]:
     found = []
     for name, old in earlier.get("rates", {}).items():
         new = now.get("rates", {}).get(name)
-        if new and now["phases"].get(name, 0.0) > WORSE_SECONDS and new < old * (1 - WORSE_BY):
+        if new and seconds_of(now).get(name, 0.0) > WORSE_SECONDS and new < old * (1 - WORSE_BY):
             found.append(f"{name} ran at {human(new)}/s; it was {human(old)}/s on {moment(float(earlier['began']))}")
     return found
 

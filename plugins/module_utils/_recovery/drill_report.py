@@ -79,7 +79,7 @@ def _ladder(one: Document) -> Iterator[tuple[str, ...]]:
 
 
 def _phases(one: Document) -> Iterator[tuple[str, ...]]:
-    for name, seconds in one["phases"].items():
+    for name, seconds in drill_history.seconds_of(one).items():
         yield name, f"{seconds:.3f}", "yes" if name in RECOVERY else "no"
     yield "the whole", f"{one['seconds']:.3f}", ""
 
@@ -91,7 +91,7 @@ def _objective(one: Document) -> Iterator[tuple[str, ...]]:
         wanted = "nothing" if limit is None else f"at most {limit:g} s"
         yield asked["scenario"], f"{name.upper()} {wanted}", "unknown" if found is None else f"{found:.1f} s"
     for name, limit in asked.get("phases", {}).items():
-        yield asked["scenario"], f"{name} at most {limit:g} s", f"{one['phases'].get(name, 0.0):.1f} s"
+        yield asked["scenario"], f"{name} at most {limit:g} s", f"{drill_history.seconds_of(one).get(name, 0.0):.1f} s"
 
 
 def _quarter(documents: Sequence[Document], now: float) -> Iterator[tuple[str, ...]]:
