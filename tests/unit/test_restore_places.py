@@ -172,13 +172,12 @@ def test_without_a_way_back_an_empty_place_is_gone_on_with_too(lay: Callable[...
 def test_what_was_whole_is_not_restored_again(lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
     world = lay("mount")
     restore_data.keep(world.journal, silent)
-    real, runs = restore_data.stream, []
+    real, lift, runs = restore_data.stream, restore_data.aside_within.lift, []
     monkeypatch.setattr(restore_data, "stream", lambda *words: (runs.append(words), real(*words))[1])
     monkeypatch.setattr(restore_data.aside_within, "lift", lambda *_words: None)
     restore_data.restore(world.journal, silent)
     assert len(runs) == 1
-    monkeypatch.undo()
-    monkeypatch.setattr(restore_places, "ids", lambda _user, _group: (OWNER, GROUP))
+    monkeypatch.setattr(restore_data.aside_within, "lift", lift)
     monkeypatch.setattr(restore_data, "stream", lambda *_words: pytest.fail("restored once more"))
     restore_data.restore(world.journal, silent)
     assert rows(world)[0] == "older rows"

@@ -34,3 +34,9 @@ def test_messages_have_one_level(monkeypatch: pytest.MonkeyPatch, options: list[
     monkeypatch.setattr(run, "run", take)
     run.pgbackrest("axiomdb", ["verify"], options)
     assert [word.partition("=")[2] for word in seen if word.startswith("--log-level-stderr")] == levels
+
+
+def test_a_command_that_was_killed_has_no_exit_code() -> None:
+    found, step = run.meaning(Completed("pgbackrest restore", -9, "", ""))
+    assert found == "it was ended by signal 9"
+    assert step.startswith("journalctl -k -n 20")

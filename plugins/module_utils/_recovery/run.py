@@ -170,6 +170,8 @@ def meaning(completed: Completed) -> tuple[str, str]:
     """What its exit code means, and what to type next. pgBackRest has one code for a passphrase and for a certificate."""
     if completed.code == CRYPTO and "certificate" in completed.detail:
         return CERTIFICATE
+    if completed.code < 0:
+        return f"it was ended by signal {-completed.code}", "journalctl -k -n 20 shows what the kernel has killed; then type the same again"
     return EXIT_CODES.get(completed.code, (f"exit code {completed.code:03d}", "read the message above"))
 
 

@@ -36,13 +36,21 @@ def is_ours(layout: Layout, words: list[str]) -> bool:
 
 
 def commands() -> Iterator[tuple[int, list[str]]]:
-    """Process ids and command lines of everything that runs on this host."""
+    """Process ids and command lines of everything that runs on this host, but in its containers: there are clusters of the same name."""
     for directory in Path("/proc").iterdir():
         if directory.name.isdigit():
             with suppress(OSError):
                 words = (directory / "cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
-                if words != [""]:
+                if words != [""] and _is_here(directory):
                     yield int(directory.name), words
+
+
+def _is_here(process: Path) -> bool:
+    """Whether a process counts its numbers as we do; who may not look believes it. Raises FileNotFoundError for one that has ended."""
+    try:
+        return os.readlink(process / "ns/pid") == os.readlink("/proc/self/ns/pid")
+    except PermissionError:
+        return True
 
 
 def end(layout: Layout) -> None:
