@@ -68,3 +68,42 @@ options:
     type: str
     default: ""
 """
+
+    CHECKS = r"""
+options:
+  checks:
+    description: Queries and what psql has to print for them before what was recovered is accepted.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What it is called when it fails.
+        type: str
+        required: true
+      sql:
+        description: One query.
+        type: str
+        required: true
+      expected:
+        description: What psql prints for it, rows without alignment.
+        type: str
+        required: true
+      database:
+        description: Where it is asked.
+        type: str
+        default: postgres
+"""
+
+    INVENTORY = r"""
+options:
+  inventory_host:
+    description: The name of this host in the inventory, for the confirmation and for the commands in messages.
+    type: str
+    default: ""
+  inventory_sources:
+    description: The inventories of this run, for the commands in messages.
+    type: list
+    elements: str
+    default: []
+"""

@@ -28,6 +28,24 @@ WRITER_OPTIONS: dict[str, Any] = {
     "inventory_host": {"type": "str", "default": ""},
 }
 
+CHECKS_OPTION: dict[str, Any] = {
+    "checks": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "sql": {"type": "str", "required": True},
+            "expected": {"type": "str", "required": True},
+            "database": {"type": "str", "default": "postgres"},
+        },
+    }
+}
+INVENTORY_OPTIONS: dict[str, Any] = {
+    "inventory_host": {"type": "str", "default": ""},
+    "inventory_sources": {"type": "list", "elements": "str", "default": []},
+}
+
 
 def run_module(argument_spec: dict[str, Any], act: Callable[[AnsibleModule], dict[str, Any]], **options: Any) -> None:
     """Call `act` and end the module with what it returns, or with the sentences of a refusal."""

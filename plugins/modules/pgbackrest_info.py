@@ -18,15 +18,6 @@ options:
     description: Name of the stanza.
     type: str
     required: true
-  inventory_host:
-    description: The name of this host in the inventory, for the commands in messages.
-    type: str
-    default: ""
-  inventory_sources:
-    description: The inventories of the run, for the commands in messages.
-    type: list
-    elements: str
-    default: []
   windows:
     description:
       - Whether to tell from when to when each repository can recover, with holes and broken backup sets.
@@ -38,6 +29,7 @@ options:
 extends_documentation_fragment:
   - axiomdb.recovery.recovery.info
   - axiomdb.recovery.recovery.cluster
+  - axiomdb.recovery.recovery.inventory
 """
 
 EXAMPLES = r"""
@@ -119,7 +111,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, INVENTORY_OPTIONS, cluster_of, run_module
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import status, summary
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.jobs import Stanza
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix, take_picture
@@ -154,9 +146,8 @@ def main() -> None:
     run_module(
         {
             **CLUSTER_OPTIONS,
+            **INVENTORY_OPTIONS,
             "stanza": {"type": "str", "required": True},
-            "inventory_host": {"type": "str", "default": ""},
-            "inventory_sources": {"type": "list", "elements": "str", "default": []},
             "windows": {"type": "bool", "default": False},
         },
         act,

@@ -59,28 +59,6 @@ options:
     description: Whether indexes are made anew, before anybody is let in, where this system sorts text by another version.
     type: bool
     default: false
-  checks:
-    description: Queries and what psql has to print for them before the rebuild is accepted.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: What it is called when it fails.
-        type: str
-        required: true
-      sql:
-        description: One query.
-        type: str
-        required: true
-      expected:
-        description: What psql prints for it, rows without alignment.
-        type: str
-        required: true
-      database:
-        description: Where it is asked.
-        type: str
-        default: postgres
   patience_seconds:
     description: After so many seconds in which neither log nor position moved, a recovery stands still.
     type: float
@@ -108,18 +86,11 @@ options:
     description: Name of the stanza.
     type: str
     required: true
-  inventory_host:
-    description: The name of this host in the inventory, for the confirmation and for the commands in messages.
-    type: str
-    default: ""
-  inventory_sources:
-    description: The inventories of this run, for the commands in messages.
-    type: list
-    elements: str
-    default: []
 extends_documentation_fragment:
   - axiomdb.recovery.recovery
   - axiomdb.recovery.recovery.cluster
+  - axiomdb.recovery.recovery.checks
+  - axiomdb.recovery.recovery.inventory
 """
 
 EXAMPLES = r"""
@@ -186,7 +157,13 @@ import shlex
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import (
+    CHECKS_OPTION,
+    CLUSTER_OPTIONS,
+    INVENTORY_OPTIONS,
+    cluster_of,
+    run_module,
+)
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import (
     host,
     plan,
@@ -291,15 +268,11 @@ def result(
 
 
 def main() -> None:
-    check = {
-        "name": {"type": "str", "required": True},
-        "sql": {"type": "str", "required": True},
-        "expected": {"type": "str", "required": True},
-        "database": {"type": "str", "default": "postgres"},
-    }
     run_module(
         {
             **CLUSTER_OPTIONS,
+            **CHECKS_OPTION,
+            **INVENTORY_OPTIONS,
             "state": {"type": "str", "choices": ["judged", "rebuilt"], "default": "rebuilt"},
             "target": {"type": "raw", "default": "latest"},
             "reason": {"type": "str", "default": "the host is lost"},
@@ -309,15 +282,12 @@ def main() -> None:
             "until": {"type": "str", "choices": list(restoring.PHASES), "default": restoring.SETTLE},
             "action": {"type": "str", "choices": list(restoring.ACTIONS), "default": restoring.PROMOTES},
             "reindex": {"type": "bool", "default": False},
-            "checks": {"type": "list", "elements": "dict", "default": [], "options": check},
             "patience_seconds": {"type": "float", "default": restoring.PATIENCE},
             "services": {"type": "list", "elements": "str", "default": []},
             "databases": {"type": "list", "elements": "str", "default": []},
             "data_directory": {"type": "str", "default": ""},
             "mounts": {"type": "str", "choices": ["required", "ignored"], "default": "required"},
             "stanza": {"type": "str", "required": True},
-            "inventory_host": {"type": "str", "default": ""},
-            "inventory_sources": {"type": "list", "elements": "str", "default": []},
         },
         act,
     )

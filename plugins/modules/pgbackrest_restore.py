@@ -57,28 +57,6 @@ options:
     type: str
     choices: [beside, none]
     default: beside
-  checks:
-    description: Queries and what psql has to print for them before the recovery is accepted.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: What it is called when it fails.
-        type: str
-        required: true
-      sql:
-        description: One query.
-        type: str
-        required: true
-      expected:
-        description: What psql prints for it, rows without alignment.
-        type: str
-        required: true
-      database:
-        description: Where it is asked.
-        type: str
-        default: postgres
   patience_seconds:
     description: After so many seconds in which neither log nor position moved, a recovery stands still and is taken back.
     type: float
@@ -115,18 +93,11 @@ options:
     description: Name of the stanza.
     type: str
     required: true
-  inventory_host:
-    description: The name of this host in the inventory, for the confirmation and for the commands in messages.
-    type: str
-    default: ""
-  inventory_sources:
-    description: The inventories of this run, for the commands in messages.
-    type: list
-    elements: str
-    default: []
 extends_documentation_fragment:
   - axiomdb.recovery.recovery
   - axiomdb.recovery.recovery.cluster
+  - axiomdb.recovery.recovery.checks
+  - axiomdb.recovery.recovery.inventory
 """
 
 EXAMPLES = r"""
@@ -206,7 +177,13 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import (
+    CHECKS_OPTION,
+    CLUSTER_OPTIONS,
+    INVENTORY_OPTIONS,
+    cluster_of,
+    run_module,
+)
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import (
     plan,
     restore_checklist,
@@ -384,15 +361,11 @@ def _result(wanted: dict[str, Any], changed: bool, lines: list[str], told: list[
 
 
 def main() -> None:
-    check = {
-        "name": {"type": "str", "required": True},
-        "sql": {"type": "str", "required": True},
-        "expected": {"type": "str", "required": True},
-        "database": {"type": "str", "default": "postgres"},
-    }
     run_module(
         {
             **CLUSTER_OPTIONS,
+            **CHECKS_OPTION,
+            **INVENTORY_OPTIONS,
             "state": {"type": "str", "choices": ["restored", "rehearsed", "returned", "released"], "default": "restored"},
             "target": {"type": "raw", "default": ""},
             "reason": {"type": "str", "default": ""},
@@ -401,7 +374,6 @@ def main() -> None:
             "until": {"type": "str", "choices": list(restoring.PHASES), "default": restoring.SETTLE},
             "action": {"type": "str", "choices": list(restoring.ACTIONS), "default": restoring.PROMOTES},
             "keep": {"type": "str", "choices": ["beside", "none"], "default": "beside"},
-            "checks": {"type": "list", "elements": "dict", "options": check, "default": []},
             "patience_seconds": {"type": "float", "default": restoring.PATIENCE},
             "services": {"type": "list", "elements": "str", "default": []},
             "hooks_before": {"type": "list", "elements": "str", "default": []},
@@ -409,8 +381,6 @@ def main() -> None:
             "require_verified": {"type": "bool", "default": False},
             "name": {"type": "str", "default": ""},
             "stanza": {"type": "str", "required": True},
-            "inventory_host": {"type": "str", "default": ""},
-            "inventory_sources": {"type": "list", "elements": "str", "default": []},
         },
         act,
     )

@@ -28,17 +28,9 @@ options:
     type: list
     elements: dict
     default: []
-  inventory_host:
-    description: The name of this host in the inventory, for the commands in messages.
-    type: str
-    default: ""
-  inventory_sources:
-    description: The inventories of this run, for the commands in messages.
-    type: list
-    elements: str
-    default: []
 extends_documentation_fragment:
   - axiomdb.recovery.recovery.info
+  - axiomdb.recovery.recovery.inventory
 """
 
 EXAMPLES = r"""
@@ -76,7 +68,7 @@ recovery:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import INVENTORY_OPTIONS, run_module
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import (
     aftercare,
     aftercare_look,
@@ -119,11 +111,10 @@ def act(module: AnsibleModule) -> dict[str, Any]:
 def main() -> None:
     run_module(
         {
+            **INVENTORY_OPTIONS,
             "stanza": {"type": "str", "required": True},
             "hooks_before": {"type": "list", "elements": "dict", "default": []},
             "hooks_after": {"type": "list", "elements": "dict", "default": []},
-            "inventory_host": {"type": "str", "default": ""},
-            "inventory_sources": {"type": "list", "elements": "str", "default": []},
         },
         act,
     )

@@ -54,28 +54,6 @@ options:
     type: list
     elements: str
     default: []
-  checks:
-    description: Queries and what psql has to print for them in the copy.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: What it is called when it fails.
-        type: str
-        required: true
-      sql:
-        description: One query.
-        type: str
-        required: true
-      expected:
-        description: What psql prints for it, rows without alignment.
-        type: str
-        required: true
-      database:
-        description: Where it is asked.
-        type: str
-        default: postgres
   objectives:
     description: What a scenario may take. Those that are not named have the runbook's upper ends.
     type: list
@@ -133,6 +111,7 @@ options:
 extends_documentation_fragment:
   - axiomdb.recovery.recovery
   - axiomdb.recovery.recovery.cluster
+  - axiomdb.recovery.recovery.checks
 """
 
 EXAMPLES = r"""
@@ -193,7 +172,7 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CHECKS_OPTION, CLUSTER_OPTIONS, cluster_of, run_module
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import (
     confine,
     drill,
@@ -286,12 +265,6 @@ def _phases(one: dict[str, Any]) -> dict[str, float]:
 
 
 def main() -> None:
-    check = {
-        "name": {"type": "str", "required": True},
-        "sql": {"type": "str", "required": True},
-        "expected": {"type": "str", "required": True},
-        "database": {"type": "str", "default": "postgres"},
-    }
     objective = {
         "scenario": {"type": "str", "required": True},
         "rto_seconds": {"type": "float"},
@@ -301,6 +274,7 @@ def main() -> None:
     run_module(
         {
             **CLUSTER_OPTIONS,
+            **CHECKS_OPTION,
             "state": {"type": "str", "choices": ["drilled", "absent"], "default": "drilled"},
             "stanza": {"type": "str", "required": True},
             "target": {"type": "raw", "default": drill.NEWEST},
@@ -309,7 +283,6 @@ def main() -> None:
             "seed": {"type": "str", "default": ""},
             "scenario": {"type": "str", "default": ""},
             "databases": {"type": "list", "elements": "str", "default": []},
-            "checks": {"type": "list", "elements": "dict", "options": check, "default": []},
             "objectives": {"type": "list", "elements": "dict", "options": objective, "default": []},
             "amcheck": {"type": "str", "choices": list(drill.AMCHECKS), "default": drill.FULL},
             "dump": {"type": "bool", "default": True},
