@@ -41,7 +41,7 @@ from _recovery.postgres import NotAnswering
 from _recovery.problem import Problem, Refusal
 from _recovery.recovering import Log, Replayed, Seen
 from _recovery.restore_phases import PUT_ASIDE
-from _recovery.restoring import Journal
+from _recovery.restoring import SAVE, Journal
 from _recovery.run import Completed
 from _recovery.scratch_copy import Failed
 from kills import each_kill
@@ -253,7 +253,7 @@ def begun(one: Machine) -> Journal:
     if known is not None and known.is_open:
         return known
     plan = {"options": [], "only_here": ["000000010000000000000009"], "restore_bytes": 1, "wal_bytes": 1, "segments": 1}
-    return restore_journal.save(replace(one.world.journal, plan=plan))
+    return restore_journal.save(replace(one.world.journal, plan=plan, phase=SAVE, had=()))
 
 
 def recover(one: Machine) -> Machine:
