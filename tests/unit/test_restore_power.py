@@ -253,7 +253,7 @@ def begun(one: Machine) -> Journal:
     if known is not None and known.is_open:
         return known
     plan = {"options": [], "only_here": ["000000010000000000000009"], "restore_bytes": 1, "wal_bytes": 1, "segments": 1}
-    return restore_journal.save(replace(one.world.journal, plan=plan, phase=restoring.SAVE))
+    return restore_journal.save(replace(one.world.journal, plan=plan, phase=restoring.SAVE, had=()))
 
 
 def recover(one: Machine) -> Machine:
