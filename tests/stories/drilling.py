@@ -128,9 +128,8 @@ def _unchanged(drills: Drills, name: str) -> Iterator[None]:
 
 def touched(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """What differs, but for what a drill writes by design: its report, the measured rates, and the catalogue with its proof."""
-    own = [line for line in after["names"].splitlines() if not line.startswith(f"{REPORTS}/")]
-    known = [line for line in before["names"].splitlines() if not line.startswith(f"{REPORTS}/")]
-    found = changed({**before, "names": known}, {**after, "names": own})
+    known, own = ({line for line in one["names"].splitlines() if not line.startswith(f"{REPORTS}/")} for one in (before, after))
+    found = changed({**before, "names": sorted(known - own)}, {**after, "names": sorted(own - known)})
     catalogue = f"{REPOSITORY}/backup/{STANZA}/backup.info"
     return {key: value for key, value in found.items() if not key.startswith(catalogue)}
 
@@ -219,6 +218,7 @@ def kill_drills(host: Host, rng: random.Random, kills: int) -> list[dict[str, An
     """Begin a drill so often, kill it in one of its phases as the kernel would, let the watch sweep; what then differs."""
     phases = ["plan", "restore", "start", "replay", "checks", "open", "catalogue", "amcheck", "checksums", "remove"]
     found = []
+    host.run([TOOL, "watch"])  # which writes files of its own when it first looks
     before = footprint(host)
     for _kill in range(kills):
         phase = rng.choice(phases)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from xml.etree import ElementTree
 
@@ -134,7 +135,8 @@ def test_no_answer_of_a_database_breaks_the_page_or_the_xml() -> None:
     nasty = "Found '<b>|</b>\x00`rm`\n\"' for the check; expected '&'. Next: look"
     one = told(ended(failed={"checks": nasty}))
     page = drill_report.page(one, [one], NOW)
-    assert "<b>" not in page and all(row.count(" | ") == 3 for row in page.splitlines() if row.startswith("| checks answered"))
+    (row,) = (line for line in page.splitlines() if line.startswith("| checks answered"))
+    assert "<b>" not in page and len(re.split(r"(?<!\\)\|", row)) == 6
     (failure,) = ElementTree.fromstring(drill_report.junit(one)).iter("failure")
     assert failure.text is not None and "<b>|</b>" in failure.text
 

@@ -79,8 +79,8 @@ def test_the_child_does_not_outlive_whoever_forked_it() -> None:
     if parent == 0:
 
         def act(_tell: Callable[[str], None]) -> None:
-            os.write(writing, b"began ")
             try:
+                os.write(writing, b"began ")
                 time.sleep(30)
             except SystemExit:
                 os.write(writing, b"cleaned up")
