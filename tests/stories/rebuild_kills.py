@@ -8,38 +8,39 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from _recovery import restoring
 from fleet import DATABASE, STANZA
 from lab import Host, Lab, Result
 from rebuilding import REBUILD, sure
 
-PHASES = ("quiet", "keep", "restore", "recover", "prove", "promote", "release", "serve", "settle")
+PHASES = ("quiet", "restore", "recover", "prove", "promote", "release", "serve", "settle")
 JOURNAL = f"/var/lib/axiomdb/{STANZA}/restore.json"
-# Kills whatever carries the rebuild out, once, as soon as a phase is the next one; ends by itself when that never comes.
+# Kills whatever carries the rebuild out, once, as soon as a phase is the next one or over; ends by itself when that never comes.
+# With pipelining a module is a Python that reads its program from its standard input.
 _KILL = """
 import json, os, signal, sys, time
-phase, deadline = sys.argv[1], time.monotonic() + 600
+phases, phase, journal = sys.argv[1].split(), sys.argv[2], sys.argv[3]
+deadline = time.monotonic() + 600
 def words(pid):
     try:
-        return open(f'/proc/{pid}/cmdline', 'rb').read().split(b'\\0')
+        return open(f'/proc/{pid}/cmdline', 'rb').read().split(b'\\0')[:-1]
     except OSError:
         return []
-def victims():
-    for pid in filter(str.isdigit, os.listdir('/proc')):
-        line = words(pid)
-        if any(b'AnsiballZ_pgbackrest_rebuild' in word or b'pgbackrest_rebuild' in word for word in line) or \\
-           (line and line[0].endswith(b'pgbackrest') and b'restore' in line):
-            if int(pid) != os.getpid():
-                yield int(pid)
+def is_victim(line):
+    reads = len(line) == 1 and line[0].endswith(b'python3')
+    restores = bool(line) and line[0].endswith(b'pgbackrest') and any(word.startswith(b'restore') for word in line)
+    return reads or restores or any(b'AnsiballZ_' in word for word in line)
 while time.monotonic() < deadline:
     try:
-        found = json.load(open(sys.argv[2]))['phase']
+        found = json.load(open(journal))['phase']
     except (OSError, ValueError):
         found = ''
-    if found == phase:
-        for pid in list(victims()):
-            os.kill(pid, signal.SIGKILL)
+    if found in phases and phases.index(found) >= phases.index(phase):
+        for pid in filter(str.isdigit, os.listdir('/proc')):
+            if int(pid) != os.getpid() and is_victim(words(pid)):
+                os.kill(int(pid), signal.SIGKILL)
         break
-    time.sleep(0.005)
+    time.sleep(0.002)
 """
 
 
@@ -76,7 +77,20 @@ def kill_each(lab: Lab, host: Host, lost: str) -> Killed:
     told = Killed(host)
     lab.ansible(host, REBUILD, extra_vars={"rebuild_lost_host": lost})
     for phase in PHASES:
-        host.run(["systemd-run", "-q", "--collect", f"--unit=story-kill-{phase}", "python3", "-c", _KILL, phase, JOURNAL])
+        host.run(
+            [
+                "systemd-run",
+                "-q",
+                "--collect",
+                f"--unit=story-kill-{phase}",
+                "python3",
+                "-c",
+                _KILL,
+                " ".join(restoring.PHASES),
+                phase,
+                JOURNAL,
+            ]
+        )
         lab.ansible(host, step(host, lost_host=lost), expect="failure")
         told.phases[phase] = phase_of(host)[0]
         told.served[phase] = serves(host)

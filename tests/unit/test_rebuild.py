@@ -164,7 +164,7 @@ def test_the_report_says_what_is_lost_at_most() -> None:
     lines = rebuild.report(Recovered("latest", "0/A000000", NOW + 0.25, known))
     assert lines == [
         "  recovered    up to LSN 0/A000000; its newest commit is of 2027-01-15T08:00:00.250000Z",
-        "  heartbeat    the newest of vps1 in its archive is of 2027-01-15T07:59:40.000000Z",
+        "  heartbeat    the newest in the archive is of 2027-01-15T07:59:40.000000Z",
         "  lost         every commit of vps1 after 2027-01-15T08:00:00.250000Z, and none before: nothing later can be recovered",
         "  last sign    its last WAL segment 000000010000000000000009 reached repository 2 at 2027-01-15T08:00:12Z, 11 s after that commit",
     ]

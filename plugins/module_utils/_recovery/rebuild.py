@@ -234,7 +234,7 @@ def report(found: Recovered) -> list[str]:
     newest = f"its newest commit is of {exactly(found.commit)}" if found.commit is not None else "no commit is known in what was replayed"
     beat = known.get("heartbeat")
     text = [f"  recovered    up to {at}; {newest}"]
-    text += [f"  heartbeat    the newest of {host} in its archive is of {exactly(beat)}"] if beat is not None else []
+    text += [f"  heartbeat    the newest in the archive is of {exactly(beat)}"] if beat is not None else []
     if found.target == "latest":
         since = f"after {exactly(found.commit)}" if found.commit is not None else "that was not archived"
         text.append(f"  lost         every commit of {host} {since}, and none before: nothing later can be recovered")
