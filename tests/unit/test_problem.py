@@ -35,4 +35,5 @@ def test_a_command_for_the_controller_names_an_inventory() -> None:
 def test_a_host_at_which_nobody_could_look_is_told_with_the_command_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picture, "take_picture", None)
     seen = picture.any_picture("axiomdb", Cluster("17", "main"), "vps1", "ansible-playbook -i mine", 0.0)
-    assert lines(seen)[-1].endswith("Type: ansible-playbook -i mine playbooks/site.yml -l vps1")
+    damaged = "where its data is damaged, what can be recovered: sudo /opt/axiomdb/axiomdb-recovery plan latest"
+    assert lines(seen)[-1].endswith(f"Type: ansible-playbook -i mine playbooks/site.yml -l vps1; {damaged}")

@@ -54,9 +54,8 @@ def acts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def act(name: str) -> Callable[[Journal, object], Journal]:
         return lambda journal, _tell: (done.append(name), journal)[1]
 
-    for known in (restore_run.ACTS, restore_run.UNDOING):
-        for name in restoring.PHASES:
-            monkeypatch.setitem(known, name, act(name))  # type: ignore[arg-type]
+    for known in ("ACTS", "UNDOING"):
+        monkeypatch.setattr(restore_run, known, {name: act(name) for name in restoring.PHASES})
     monkeypatch.setattr(restore_run, "go_back", act("back"))
     monkeypatch.setattr(restore_undo, "instead_of", lambda journal: (done.append("instead"), journal)[1])
     monkeypatch.setattr(restore_run, "_remember", lambda _journal: None)
