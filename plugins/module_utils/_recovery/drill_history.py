@@ -35,9 +35,9 @@ def in_order(documents: Iterable[Document]) -> list[Document]:
     found = []
     for one in documents:
         with suppress(KeyError, TypeError, ValueError):
-            _ = float(one["began"]), bool(one["passed"]), seconds_of(one), one["rungs"]
-            found.append(one)
-    return sorted(found, key=lambda one: float(one["began"]))
+            needed = float(one["began"]), bool(one["passed"]), seconds_of(one), one["rungs"]
+            found.append((needed[0], one))
+    return [one for _began, one in sorted(found, key=lambda known: known[0])]
 
 
 def seconds_of(one: Document) -> dict[str, float]:
