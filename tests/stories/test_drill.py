@@ -26,7 +26,6 @@ def drills(converged: Converged, tmp_path_factory: pytest.TempPathFactory) -> Dr
 # --- a drill that passes -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.core
 def test_a_drill_that_passes_has_proven_each_rung_and_says_what_it_measured(system: str, drills: Drills) -> None:
     assert drills.passed is not None and "DRILL PASSED" in drills.passed.stdout
     report = json.loads(drills.report(".json"))
@@ -37,13 +36,11 @@ def test_a_drill_that_passes_has_proven_each_rung_and_says_what_it_measured(syst
     assert report["restored_bytes"] > 1 << 20 and report["rates"]["restore"] > 0
 
 
-@pytest.mark.core
 def test_the_phases_sum_to_the_whole(system: str, drills: Drills) -> None:
     for report in (json.loads(drills.report(".json")), *drills.found.values()):
         assert sum(round(phase["seconds"] * 1000) for phase in report["phases"]) == round(report["seconds"] * 1000)
 
 
-@pytest.mark.core
 def test_the_report_is_on_the_controller_in_three_forms_and_on_the_host(system: str, drills: Drills) -> None:
     page, suite = drills.report(".md"), ElementTree.fromstring(drills.report(".xml"))
     assert "**PASSED** latest" in page and "- Ada and Grace took part" in page
@@ -53,14 +50,12 @@ def test_the_report_is_on_the_controller_in_three_forms_and_on_the_host(system: 
     assert not any(secret in text for secret in drills.secrets for text in drills.reports.values())
 
 
-@pytest.mark.core
 def test_a_check_run_says_what_would_be_drilled_and_does_nothing(system: str, drills: Drills) -> None:
     assert drills.foretold is not None and drills.foretold.changed == 0
     assert "  drills       latest, in a directory of its own" in drills.foretold.stdout
     assert drills.touched["a check"] == {}
 
 
-@pytest.mark.core
 def test_the_copy_is_kept_where_the_runbook_asks_it_until_it_is_not_wanted(system: str, drills: Drills) -> None:
     tables, rows = drills.asked.split()
     assert int(tables) > 100 and rows == str(ROWS) == CHECKS[0]["expected"]
@@ -69,13 +64,11 @@ def test_the_copy_is_kept_where_the_runbook_asks_it_until_it_is_not_wanted(syste
     assert drills.gone is not None and "  removed      the copy " in drills.gone.stdout
 
 
-@pytest.mark.core
 def test_the_live_server_is_untouched_and_nothing_stays(system: str, drills: Drills) -> None:
     assert {name: found for name, found in drills.touched.items() if found} == {}
     assert drills.scope == str(512 << 20)
 
 
-@pytest.mark.core
 def test_the_set_and_the_status_say_that_it_passed(system: str, drills: Drills) -> None:
     (proof,) = drills.annotations
     assert " passed latest in " in proof
@@ -85,7 +78,6 @@ def test_the_set_and_the_status_say_that_it_passed(system: str, drills: Drills) 
 # --- drills that fail --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.core
 def test_everything_that_is_broken_is_told_at_once(system: str, drills: Drills) -> None:
     failed = drills.failed("everything")
     assert list(failed) == ["checks", "amcheck", "dump", "checksums"]
@@ -95,12 +87,10 @@ def test_everything_that_is_broken_is_told_at_once(system: str, drills: Drills) 
     assert "(page in axiomdb), block 1" in failed["checksums"]
 
 
-@pytest.mark.core
 def test_an_index_that_lacks_rows_is_found_by_amcheck_alone(system: str, drills: Drills) -> None:
     assert [name for name, said in drills.failed("everything").items() if "lacks" in said] == ["amcheck"]
 
 
-@pytest.mark.core
 def test_a_delay_shows_in_its_phase_and_misses_the_objective_by_name(system: str, drills: Drills) -> None:
     report = drills.found["everything"]
     at, spans = report["began"], {}
@@ -114,7 +104,6 @@ def test_a_delay_shows_in_its_phase_and_misses_the_objective_by_name(system: str
     assert f"the phase restore took {end - begin:.1f} s of it; expected at most {DELAY - 1} s" in report["problems"][-1]
 
 
-@pytest.mark.core
 def test_a_flipped_byte_in_the_set_is_named_by_the_repository_and_by_the_restore(system: str, drills: Drills) -> None:
     failed = drills.failed("flipped")
     assert list(failed) == ["repository", "restore"] and "is invalid (checksum invalid: 1)" in failed["repository"]
@@ -123,14 +112,12 @@ def test_a_flipped_byte_in_the_set_is_named_by_the_repository_and_by_the_restore
     assert drills.found["flipped"]["rto_seconds"] is None
 
 
-@pytest.mark.core
 def test_a_missing_segment_is_named_and_nothing_is_restored(system: str, drills: Drills) -> None:
     failed = drills.failed("missing")
     assert list(failed) == ["plan", "wal"]
     assert drills.missing in failed["plan"] and f"the WAL segment {drills.missing} is missing" in failed["wal"]
 
 
-@pytest.mark.core
 def test_a_wrong_passphrase_is_named(system: str, drills: Drills) -> None:
     failed = drills.failed("passphrase")
     assert list(failed) == ["plan", "repository"]
