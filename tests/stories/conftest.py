@@ -203,15 +203,31 @@ def standby_jobs(fleet: Fleet, annotated: dict[str, Annotated]) -> dict[str, Ski
 
 
 @pytest.fixture(scope="session")
-def watched_run(sandbox: Lab, system: str) -> FirstRun:
-    """A bare host on which site.yml ran once, and what was seen meanwhile."""
-    return provision_watched(sandbox, system)
+def watched_runs() -> dict[str, FirstRun]:
+    """By system, the hosts that `watched_run` has made: pytest asks again when it comes back to a system."""
+    return {}
 
 
 @pytest.fixture(scope="session")
-def converged(sandbox: Lab, watched_run: FirstRun) -> Converged:
+def converged_hosts() -> dict[str, Converged]:
+    """By system, the images that `converged` has made."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def watched_run(sandbox: Lab, watched_runs: dict[str, FirstRun], system: str) -> FirstRun:
+    """A bare host on which site.yml ran once, and what was seen meanwhile."""
+    if system not in watched_runs:
+        watched_runs[system] = provision_watched(sandbox, system)
+    return watched_runs[system]
+
+
+@pytest.fixture(scope="session")
+def converged(sandbox: Lab, converged_hosts: dict[str, Converged], watched_run: FirstRun, system: str) -> Converged:
     """That host as an image, for stories that start from a provisioned one."""
-    return Converged(sandbox, watched_run.host, sandbox.commit(watched_run.host, f"{watched_run.host.system}-converged"))
+    if system not in converged_hosts:
+        converged_hosts[system] = Converged(sandbox, watched_run.host, sandbox.commit(watched_run.host, f"{system}-converged"))
+    return converged_hosts[system]
 
 
 @pytest.fixture(scope="session")

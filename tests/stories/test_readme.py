@@ -16,6 +16,7 @@ from lab import ROOT, Lab, Run, execute
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HOST = f"readme-{os.getpid()}"
+SECOND = f"{HOST}-second"
 RECURSIVE = ("make test",)  # the very run in which this story stands
 pytestmark = pytest.mark.xdist_group("readme")
 
@@ -27,9 +28,10 @@ def commands() -> list[str]:
 
 
 def typed(command: str) -> Run:
-    """Type one make command for a host of this story's own, in an environment without this run's settings."""
+    """Type one make command for a host of this story's own, or for a second one where it names one, without this run's settings."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "AXIOMDB_", "MAKE"))}
-    return execute([*shlex.split(command), f"HOST={HOST}"], env=env)
+    told = re.sub(r" HOST=\S+", f" HOST={SECOND}", command)
+    return execute([*shlex.split(told), *([] if told != command else [f"HOST={HOST}"])], env=env)
 
 
 def test_the_make_commands_in_their_order() -> None:
@@ -41,6 +43,7 @@ def test_the_make_commands_in_their_order() -> None:
                 outputs[command] = typed(command).checked().stdout
     finally:
         typed("make sandbox-down")
+        typed(f"make sandbox-down HOST={SECOND}")
     last = outputs["make demo"].strip().splitlines()[-1]
     assert last.startswith("PROTECTED, but only while this host lives")
     assert "NOT PROTECTED AGAINST LOSS OF THIS HOST" in outputs["make demo"]
