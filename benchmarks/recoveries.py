@@ -95,7 +95,7 @@ def by_tool(bench: Bench, host: str, proven: str, *, overwritten: bool) -> float
     keep = "--keep=none" if overwritten else ""
     sure = f"--confirm={host}/axiomdb{'/no-way-back' if overwritten else ''} --plan={_plan(bench, host, keep)['plan']}"
     check = f"--check='axiomdb:{PROOF}={proven}'"
-    said = _inside(bench, host, f"{TOOL} restore name:measured --reason measured {keep} {check} {sure} --json 2>/dev/null")
+    said = _inside(bench, host, f"{TOOL} restore name:measured --reason measured {keep} {check} {sure} --json")
     journal = json.loads(said.splitlines()[-1])
     if not overwritten:
         _inside(bench, host, f"{TOOL} rollback --release={journal['name']} --confirm={host}/axiomdb")
