@@ -11,7 +11,7 @@ from rebuild_kills import PHASES, Killed, kill_each
 from rebuilding import empty_host, lose, rows
 from stores import Stores
 
-pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("rebuild")]
+pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("stores")]
 LET_IN = ("settle",)
 
 

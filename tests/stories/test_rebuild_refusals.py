@@ -9,7 +9,7 @@ from converged import Converged
 from rebuild_refusals import Refused, play
 from stores import Stores
 
-pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("rebuild")]
+pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("stores")]
 SAID = {
     "empty": "Found an empty repository 1; expected the backups of axiomdb",
     "foreign": "Found a foreign repository 2: it holds axiomdb, and no stanza billing",

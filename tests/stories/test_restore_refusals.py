@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from converged import Converged
 from fleet import STANZA
 from lab import Lab
 from restore_refusals import Refusals, problems, tell
@@ -35,13 +36,12 @@ SAID = {
 
 
 @pytest.fixture(scope="module")
-def refused(sandbox: Lab, system: str) -> tuple[str, str, str, Refusals]:
+def refused(sandbox: Lab, converged: Converged, system: str) -> tuple[str, str, str, Refusals]:
     """A host whose data has half a gigabyte, another one of the same stanza, and everything that was refused."""
-    hosts = [sandbox.up(f"refused-{system}", system), sandbox.up(f"twin-{system}", system)]
-    hosts[0].run("mkdir -p /var/lib/postgresql && mount -t tmpfs -o size=500m,mode=755 data /var/lib/postgresql")
-    sandbox.ansible(hosts, "playbooks/site.yml")
-    found = tell(sandbox, *hosts)
-    return hosts[0].name, hosts[1].name, hosts[0].run("ls /etc/postgresql").stdout.strip(), found
+    host, other = sandbox.up(f"refused-{system}", system), converged.twin("another")
+    host.run("mkdir -p /var/lib/postgresql && mount -t tmpfs -o size=500m,mode=755 data /var/lib/postgresql")
+    sandbox.ansible(host, "playbooks/site.yml")
+    return host.name, other.name, host.run("ls /etc/postgresql").stdout.strip(), tell(sandbox, host, other)
 
 
 @pytest.mark.parametrize("name", SAID)
