@@ -180,7 +180,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Refusal
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.rebuild_run import Wish
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_run import Consent
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import Check, Journal, Order
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import Journal, Order, checks_of
 
 
 def act(module: AnsibleModule) -> dict[str, Any]:
@@ -232,7 +232,7 @@ def order_of(wanted: dict[str, Any]) -> Order:
     """What was asked for, as the engine knows it."""
     given = wanted["target"]
     text = str(grammar.parse(given if isinstance(given, dict) else str(given)))
-    checks = tuple(Check(item["name"], item["sql"], item["expected"], item["database"]) for item in wanted["checks"])
+    checks = checks_of(wanted["checks"])
     more = {"services": tuple(wanted["services"]), "rebuild": True, "reindex": wanted["reindex"]}
     return Order(text, wanted["reason"], wanted["action"], checks=checks, patience=wanted["patience_seconds"], **more)
 

@@ -201,7 +201,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_checklist import Hook
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_run import Consent
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_told import Ways
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import Check, Journal, Order
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import Journal, Order, checks_of
 
 
 def act(module: AnsibleModule) -> dict[str, Any]:
@@ -289,7 +289,7 @@ def order_of(wanted: dict[str, Any]) -> Order:
     if not given or (isinstance(given, str) and not given.strip()):
         raise Refusal(grammar.missing(_sample(wanted, f"time:{grammar.EXAMPLE_TIME}")))
     text = str(grammar.parse(given if isinstance(given, dict) else str(given)))
-    checks = tuple(Check(item["name"], item["sql"], item["expected"], item["database"]) for item in wanted["checks"])
+    checks = checks_of(wanted["checks"])
     keep, patience, services = wanted["keep"] == "beside", wanted["patience_seconds"], tuple(wanted["services"])
     return Order(text, wanted["reason"], wanted["action"], keep, checks, patience, services)
 

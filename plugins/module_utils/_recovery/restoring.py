@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -59,6 +59,11 @@ class Check:
     sql: str
     expected: str
     database: str = "postgres"
+
+
+def checks_of(given: Iterable[Mapping[str, str]]) -> tuple[Check, ...]:
+    """The checks as an option or a journal has them. Raises TypeError for other keys than those of a check."""
+    return tuple(Check(**item) for item in given)
 
 
 @dataclass(frozen=True)
@@ -324,7 +329,7 @@ def parse(found: Mapping[str, Any]) -> Journal:
     """Read it back. Raises KeyError, TypeError or ValueError for anything else."""
     given = {key: value for key, value in found.items() if key != "format"}
     order = dict(given.pop("order"))
-    order["checks"] = tuple(Check(**item) for item in order["checks"])
+    order["checks"] = checks_of(order["checks"])
     order["services"] = tuple(order.get("services", ()))
     home = dict(given.pop("home"))
     home |= {key: tuple(home.get(key, ())) for key in ("tablespaces", "mounts", "locations")}
