@@ -169,6 +169,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     plan,
     rebuild,
     rebuild_run,
+    restore_consent,
     restore_module,
     restore_run,
     restore_told,
@@ -214,7 +215,7 @@ def planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str,
     found = rebuild_run.propose(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], wish_of(wanted), consent.again)
     if found.problems:
         raise Refusal(*found.problems)
-    sure = f"{consent.again} -e rebuild_confirm={found.home.confirmation()} -e rebuild_plan={restoring.digest(found.plan)}"
+    sure = f"{consent.again} -e rebuild_confirm={found.home.confirmation()} -e rebuild_plan={restore_consent.digest(found.plan)}"
     sure += f" -e rebuild_lost_host={wanted['lost_host']}" if wanted["lost_host"] else ""
     lines = [*plan.lines(found.plan), f"  instead of   {found.life.writer.name}", "Nothing was restored. To do it, type:", f"  {sure}"]
     return result([*lines, f"To follow it, type: {restoring.FOLLOW}"], planned=found.plan)

@@ -187,6 +187,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import (
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import (
     plan,
     restore_checklist,
+    restore_consent,
     restore_journal,
     restore_module,
     restore_rehearsal,
@@ -238,7 +239,7 @@ def _beside(wanted: dict[str, Any], order: Order, known: Journal) -> dict[str, A
         sure = _confirmed(wanted, order, known.home.confirmation(keep=not found.erased), found)
         lines = [*restore_told.further(known, order, found), "Nothing was done. To do it, type:", f"  {sure}"]
         return _result(wanted, lines, journal=known, planned=found)
-    another = restoring.judge_open(known, order, known.home.confirmation(keep=order.keep))
+    another = restore_consent.judge_open(known, order, known.home.confirmation(keep=order.keep))
     if another:
         raise Refusal(another)
     return _result(wanted, [*restore_told.lines(known), "Nothing was done."], journal=known)
@@ -283,7 +284,8 @@ def _planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str
 
 def _confirmed(wanted: dict[str, Any], order: Order, confirmation: str, found: Plan) -> str:
     """The command that carries this plan out."""
-    return _command(wanted, "restore", restore_target=order.target, restore_confirm=confirmation, restore_plan=restoring.digest(found))
+    words = {"restore_target": order.target, "restore_confirm": confirmation, "restore_plan": restore_consent.digest(found)}
+    return _command(wanted, "restore", **words)
 
 
 def order_of(wanted: dict[str, Any]) -> Order:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _recovery import plan, restore_module, restoring
+from _recovery import plan, restore_consent, restore_module, restore_record, restoring
 from _recovery.problem import Refusal
 from _recovery.restoring import Check, Order
 from test_restoring import JOURNAL, planned
@@ -38,8 +38,8 @@ def test_a_target_is_the_same_as_words_and_as_a_mapping() -> None:
 
 def test_a_result_has_the_plan_with_its_digest_or_the_journal() -> None:
     found = restore_module.result(["one"], planned=planned())
-    assert (found["plan"], found["digest"], found["journal"]) == (plan.document(planned()), restoring.digest(planned()), {})
+    assert (found["plan"], found["digest"], found["journal"]) == (plan.document(planned()), restore_consent.digest(planned()), {})
     over = restore_module.result(["one"], journal=JOURNAL, told=["two"], begun=True)
-    assert (over["plan"], over["digest"], over["journal"]) == ({}, "", restoring.document(JOURNAL))
+    assert (over["plan"], over["digest"], over["journal"]) == ({}, "", restore_record.document(JOURNAL))
     assert (over["changed"], over["begun"], over["summary"], over["told"]) == (True, True, ["one"], ["two"])
     assert not found["changed"]

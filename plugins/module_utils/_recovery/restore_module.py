@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import plan, restore_journal, restoring, state, target
+from . import plan, restore_consent, restore_journal, restore_record, state, target
 from .plan import Plan
 from .restoring import Journal, Order, checks_of
 
@@ -36,8 +36,8 @@ def result(
         "summary": list(lines),
         "told": list(told),
         "plan": plan.document(planned) if planned else {},
-        "digest": restoring.digest(planned) if planned else "",
-        "journal": restoring.document(journal) if journal else {},
+        "digest": restore_consent.digest(planned) if planned else "",
+        "journal": restore_record.document(journal) if journal else {},
     }
 
 
