@@ -150,6 +150,21 @@ journal:
   returned: success
   type: dict
   sample: {"phase": "prove", "outcome": ""}
+serves:
+  description: Whether clients come back at its end; false when O(action) lets it stay at its target.
+  returned: success
+  type: bool
+  sample: true
+stops_next:
+  description: Whether nothing was stopped yet, and that comes next.
+  returned: success
+  type: bool
+  sample: true
+went_back:
+  description: Always false; there is no old data to go back to.
+  returned: success
+  type: bool
+  sample: false
 """
 
 import json
@@ -189,19 +204,19 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     known = rebuild_run.refuse_data(wanted["stanza"], cluster, wanted["inventory_host"], wish)
     provisions = known is None or host.postmaster(known.home.directory) is None
     if wanted["state"] == "judged" or (module.check_mode and not host.pgbackrest_version()):
-        return result([], provisions=provisions)
+        return result(wanted, [], provisions=provisions)
     order = order_of(wanted)
     consent = Consent(wanted["confirm"], wanted["plan"], command(wanted))
     if module.check_mode or not wanted["confirm"]:
         if known is not None and known.order.target == order.target:
-            return result([*restore_told.lines(known), "Nothing was done."], provisions=provisions, journal=known)
+            return result(wanted, [*restore_told.lines(known), "Nothing was done."], provisions=provisions, journal=known)
         return planned(wanted, order, consent)
     told: list[str] = []
     journal = rebuild_run.begin(order, wanted["stanza"], cluster, wanted["inventory_host"], wish, consent)
     if not journal.is_open:
-        return result(lines_of(journal), provisions=provisions, journal=journal)
+        return result(wanted, lines_of(journal), provisions=provisions, journal=journal)
     journal = restore_run.carry_on(journal, restore_module.teller(told), restoring.last_phase(order, wanted["until"]))
-    return result(lines_of(journal), provisions=provisions, journal=journal, told=told, begun=True)
+    return result(wanted, lines_of(journal), provisions=provisions, journal=journal, told=told, begun=True)
 
 
 def lines_of(journal: Journal) -> list[str]:
@@ -218,7 +233,7 @@ def planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str,
     sure = f"{consent.again} -e rebuild_confirm={found.home.confirmation()} -e rebuild_plan={restore_consent.digest(found.plan)}"
     sure += f" -e rebuild_lost_host={wanted['lost_host']}" if wanted["lost_host"] else ""
     lines = [*plan.lines(found.plan), f"  instead of   {found.life.writer.name}", "Nothing was restored. To do it, type:", f"  {sure}"]
-    return result([*lines, f"To follow it, type: {restoring.FOLLOW}"], planned=found.plan)
+    return result(wanted, [*lines, f"To follow it, type: {restoring.FOLLOW}"], planned=found.plan)
 
 
 def order_of(wanted: dict[str, Any]) -> Order:
@@ -243,8 +258,8 @@ def command(wanted: dict[str, Any]) -> str:
     return " ".join([*words, *(["-e rebuild_reindex=true"] if wanted["reindex"] else [])])
 
 
-def result(lines: list[str], *, provisions: bool = True, **more: Any) -> dict[str, Any]:
-    return {**restore_module.result(lines, **more), "provisions": provisions, "verdict": False}
+def result(wanted: dict[str, Any], lines: list[str], *, provisions: bool = True, **more: Any) -> dict[str, Any]:
+    return {**restore_module.result(lines, action=wanted["action"], **more), "provisions": provisions, "verdict": False}
 
 
 def main() -> None:

@@ -164,6 +164,21 @@ journal:
   returned: success
   type: dict
   sample: {"phase": "prove", "outcome": ""}
+serves:
+  description: Whether clients come back at its end; false when O(action) lets it stay at its target.
+  returned: success
+  type: bool
+  sample: true
+stops_next:
+  description: Whether nothing was stopped yet, and that comes next.
+  returned: success
+  type: bool
+  sample: true
+went_back:
+  description: Whether the recovery has gone back to the old data.
+  returned: success
+  type: bool
+  sample: false
 back:
   description: The command that goes back.
   returned: success
@@ -350,7 +365,7 @@ def _command(wanted: dict[str, Any], playbook: str, **words: str) -> str:
 
 def _result(wanted: dict[str, Any], lines: list[str], **more: Any) -> dict[str, Any]:
     back = _command({**wanted, "reason": ""}, "rollback", rollback_confirm=f"{wanted['inventory_host']}/{wanted['stanza']}")
-    return {**restore_module.result(lines, **more), "back": back}
+    return {**restore_module.result(lines, action=wanted["action"], **more), "back": back}
 
 
 def main() -> None:

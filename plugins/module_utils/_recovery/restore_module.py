@@ -9,7 +9,7 @@ from typing import Any
 
 from . import plan, restore_consent, restore_journal, restore_record, state, target
 from .plan import Plan
-from .restoring import Journal, Order, checks_of
+from .restoring import PROMOTES, Journal, Order, checks_of
 
 
 def order_of(options: Mapping[str, Any], **more: Any) -> Order:
@@ -22,14 +22,15 @@ def order_of(options: Mapping[str, Any], **more: Any) -> Order:
 
 
 def result(
-    lines: Sequence[str] = (),
+    lines: Sequence[str],
     *,
+    action: str,
     journal: Journal | None = None,
     planned: Plan | None = None,
     told: Sequence[str] = (),
     begun: bool = False,
 ) -> dict[str, Any]:
-    """What both return: the plan or the journal, for a person and for a play."""
+    """What both return: the plan or the journal for a person, and what a play looks at; `action` is the one that was asked for."""
     return {
         "changed": begun,
         "begun": begun,
@@ -38,6 +39,9 @@ def result(
         "plan": plan.document(planned) if planned else {},
         "digest": restore_consent.digest(planned) if planned else "",
         "journal": restore_record.document(journal) if journal else {},
+        "serves": action == PROMOTES,
+        "stops_next": journal is not None and journal.stops_next,
+        "went_back": journal is not None and journal.went_back,
     }
 
 

@@ -279,7 +279,7 @@ def _give_up(journal: Journal, error: Exception, tell: Tell) -> str:
         over = go_back(journal, tell)
     except Exception as second:
         known = restore_journal.load(journal.home.stanza)
-        if known is not None and known.outcome == restoring.RETURNED:
+        if known is not None and known.went_back:
             tell(str(second))
             return f"It went back by itself. {second}"
         safe = f"The way back did not end either ({second}). {_serving(journal)} When that is mended: {restoring.go_back(journal)}"

@@ -79,6 +79,11 @@ class Order:
     lost: str = ""
     reindex: bool = False
 
+    @property
+    def serves(self) -> bool:
+        """Whether clients come back at its end: one that pauses or shuts down stays at its target."""
+        return self.action == PROMOTES
+
 
 @dataclass(frozen=True)
 class Clients:
@@ -156,6 +161,15 @@ class Journal:
     inodes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
+    def stops_next(self) -> bool:
+        """Whether nothing was stopped yet, and that comes next: whoever must know before is told now."""
+        return self.is_open and self.phase == QUIET
+
+    @property
+    def went_back(self) -> bool:
+        return self.outcome == RETURNED
+
+    @property
     def has_restored(self) -> bool:
         """Whether a restore may have begun: until then whatever lies at any place is somebody's data."""
         return self.phase not in (SAVE, QUIET, KEEP)
@@ -198,7 +212,7 @@ class Journal:
 def last_phase(order: Order, until: str = SETTLE) -> str:
     """The last phase that is carried out now: a recovery that is to pause or to shut down ends behind its proof."""
     names = list(PHASES)
-    return until if order.action == PROMOTES else names[min(names.index(until), names.index(PROVE))]
+    return until if order.serves else names[min(names.index(until), names.index(PROVE))]
 
 
 def after(journal: Journal, phase: str, now: float) -> Journal:
@@ -213,7 +227,7 @@ def after(journal: Journal, phase: str, now: float) -> Journal:
 
 def is_paused(journal: Journal) -> bool:
     """Whether a recovery stands at its target, proven, and waits for whoever asked it to."""
-    return journal.is_open and journal.phase == PROMOTE and journal.order.action != PROMOTES and not (journal.undoes or journal.goes_back)
+    return journal.is_open and journal.phase == PROMOTE and not (journal.order.serves or journal.undoes or journal.goes_back)
 
 
 def go_on(journal: Journal) -> str:
