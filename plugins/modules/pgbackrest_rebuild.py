@@ -150,6 +150,21 @@ journal:
   returned: success
   type: dict
   sample: {"phase": "prove", "outcome": ""}
+serves:
+  description: Whether clients come back at its end; false when O(action) lets it stay at its target.
+  returned: success
+  type: bool
+  sample: true
+stops_next:
+  description: Whether nothing was stopped yet, and that comes next.
+  returned: success
+  type: bool
+  sample: true
+went_back:
+  description: Always false; there is no old data to go back to.
+  returned: success
+  type: bool
+  sample: false
 """
 
 import json
@@ -169,18 +184,17 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     plan,
     rebuild,
     rebuild_run,
-    restore_journal,
+    restore_consent,
+    restore_module,
     restore_run,
     restore_told,
     restoring,
-    state,
 )
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import target as grammar
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Refusal
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.rebuild_run import Wish
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_run import Consent
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import Check, Journal, Order
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import Journal, Order
 
 
 def act(module: AnsibleModule) -> dict[str, Any]:
@@ -190,24 +204,19 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     known = rebuild_run.refuse_data(wanted["stanza"], cluster, wanted["inventory_host"], wish)
     provisions = known is None or host.postmaster(known.home.directory) is None
     if wanted["state"] == "judged" or (module.check_mode and not host.pgbackrest_version()):
-        return result(provisions=provisions)
+        return result(wanted, [], provisions=provisions)
     order = order_of(wanted)
     consent = Consent(wanted["confirm"], wanted["plan"], command(wanted))
     if module.check_mode or not wanted["confirm"]:
         if known is not None and known.order.target == order.target:
-            return result([*restore_told.lines(known), "Nothing was done."], known, provisions=provisions)
+            return result(wanted, [*restore_told.lines(known), "Nothing was done."], provisions=provisions, journal=known)
         return planned(wanted, order, consent)
     told: list[str] = []
-
-    def tell(line: str) -> None:
-        state.log(restore_journal.LOG, line)
-        told.append(line)
-
     journal = rebuild_run.begin(order, wanted["stanza"], cluster, wanted["inventory_host"], wish, consent)
     if not journal.is_open:
-        return result(lines_of(journal), journal, provisions=provisions)
-    journal = restore_run.carry_on(journal, tell, restoring.last_phase(order, wanted["until"]))
-    return result(lines_of(journal), journal, told, provisions=provisions, begun=True)
+        return result(wanted, lines_of(journal), provisions=provisions, journal=journal)
+    journal = restore_run.carry_on(journal, restore_module.teller(told), restoring.last_phase(order, wanted["until"]))
+    return result(wanted, lines_of(journal), provisions=provisions, journal=journal, told=told, begun=True)
 
 
 def lines_of(journal: Journal) -> list[str]:
@@ -221,20 +230,15 @@ def planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str,
     found = rebuild_run.propose(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], wish_of(wanted), consent.again)
     if found.problems:
         raise Refusal(*found.problems)
-    digest = restoring.digest(found.plan)
-    sure = f"{consent.again} -e rebuild_confirm={found.home.confirmation()} -e rebuild_plan={digest}"
+    sure = f"{consent.again} -e rebuild_confirm={found.home.confirmation()} -e rebuild_plan={restore_consent.digest(found.plan)}"
     sure += f" -e rebuild_lost_host={wanted['lost_host']}" if wanted["lost_host"] else ""
     lines = [*plan.lines(found.plan), f"  instead of   {found.life.writer.name}", "Nothing was restored. To do it, type:", f"  {sure}"]
-    return {**result([*lines, f"To follow it, type: {restoring.FOLLOW}"]), "plan": plan.document(found.plan), "digest": digest}
+    return result(wanted, [*lines, f"To follow it, type: {restoring.FOLLOW}"], planned=found.plan)
 
 
 def order_of(wanted: dict[str, Any]) -> Order:
     """What was asked for, as the engine knows it."""
-    given = wanted["target"]
-    text = str(grammar.parse(given if isinstance(given, dict) else str(given)))
-    checks = tuple(Check(item["name"], item["sql"], item["expected"], item["database"]) for item in wanted["checks"])
-    more = {"services": tuple(wanted["services"]), "rebuild": True, "reindex": wanted["reindex"]}
-    return Order(text, wanted["reason"], wanted["action"], checks=checks, patience=wanted["patience_seconds"], **more)
+    return restore_module.order_of(wanted, rebuild=True, reindex=wanted["reindex"])
 
 
 def wish_of(wanted: dict[str, Any]) -> Wish:
@@ -254,17 +258,8 @@ def command(wanted: dict[str, Any]) -> str:
     return " ".join([*words, *(["-e rebuild_reindex=true"] if wanted["reindex"] else [])])
 
 
-def result(
-    lines: list[str] | None = None,
-    journal: Journal | None = None,
-    told: list[str] | None = None,
-    *,
-    provisions: bool = True,
-    begun: bool = False,
-) -> dict[str, Any]:
-    found = restoring.document(journal) if journal else {}
-    said = {"summary": lines or [], "verdict": False, "told": told or [], "plan": {}, "digest": "", "journal": found}
-    return {"changed": begun, "begun": begun, "provisions": provisions, **said}
+def result(wanted: dict[str, Any], lines: list[str], *, provisions: bool = True, **more: Any) -> dict[str, Any]:
+    return {**restore_module.result(lines, action=wanted["action"], **more), "provisions": provisions, "verdict": False}
 
 
 def main() -> None:

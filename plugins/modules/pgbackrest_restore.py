@@ -164,6 +164,21 @@ journal:
   returned: success
   type: dict
   sample: {"phase": "prove", "outcome": ""}
+serves:
+  description: Whether clients come back at its end; false when O(action) lets it stay at its target.
+  returned: success
+  type: bool
+  sample: true
+stops_next:
+  description: Whether nothing was stopped yet, and that comes next.
+  returned: success
+  type: bool
+  sample: true
+went_back:
+  description: Whether the recovery has gone back to the old data.
+  returned: success
+  type: bool
+  sample: false
 back:
   description: The command that goes back.
   returned: success
@@ -187,7 +202,9 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import (
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import (
     plan,
     restore_checklist,
+    restore_consent,
     restore_journal,
+    restore_module,
     restore_rehearsal,
     restore_run,
     restore_told,
@@ -197,11 +214,12 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
 )
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import target as grammar
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.plan import Plan
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_checklist import Hook
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_run import Consent
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_told import Ways
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import Check, Journal, Order
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import Journal, Order
 
 
 def act(module: AnsibleModule) -> dict[str, Any]:
@@ -221,26 +239,25 @@ def _restored(module: AnsibleModule) -> dict[str, Any]:
         if known is not None and known.is_open:
             return _beside(wanted, order, known)
         return _planned(wanted, order, consent)
-    tell = _teller(told)
+    tell = restore_module.teller(told)
     if wanted["name"]:
         restore_journal.refuse_ended(wanted["stanza"], wanted["name"])
     journal = restore_run.begin(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent, tell)
     journal = restore_run.carry_on(journal, tell, restoring.last_phase(order, wanted["until"]))
-    return _result(wanted, True, restore_told.lines(journal, _ways(wanted, journal)), told, journal)
+    return _result(wanted, restore_told.lines(journal, _ways(wanted, journal)), journal=journal, told=told, begun=True)
 
 
 def _beside(wanted: dict[str, Any], order: Order, known: Journal) -> dict[str, Any]:
     """What is said of an order while a recovery is open: how it goes on with it, or why it does not."""
     if restoring.is_paused(known) and known.order.target != order.target:
         found = restore_run.further(known, order, cluster_of(wanted))
-        confirmation, digest = known.home.confirmation(keep=not found.erased), restoring.digest(found)
-        sure = _command(wanted, "restore", restore_target=order.target, restore_confirm=confirmation, restore_plan=digest)
+        sure = _confirmed(wanted, order, known.home.confirmation(keep=not found.erased), found)
         lines = [*restore_told.further(known, order, found), "Nothing was done. To do it, type:", f"  {sure}"]
-        return {**_result(wanted, False, lines, [], known), "plan": plan.document(found), "digest": digest}
-    another = restoring.judge_open(known, order, known.home.confirmation(keep=order.keep))
+        return _result(wanted, lines, journal=known, planned=found)
+    another = restore_consent.judge_open(known, order, known.home.confirmation(keep=order.keep))
     if another:
         raise Refusal(another)
-    return _result(wanted, False, [*restore_told.lines(known), "Nothing was done."], [], known)
+    return _result(wanted, [*restore_told.lines(known), "Nothing was done."], journal=known)
 
 
 def _ways(wanted: dict[str, Any], journal: Journal) -> Ways:
@@ -255,10 +272,10 @@ def _rehearsed(module: AnsibleModule) -> dict[str, Any]:
     order, cluster = order_of(wanted), cluster_of(wanted)
     if module.check_mode:
         found, _goal = restore_rehearsal.plan_of(order, wanted["stanza"], cluster)
-        return {**_result(wanted, False, plan.lines(found), told), "plan": plan.document(found)}
-    lines = restore_rehearsal.rehearse(order, wanted["stanza"], cluster, wanted["inventory_host"], _teller(told))
+        return {**_result(wanted, plan.lines(found)), "plan": plan.document(found)}
+    lines = restore_rehearsal.rehearse(order, wanted["stanza"], cluster, wanted["inventory_host"], restore_module.teller(told))
     lines += ["Nothing was changed. To do it, type:", f"  {_sample(wanted, order.target)}"]
-    return _result(wanted, False, lines, told)
+    return _result(wanted, lines, told=told)
 
 
 def _sample(wanted: dict[str, Any], target: str) -> str:
@@ -271,27 +288,27 @@ def _planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str
     proposal = restore_run.propose(order, wanted["stanza"], cluster_of(wanted), wanted["inventory_host"], consent)
     if proposal.problems:
         raise Refusal(*proposal.problems)
-    digest = restoring.digest(proposal.plan)
-    sure = _command(
-        wanted, "restore", restore_target=order.target, restore_confirm=proposal.home.confirmation(keep=order.keep), restore_plan=digest
-    )
+    sure = _confirmed(wanted, order, proposal.home.confirmation(keep=order.keep), proposal.plan)
     lines = [*([] if order.keep else ["  NO WAY BACK  the old data is overwritten"]), *proposal.lines]
     hooks = [Hook(name) for name in wanted["hooks_before"]]
-    found = plan.document(proposal.plan)
-    lines += restore_checklist.table("BEFORE", restore_checklist.before(order, proposal.home, found, hooks, confirmed=False))
+    first = restore_checklist.before(order, proposal.home, plan.document(proposal.plan), hooks, confirmed=False)
+    lines += restore_checklist.table("BEFORE", first)
     lines += ["Nothing was done. To do it, type:", f"  {sure}", f"To follow it, type: {restoring.FOLLOW}"]
-    return {**_result(wanted, False, lines, []), "plan": found, "digest": digest}
+    return _result(wanted, lines, planned=proposal.plan)
+
+
+def _confirmed(wanted: dict[str, Any], order: Order, confirmation: str, found: Plan) -> str:
+    """The command that carries this plan out."""
+    words = {"restore_target": order.target, "restore_confirm": confirmation, "restore_plan": restore_consent.digest(found)}
+    return _command(wanted, "restore", **words)
 
 
 def order_of(wanted: dict[str, Any]) -> Order:
-    """What was asked for, as the engine knows it."""
+    """What was asked for, as the engine knows it. Raises Refusal, without a target too."""
     given = wanted["target"]
     if not given or (isinstance(given, str) and not given.strip()):
         raise Refusal(grammar.missing(_sample(wanted, f"time:{grammar.EXAMPLE_TIME}")))
-    text = str(grammar.parse(given if isinstance(given, dict) else str(given)))
-    checks = tuple(Check(item["name"], item["sql"], item["expected"], item["database"]) for item in wanted["checks"])
-    keep, patience, services = wanted["keep"] == "beside", wanted["patience_seconds"], tuple(wanted["services"])
-    return Order(text, wanted["reason"], wanted["action"], keep, checks, patience, services)
+    return restore_module.order_of(wanted, keep=wanted["keep"] == "beside")
 
 
 def _returned(module: AnsibleModule) -> dict[str, Any]:
@@ -303,9 +320,9 @@ def _returned(module: AnsibleModule) -> dict[str, Any]:
         lines = [*lines, "Nothing was done. To do it, type:", f"  {_command(wanted, 'rollback', rollback_confirm=confirmation)}"]
         if wanted["confirm"] and wanted["confirm"] != confirmation:
             raise Refusal(_another(wanted, confirmation))
-        return _result(wanted, False, lines, told)
-    journal = restore_run.take_back(journal, _teller(told))
-    return _result(wanted, True, restore_told.lines(journal, _ways(wanted, journal)), told, journal)
+        return _result(wanted, lines)
+    journal = restore_run.take_back(journal, restore_module.teller(told))
+    return _result(wanted, restore_told.lines(journal, _ways(wanted, journal)), journal=journal, told=told, begun=True)
 
 
 def _released(module: AnsibleModule) -> dict[str, Any]:
@@ -314,13 +331,13 @@ def _released(module: AnsibleModule) -> dict[str, Any]:
     found = restore_journal.kept(wanted["stanza"])
     kept = restore_told.listed(found, time.time(), lambda one: _ways(wanted, one)) or ["  kept         nothing"]
     if not wanted["name"] or module.check_mode:
-        return _result(wanted, False, kept, [])
+        return _result(wanted, kept)
     if wanted["confirm"] != confirmation:
         raise Refusal(_another(wanted, confirmation))
     gone = restore_undo.remove(wanted["stanza"], wanted["name"])
     line = {"operation": "release", "host": wanted["inventory_host"], "stanza": wanted["stanza"]}
     state.operation({**line, "text": wanted["reason"], "removed": gone})
-    return _result(wanted, True, [f"  removed      {place}" for place in gone], [])
+    return _result(wanted, [f"  removed      {place}" for place in gone], begun=True)
 
 
 def _another(wanted: dict[str, Any], confirmation: str) -> Problem:
@@ -346,18 +363,9 @@ def _command(wanted: dict[str, Any], playbook: str, **words: str) -> str:
     return " ".join([f"{prefix} playbooks/{playbook}.yml -l {wanted['inventory_host']}", *plain])
 
 
-def _teller(told: list[str]) -> Any:
-    def tell(line: str) -> None:
-        state.log(restore_journal.LOG, line)
-        told.append(line)
-
-    return tell
-
-
-def _result(wanted: dict[str, Any], changed: bool, lines: list[str], told: list[str], journal: Journal | None = None) -> dict[str, Any]:
-    found = restoring.document(journal) if journal else {}
+def _result(wanted: dict[str, Any], lines: list[str], **more: Any) -> dict[str, Any]:
     back = _command({**wanted, "reason": ""}, "rollback", rollback_confirm=f"{wanted['inventory_host']}/{wanted['stanza']}")
-    return {"changed": changed, "begun": changed, "summary": lines, "told": told, "plan": {}, "digest": "", "journal": found, "back": back}
+    return {**restore_module.result(lines, action=wanted["action"], **more), "back": back}
 
 
 def main() -> None:

@@ -74,8 +74,8 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     aftercare_look,
     restore_checklist,
     restore_journal,
+    restore_record,
     restore_told,
-    restoring,
 )
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
@@ -104,7 +104,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
         lines.append(f"               Wrong moment? Type: {back}")
     told = {"format": 1, "event": "after", "host": wanted["inventory_host"], "stanza": wanted["stanza"], "outcome": journal.outcome}
     lists = [*restore_checklist.document("before", first), *restore_checklist.document("after", second)]
-    recovery = {**told, "recovery": restoring.document(journal), "checklist": lists, "findings": findings}
+    recovery = {**told, "recovery": restore_record.document(journal), "checklist": lists, "findings": findings}
     return {"changed": False, "summary": lines, "verdict": False, "findings": findings, "recovery": recovery}
 
 

@@ -187,7 +187,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import target as grammar
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.drill import Objective, Order
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.jobs import Stanza
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import Check
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import checks_of
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.scratch import MIB
 
 
@@ -249,7 +249,7 @@ def order_of(wanted: dict[str, Any]) -> Order:
         wanted["seed"],
         wanted["scenario"],
         tuple(wanted["databases"]),
-        tuple(Check(item["name"], item["sql"], item["expected"], item["database"]) for item in wanted["checks"]),
+        checks_of(wanted["checks"]),
         tuple({**known, **declared}.values()),
         wanted["amcheck"],
         wanted["dump"],

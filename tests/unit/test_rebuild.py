@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from _recovery import rebuild, restore_told, restoring
+from _recovery import rebuild, restore_record, restore_told, restoring
 from _recovery.catalog import Backup, Database, Repository, unreadable
 from _recovery.rebuild import Ground, Holding, Life, Recovered, Sorted, Writer
 
@@ -181,7 +181,7 @@ def test_a_rebuild_has_nothing_to_go_back_to() -> None:
     home = restoring.Home("axiomdb", "17", "main", 5432, "/data", "vps2", SYSTEM)
     goal = restoring.Goal("axiomdb", 2, "20261122-020001F", 1, "latest")
     journal = restoring.Journal("20261122-120000", order, home, goal, {"options": []}, recovered={"host": "vps1", "commit": 1.5})
-    assert restoring.parse(restoring.document(journal)) == journal
+    assert restore_record.parse(restore_record.document(journal)) == journal
     assert [line for line in restore_told.lines(journal) if line.startswith("  go back")] == [
         "  go back      to nothing: this host had no data before; until it is accepted, another rebuild_target"
     ]

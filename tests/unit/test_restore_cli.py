@@ -11,9 +11,21 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from _recovery import cli, horizon, restore_cli, restore_journal, restore_rehearsal, restore_run, restore_undo, restoring, state
+from _recovery import (
+    cli,
+    horizon,
+    restore_cli,
+    restore_consent,
+    restore_journal,
+    restore_rehearsal,
+    restore_run,
+    restore_undo,
+    restoring,
+    state,
+)
 from _recovery.jobs import Settings, Stanza
 from _recovery.problem import Problem, Refusal, Unfinished
+from _recovery.wal import Lsn
 from test_restore_told import BACK, OVER, PAUSED, RELEASE
 from test_restoring import HOME, JOURNAL, planned
 
@@ -100,7 +112,7 @@ def test_only_where_nothing_was_done_it_says_so(error: type[Refusal], begins: st
 def test_a_later_target_of_a_paused_recovery_is_judged_and_planned(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     restore_journal.save(PAUSED)
     found = planned(target="name:later", kept=())
-    stands = SimpleNamespace(lsn=restoring.Lsn.parse("0/3000060"), time=None)
+    stands = SimpleNamespace(lsn=Lsn.parse("0/3000060"), time=None)
     monkeypatch.setattr(restore_run.horizon, "look", lambda *_words: None)
     monkeypatch.setattr(restore_run.horizon, "archived", lambda sight: sight)
     monkeypatch.setattr(restore_run.horizon, "foresee", lambda *_words: found)
@@ -112,10 +124,10 @@ def test_a_later_target_of_a_paused_recovery_is_judged_and_planned(typed: Type, 
     assert "  target       name:later" in lines
     assert f"  then         {restoring.ENDINGS[restoring.PROMOTES]}" in lines
     assert lines[-1] == (
-        f"  {TOOL} restore 'name:later' --stanza=axiomdb --reason=more --confirm=vps1/axiomdb --plan={restoring.digest(found)}"
+        f"  {TOOL} restore 'name:later' --stanza=axiomdb --reason=more --confirm=vps1/axiomdb --plan={restore_consent.digest(found)}"
     )
     assert restore_journal.load("axiomdb") == PAUSED
-    stands.lsn = restoring.Lsn.parse("0/4000000")
+    stands.lsn = Lsn.parse("0/4000000")
     code, _out, said = typed("restore", "name:later")
     assert (code, "expected a target ahead of it; name:later lies behind" in said) == (1, True)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from _recovery import restore_journal, restore_places, restore_run, restore_undo, restoring, state
+from _recovery import restore_consent, restore_journal, restore_places, restore_run, restore_undo, restoring, state
 from _recovery.postgres import Cluster
 from _recovery.problem import Problem, Refusal
 from _recovery.restore_run import Consent
@@ -105,7 +105,7 @@ def test_of_two_recoveries_that_are_begun_at_once_one_is_written_down(monkeypatc
         return SimpleNamespace(plan=None, home=JOURNAL.home, problems=())
 
     monkeypatch.setattr(restore_run, "propose", propose)
-    monkeypatch.setattr(restoring, "judge_consent", lambda *_words: None)
+    monkeypatch.setattr(restore_consent, "judge_consent", lambda *_words: None)
     monkeypatch.setattr(restore_run.scratch_goal, "of_plan", lambda _plan, _stanza: GOAL)
     monkeypatch.setattr(restore_run.plan, "document", lambda _plan: {"options": [], "only_here": []})
     monkeypatch.setattr(restore_places, "there", lambda _home: JOURNAL.had)

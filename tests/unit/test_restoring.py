@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from _recovery import restore_told, restoring, scratch_goal
+from _recovery import restore_consent, restore_record, restore_told, restoring, scratch_goal
 from _recovery.plan import Plan
 from _recovery.problem import Problem
 from _recovery.restoring import Check, Home, Journal, Order
@@ -54,7 +54,7 @@ def planned(**changes: object) -> Plan:
 
 
 def test_a_plan_of_other_data_that_serves_is_another_plan() -> None:
-    assert restoring.digest(planned(serving=1)) != restoring.digest(planned(serving=2))
+    assert restore_consent.digest(planned(serving=1)) != restore_consent.digest(planned(serving=2))
 
 
 CHECK = Check("orders", "select 1", "1")
@@ -62,34 +62,34 @@ CHECK = Check("orders", "select 1", "1")
 
 @pytest.mark.parametrize("phase", [restoring.SAVE, restoring.RESTORE, restoring.PROVE])
 def test_new_checks_are_taken_over_until_it_is_proven(phase: str) -> None:
-    found = restoring.gone_on_with(replace(JOURNAL, phase=phase), replace(ORDER, checks=(CHECK,)))
+    found = restore_consent.gone_on_with(replace(JOURNAL, phase=phase), replace(ORDER, checks=(CHECK,)))
     assert isinstance(found, Journal)
     assert (found.order.checks, found.phase) == ((CHECK,), phase)
 
 
 def test_a_paused_recovery_is_proven_again_by_new_checks() -> None:
     paused = replace(JOURNAL, phase=restoring.PROMOTE, order=replace(ORDER, action=restoring.PAUSES))
-    found = restoring.gone_on_with(paused, replace(ORDER, checks=(CHECK,)))
+    found = restore_consent.gone_on_with(paused, replace(ORDER, checks=(CHECK,)))
     assert isinstance(found, Journal)
     assert (found.phase, found.order.action, found.order.checks) == (restoring.PROVE, restoring.PROMOTES, (CHECK,))
-    same = restoring.gone_on_with(paused, ORDER)
+    same = restore_consent.gone_on_with(paused, ORDER)
     assert isinstance(same, Journal)
     assert same.phase == restoring.PROMOTE
 
 
 @pytest.mark.parametrize("phase", [restoring.PROMOTE, restoring.RELEASE, restoring.SETTLE])
 def test_checks_that_come_too_late_are_refused(phase: str) -> None:
-    found = restoring.gone_on_with(replace(JOURNAL, phase=phase), replace(ORDER, checks=(CHECK,)))
+    found = restore_consent.gone_on_with(replace(JOURNAL, phase=phase), replace(ORDER, checks=(CHECK,)))
     assert isinstance(found, Problem)
     assert found.found == "other checks than before, and a server that is proven"
 
 
 def test_services_that_were_not_stopped_are_refused_and_what_is_not_said_again_stays() -> None:
     known = replace(JOURNAL, phase=restoring.RESTORE, order=replace(ORDER, services=("app.service",), checks=(CHECK,)))
-    late = restoring.gone_on_with(known, replace(ORDER, services=("other.service",)))
+    late = restore_consent.gone_on_with(known, replace(ORDER, services=("other.service",)))
     assert isinstance(late, Problem)
-    assert restoring.gone_on_with(known, replace(ORDER, checks=())) == known
-    early = restoring.gone_on_with(replace(known, phase=restoring.SAVE), replace(ORDER, checks=(), services=("other.service",)))
+    assert restore_consent.gone_on_with(known, replace(ORDER, checks=())) == known
+    early = restore_consent.gone_on_with(replace(known, phase=restoring.SAVE), replace(ORDER, checks=(), services=("other.service",)))
     assert isinstance(early, Journal)
     assert early.order.services == ("other.service",)
 
@@ -103,21 +103,21 @@ def test_a_journal_is_read_as_it_was_written() -> None:
         replace(JOURNAL, goal=replace(GOAL, lsn=None)),
         replace(JOURNAL, phase="", outcome="accepted", timeline=4),
     ):
-        assert restoring.parse(json.loads(json.dumps(restoring.document(journal)))) == journal
+        assert restore_record.parse(json.loads(json.dumps(restore_record.document(journal)))) == journal
 
 
 def test_a_journal_of_before_is_read_too() -> None:
-    older = json.loads(json.dumps(restoring.document(JOURNAL)))
+    older = json.loads(json.dumps(restore_record.document(JOURNAL)))
     for name in ("mounts", "wal", "locations"):
         del older["home"][name]
     del older["returns"]
-    assert restoring.parse(older) == JOURNAL
+    assert restore_record.parse(older) == JOURNAL
 
 
 @pytest.mark.parametrize("spoil", [{"phase": "dance"}, {"order": {}}, {"goal": None}, {"home": "vps1"}, {"further": 1}])
 def test_anything_else_is_no_journal(spoil: dict[str, object]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
-        restoring.parse({**json.loads(json.dumps(restoring.document(JOURNAL))), **spoil})
+        restore_record.parse({**json.loads(json.dumps(restore_record.document(JOURNAL))), **spoil})
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,12 @@ def test_anything_else_is_no_journal(spoil: dict[str, object]) -> None:
     ],
 )
 def test_a_journal_says_nothing_that_leads_root_elsewhere(spoil: dict[str, object]) -> None:
-    told = json.loads(json.dumps(restoring.document(JOURNAL)))
-    assert restoring.parse(told) == JOURNAL
+    told = json.loads(json.dumps(restore_record.document(JOURNAL)))
+    assert restore_record.parse(told) == JOURNAL
     for key, value in spoil.items():
         told[key] = {**told[key], **value} if isinstance(value, dict) and told[key] else value
     with pytest.raises(ValueError, match=r"^Found the "):
-        restoring.parse(told)
+        restore_record.parse(told)
 
 
 def test_one_phase_follows_the_other_and_the_last_one_accepts() -> None:
@@ -214,38 +214,38 @@ def test_restored_data_has_wal_of_its_own_where_pg_wal_is_a_link() -> None:
     ],
 )
 def test_the_digest_changes_with_what_whoever_confirms_has_read(changes: dict[str, object], same: bool) -> None:
-    assert (restoring.digest(planned(**changes)) == restoring.digest(planned())) is same
+    assert (restore_consent.digest(planned(**changes)) == restore_consent.digest(planned())) is same
 
 
 def test_the_end_of_latest_moves_with_each_commit() -> None:
     latest = {"target": "latest", "kind": "standby"}
-    assert restoring.digest(planned(**latest)) == restoring.digest(planned(**latest, lsn="0/9000000"))
+    assert restore_consent.digest(planned(**latest)) == restore_consent.digest(planned(**latest, lsn="0/9000000"))
 
 
 def test_consent_is_for_this_cluster_and_for_this_plan() -> None:
-    good = restoring.digest(planned())
-    assert restoring.judge_consent(HOME, planned(), "vps1/axiomdb", good, "again") is None
-    other = restoring.judge_consent(HOME, planned(), "vps2/axiomdb", good, "again")
+    good = restore_consent.digest(planned())
+    assert restore_consent.judge_consent(HOME, planned(), "vps1/axiomdb", good, "again") is None
+    other = restore_consent.judge_consent(HOME, planned(), "vps2/axiomdb", good, "again")
     assert other is not None
     assert other.sentence() == ("Found the confirmation 'vps2/axiomdb'; expected 'vps1/axiomdb', the cluster that is restored. Next: again")
-    changed = restoring.judge_consent(HOME, planned(backup="20261122-115951F"), "vps1/axiomdb", good, "again")
+    changed = restore_consent.judge_consent(HOME, planned(backup="20261122-115951F"), "vps1/axiomdb", good, "again")
     assert changed is not None
     assert f"the plan {good}" in changed.found
     assert "set 20261122-115951F" in changed.expected
-    unread = restoring.judge_consent(HOME, planned(), "vps1/axiomdb", "", "again")
+    unread = restore_consent.judge_consent(HOME, planned(), "vps1/axiomdb", "", "again")
     assert unread is not None
     assert unread.found == "no plan named"
 
 
 def test_an_open_recovery_goes_on_with_the_same_order_alone_and_confirmed_again() -> None:
-    assert restoring.judge_open(JOURNAL, replace(ORDER, reason="another word"), "vps1/axiomdb") is None
-    other = restoring.judge_open(JOURNAL, replace(ORDER, target="latest"), "vps1/axiomdb")
+    assert restore_consent.judge_open(JOURNAL, replace(ORDER, reason="another word"), "vps1/axiomdb") is None
+    other = restore_consent.judge_open(JOURNAL, replace(ORDER, target="latest"), "vps1/axiomdb")
     assert other is not None
     assert "an open recovery to name:before" in other.found
     assert "restore name:before --stanza=axiomdb --confirm=vps1/axiomdb to go on with it" in other.next_step
-    assert restoring.judge_open(JOURNAL, replace(ORDER, keep=False), "vps1/axiomdb") is not None
+    assert restore_consent.judge_open(JOURNAL, replace(ORDER, keep=False), "vps1/axiomdb") is not None
     for confirm in ("", "vps2/axiomdb"):
-        unsure = restoring.judge_open(JOURNAL, ORDER, confirm)
+        unsure = restore_consent.judge_open(JOURNAL, ORDER, confirm)
         assert unsure is not None
         assert unsure.expected == "'vps1/axiomdb', the cluster that is restored"
 
@@ -310,12 +310,12 @@ def test_only_what_was_to_pause_is_paused() -> None:
     ],
 )
 def test_a_paused_recovery_goes_forward_only(changes: dict[str, object], end: float | None, words: str) -> None:
-    problem = restoring.judge_move(PAUSED, planned(**changes), Lsn.parse("0/3000060"), 100.0, end)
+    problem = restore_consent.judge_move(PAUSED, planned(**changes), Lsn.parse("0/3000060"), 100.0, end)
     assert (problem.expected if problem else "") == words
 
 
 def test_a_target_that_is_moved_restores_nothing_again() -> None:
     goal = replace(GOAL, target="later")
-    on = restoring.moved(PAUSED, replace(ORDER, target="name:later"), goal, {"options": [], "only_here": ["x"]})
+    on = restore_consent.moved(PAUSED, replace(ORDER, target="name:later"), goal, {"options": [], "only_here": ["x"]})
     assert (on.phase, on.goal, on.order.target, on.plan["only_here"]) == (restoring.RECOVER, goal, "name:later", [])
     assert on.moves == PAUSED.moves

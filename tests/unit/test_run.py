@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from _recovery import run
-from _recovery.run import LOCK_HELD, Completed
+from _recovery import confine, run
+from _recovery.run import LOCK_HELD, CommandFailed, Completed
 
 HELD = "ERROR: [050]: unable to acquire lock on file '/tmp/pgbackrest/axiomdb-backup-1.lock': Resource temporarily unavailable"
 CLOSED = "ERROR: [050]: unable to acquire lock on file '/tmp/pgbackrest/axiomdb-backup-1.lock': Permission denied"
@@ -40,3 +40,42 @@ def test_a_command_that_was_killed_has_no_exit_code() -> None:
     found, step = run.meaning(Completed("pgbackrest restore", -9, "", ""))
     assert found == "it was ended by signal 9"
     assert step.startswith("journalctl -k -n 20")
+
+
+BACKUP = "pgbackrest --stanza=axiomdb --log-level-console=off backup --type=full"
+VERIFY = "ansible-playbook -i inventory playbooks/verify.yml"
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "found", "step"),
+    [
+        (29, "[029]: zlib threw error: [-3] data error", "bytes that do not unpack; expected those that were written", VERIFY),
+        (29, "[029]: zst error: [-20] Data corruption detected", "bytes that do not unpack; expected those that were written", VERIFY),
+        (
+            29,
+            "[029]: unable to load info file '/x'",
+            "an info file that says nothing; expected one that",
+            "cipher_pass",
+        ),
+        (29, "[029]: automatic backup set selection cannot be performed with provided time '2026'", "a time that", "help restore target"),
+        (29, "[029]: value 'x' is not valid", "something that is not in its format; expected what pgBackRest can read", VERIFY),
+        (32, "[032]: '10' is out of range for 'compress-level' option", "a value that is not allowed", "help backup compress-level"),
+        (31, "[031]: option 'repo1-block' is not valid without option 'beta'", "an option that is not", "help backup repo-block"),
+        (37, "[037]: backup command requires option: stanza", "no value of a required option; expected one", "help backup"),
+    ],
+)
+def test_a_message_names_what_was_found_and_expected_and_what_to_type(code: int, said: str, found: str, step: str) -> None:
+    with pytest.raises(CommandFailed) as failed:
+        run.require(Completed(BACKUP, code, "", f"ERROR: {said}"), "axiomdb")
+    told = str(failed.value)
+    assert told.startswith(f"Attempted: {BACKUP}. Found: {found}")
+    assert f"(ERROR: {said}). Next: " in told
+    assert "; expected " in told
+    assert told.endswith(step)
+
+
+@pytest.mark.parametrize("words", [("", 0), ("TERM", 0), ("QUIT", 1 << 20)])
+def test_a_command_is_told_as_a_person_types_it(words: tuple[str, int]) -> None:
+    assert run.typed([*confine.calm(*words), "pgbackrest", "restore"]) == "pgbackrest restore"
+    assert run.run([*confine.calm(*words), "false"]).attempted == "false"
+    assert run.typed(["nice", "pgbackrest"]) == "nice pgbackrest"

@@ -17,6 +17,7 @@ from _recovery import (
     restore_clients,
     restore_journal,
     restore_phases,
+    restore_record,
     restore_run,
     restore_told,
     restore_undo,
@@ -123,7 +124,7 @@ class World:
 
     def save(self, journal: Journal) -> Journal:
         self.did.append("journal")
-        assert restoring.parse(json.loads(json.dumps(restoring.document(journal)))) == journal
+        assert restore_record.parse(json.loads(json.dumps(restore_record.document(journal)))) == journal
         return journal
 
 
@@ -209,9 +210,9 @@ def test_a_pooler_that_is_gone_is_told(world: World) -> None:
 
 
 def test_a_journal_of_an_older_release_has_neither_services_nor_clients() -> None:
-    found = json.loads(json.dumps(restoring.document(JOURNAL)))
+    found = json.loads(json.dumps(restore_record.document(JOURNAL)))
     del found["clients"], found["order"]["services"]
-    assert restoring.parse(found) == JOURNAL
+    assert restore_record.parse(found) == JOURNAL
 
 
 class Books:

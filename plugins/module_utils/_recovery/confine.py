@@ -11,13 +11,12 @@ import sys
 import time
 from pathlib import Path
 
-from .run import run
+from .run import CALM, run
 
 INSIDE = "AXIOMDB_SCOPE"
 PR_SET_PDEATHSIG = 1  # source: prctl(2)
 JOINED_WITHIN = 10.0  # seconds
 # A child that does not outlive its maker, however that one ends; the signal is by setpriv's own name.
-_CALM = ("nice", "-n", "10", "ionice", "-c", "3")
 
 
 def enter_scope(name: str, memory: int) -> None:
@@ -71,4 +70,4 @@ def calm(deadly: str = "", memory: int = 0) -> list[str]:
     With `memory` none of its processes has more than so many bytes of its own, also where no scope bounds them together.
     """
     bound = ["prlimit", f"--data={memory}", "--"] if memory else []
-    return [*_CALM, *(["setpriv", "--pdeathsig", deadly, "--"] if deadly else []), *bound]
+    return [*CALM, *(["setpriv", "--pdeathsig", deadly, "--"] if deadly else []), *bound]

@@ -17,6 +17,7 @@ from . import (
     plan,
     rebuild,
     rebuild_look,
+    restore_consent,
     restore_journal,
     restore_look,
     restore_preflight,
@@ -136,8 +137,8 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish
     if known is not None:
         _judge_other_target(known, order)
     proposal = propose(order, stanza, cluster, inventory_host, wish, consent.again)
-    digest = consent.printed or restoring.digest(proposal.plan)
-    refused = restoring.judge_consent(proposal.home, proposal.plan, consent.confirm, digest, consent.again)
+    digest = consent.printed or restore_consent.digest(proposal.plan)
+    refused = restore_consent.judge_consent(proposal.home, proposal.plan, consent.confirm, digest, consent.again)
     if refused or proposal.problems:
         raise Refusal(*([refused] if refused else []), *proposal.problems)
     order = replace(order, lost=proposal.life.writer.machine if proposal.life.writer.machine != host.machine_id() else "")
@@ -145,7 +146,7 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish
     recovered = rebuild.remembered(proposal.life)
     if known is not None:
         home = replace(proposal.home, start=known.home.start, paused=known.home.paused)
-        moved = restoring.moved(known, order, goal, found)
+        moved = restore_consent.moved(known, order, goal, found)
         return restore_journal.save(replace(moved, home=home, phase=_again_from(known), recovered=recovered, trouble=""))
     now = time.time()
     name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))

@@ -7,10 +7,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .restoring import Home, Journal
+from .restoring import Home, Journal
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # of a cluster or a stanza
 _VERSION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?")

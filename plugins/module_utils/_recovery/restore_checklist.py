@@ -96,7 +96,7 @@ def after(journal: Journal, hooks: Sequence[Hook], seen: Seen) -> list[Line]:
 
 def _connectivity(journal: Journal) -> Line:
     what = "Verify connectivity"
-    if journal.outcome == restoring.RETURNED:
+    if journal.went_back:
         return Line(what, FAILED, f"not recovered, the old data serves again: {journal.trouble or 'as it was asked for'}")
     if restoring.SERVE in journal.ended:
         return Line(what, DONE, f"the server answers, on timeline {journal.timeline}")

@@ -12,7 +12,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import plan, restore_journal, restore_rehearsal, restore_run, restore_told, restore_undo, restoring, state, target
+from . import (
+    plan,
+    restore_consent,
+    restore_journal,
+    restore_record,
+    restore_rehearsal,
+    restore_run,
+    restore_told,
+    restore_undo,
+    restoring,
+    state,
+    target,
+)
 from .jobs import Settings, Stanza
 from .postgres import Cluster, NotAnswering
 from .problem import Problem, Refusal, Unfinished
@@ -108,11 +120,11 @@ def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Na
     if not options.confirm:
         proposal = restore_run.propose(order, stanza.name, cluster, settings.host, consent)
         if options.json:
-            _write(json.dumps({**plan.document(proposal.plan), "plan": restoring.digest(proposal.plan)}, sort_keys=True))
+            _write(json.dumps({**plan.document(proposal.plan), "plan": restore_consent.digest(proposal.plan)}, sort_keys=True))
         else:
             against = f"REFUSED, nothing was done: {counted(len(proposal.problems), 'PROBLEM')} below"
             _write("\n".join([*([against] if proposal.problems else []), *([] if order.keep else ["NO WAY BACK"]), *proposal.lines]))
-            sure = f"--confirm={proposal.home.confirmation(keep=order.keep)} --plan={restoring.digest(proposal.plan)}"
+            sure = f"--confirm={proposal.home.confirmation(keep=order.keep)} --plan={restore_consent.digest(proposal.plan)}"
             ready = f"To do it, type:\n  {again} {sure}"
             _write(f"Nothing was done. {'Mend that first, and type the same again.' if proposal.problems else ready}")
         return BAD if proposal.problems else GOOD
@@ -126,12 +138,12 @@ def _beside(known: restoring.Journal, order: Order, cluster: Cluster, options: a
     if restoring.is_paused(known) and known.order.target != order.target:
         found = restore_run.further(known, order, cluster)
         if options.json:
-            _write(json.dumps({**plan.document(found), "plan": restoring.digest(found)}, sort_keys=True))
+            _write(json.dumps({**plan.document(found), "plan": restore_consent.digest(found)}, sort_keys=True))
             return GOOD
-        sure = f"--confirm={known.home.confirmation(keep=not found.erased)} --plan={restoring.digest(found)}"
+        sure = f"--confirm={known.home.confirmation(keep=not found.erased)} --plan={restore_consent.digest(found)}"
         _write("\n".join([*restore_told.further(known, order, found), "Nothing was done. To do it, type:", f"  {consent.again} {sure}"]))
         return GOOD
-    another = restoring.judge_open(known, order, known.home.confirmation(keep=order.keep))
+    another = restore_consent.judge_open(known, order, known.home.confirmation(keep=order.keep))
     if another:
         raise Refusal(another)
     _write("\n".join([*restore_told.lines(known), "Nothing was done."]))
@@ -196,7 +208,7 @@ def _rollback(settings: Settings, stanzas: Sequence[Stanza], options: argparse.N
 
 def _show(journal: restoring.Journal, options: argparse.Namespace) -> int:
     if options.json:
-        _write(json.dumps(restoring.document(journal), sort_keys=True))
+        _write(json.dumps(restore_record.document(journal), sort_keys=True))
     else:
         _write("\n".join(restore_told.lines(journal)))
     return GOOD

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from . import files, restoring, state
+from . import files, restore_record, restoring, state
 from .held import Place
 from .jobs import Stanza, parse_settings
 from .problem import Problem, Refusal
@@ -30,7 +30,7 @@ def load(stanza: str) -> Journal | None:
     if not found and not file.exists():
         return None
     try:
-        return _of(stanza, restoring.parse(found))
+        return _of(stanza, restore_record.parse(found))
     except (KeyError, TypeError, ValueError) as error:
         problem = Problem(
             f"{file}, which cannot be read ({error})", "the journal of a recovery", f"ls -l {file.parent} {file.parent}/restore"
@@ -97,8 +97,8 @@ def save(journal: Journal) -> Journal:
     file = state.path(stanza, _file(stanza).name)
     known = load(stanza)
     if known is not None and known.name != journal.name:
-        state.save(_named(known), restoring.document(known))
-    state.save_on_disk(file, restoring.document(journal))
+        state.save(_named(known), restore_record.document(known))
+    state.save_on_disk(file, restore_record.document(journal))
     files.sync(str(file.parent))  # what follows lies on another filesystem perhaps, and must not be there before
     if journal.is_open:
         with suppress(OSError):
@@ -135,7 +135,7 @@ def _kept_in_memory(journal: Journal) -> str:
     """Keep it until the next boot if that can be; what happens then, for a person."""
     after = "it may be called open again: rollback ends it then, and moves nothing that is back already"
     try:
-        state.keep(_file(journal.home.stanza), restoring.document(journal))
+        state.keep(_file(journal.home.stanza), restore_record.document(journal))
     except OSError:
         return f"make room, df -h {state.DIRECTORY}; {after}"
     return f"it is kept until the next boot, make room before, df -h {state.DIRECTORY}; after that {after}"
@@ -144,8 +144,8 @@ def _kept_in_memory(journal: Journal) -> str:
 def succeed(ended: Journal, following: Journal) -> Journal:
     """Write down that an open recovery was accepted, and the one that follows: whoever is killed between has the open one."""
     stanza = ended.home.stanza
-    state.save(_named(ended), restoring.document(ended))
-    state.save_on_disk(state.path(stanza, _file(stanza).name), restoring.document(following))
+    state.save(_named(ended), restore_record.document(ended))
+    state.save_on_disk(state.path(stanza, _file(stanza).name), restore_record.document(following))
     files.sync(str(state.DIRECTORY / stanza))
     return following
 
@@ -163,7 +163,7 @@ def _parsed(stanza: str, file: Path) -> Journal | None:
     """The recovery of a file; None where there is none that can be read."""
     document = state.load(file)
     with suppress(KeyError, TypeError, ValueError):
-        return _of(stanza, restoring.parse(document)) if document else None
+        return _of(stanza, restore_record.parse(document)) if document else None
     return None
 
 

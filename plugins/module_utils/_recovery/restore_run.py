@@ -21,6 +21,7 @@ from . import (
     restore_acceptance,
     restore_another,
     restore_clients,
+    restore_consent,
     restore_data,
     restore_journal,
     restore_look,
@@ -146,12 +147,12 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, cons
     if known is not None and waits and known.order.target != order.target:
         return _move(known, order, cluster, consent, tell)
     if known is not None and known.is_open:
-        going_on = restoring.judge_open(known, order, consent.confirm) or restoring.gone_on_with(known, order)
+        going_on = restore_consent.judge_open(known, order, consent.confirm) or restore_consent.gone_on_with(known, order)
         if isinstance(going_on, Problem):
             raise Refusal(going_on)
         return going_on
     proposal = propose(order, stanza, cluster, inventory_host, consent)
-    refused = restoring.judge_consent(proposal.home, proposal.plan, consent.confirm, consent.printed, consent.again)
+    refused = restore_consent.judge_consent(proposal.home, proposal.plan, consent.confirm, consent.printed, consent.again)
     problems = [*([refused] if refused else []), *proposal.problems]
     if problems:
         raise Refusal(*problems)
@@ -177,7 +178,7 @@ def further(journal: Journal, order: Order, cluster: Cluster) -> Plan:
     if journal.order.action == restoring.SHUTS_DOWN:
         held_server.stop(restore_journal.place(journal.home.stanza))
     end = asked.time.timestamp() if asked.time else None
-    problem = restoring.judge_move(journal, found, seen.lsn, seen.time, end)
+    problem = restore_consent.judge_move(journal, found, seen.lsn, seen.time, end)
     if problem:
         raise Refusal(problem)
     return found
@@ -187,13 +188,14 @@ def _move(journal: Journal, order: Order, cluster: Cluster, consent: Consent, te
     """A paused recovery with a target further on. Raises Refusal; nothing is touched then."""
     stanza = journal.home.stanza
     found = further(journal, order, cluster)
-    unsure = restoring.judge_consent(journal.home, found, consent.confirm, consent.printed or restoring.digest(found), consent.again)
+    printed = consent.printed or restore_consent.digest(found)
+    unsure = restore_consent.judge_consent(journal.home, found, consent.confirm, printed, consent.again)
     if unsure:
         raise Refusal(unsure)
     with _alone(journal, tell):
         restore_journal.refuse_another(stanza, journal)
         held_server.stop(restore_journal.place(stanza))
-        return restore_journal.save(restoring.moved(journal, order, scratch_goal.of_plan(found, stanza), plan.document(found)))
+        return restore_journal.save(restore_consent.moved(journal, order, scratch_goal.of_plan(found, stanza), plan.document(found)))
 
 
 def carry_on(journal: Journal, tell: Tell, until: str = restoring.SETTLE) -> Journal:
@@ -277,7 +279,7 @@ def _give_up(journal: Journal, error: Exception, tell: Tell) -> str:
         over = go_back(journal, tell)
     except Exception as second:
         known = restore_journal.load(journal.home.stanza)
-        if known is not None and known.outcome == restoring.RETURNED:
+        if known is not None and known.went_back:
             tell(str(second))
             return f"It went back by itself. {second}"
         safe = f"The way back did not end either ({second}). {_serving(journal)} When that is mended: {restoring.go_back(journal)}"

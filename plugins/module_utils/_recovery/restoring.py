@@ -7,18 +7,12 @@ Until `RELEASE` nothing of the new timeline has reached a repository, and no cli
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import restore_bounds
 from .kept_names import RESTORING, is_within, kept, other, wal_beside
-from .plan import Plan
-from .problem import Problem
 from .scratch import RESET, Goal
-from .wal import Lsn
 
 SAVE, QUIET, KEEP, RESTORE, RECOVER = "save", "quiet", "keep", "restore", "recover"
 PROVE, PROMOTE, RELEASE, SERVE, SETTLE = "prove", "promote", "release", "serve", "settle"
@@ -47,7 +41,6 @@ ENDINGS: Mapping[str, str] = {
 NO_WAY_BACK = "/no-way-back"
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 FOLLOW = "sudo tail -f /var/log/axiomdb/restore.log, on the host"
-DIGITS = 8
 PATIENCE = 300.0
 
 
@@ -59,6 +52,11 @@ class Check:
     sql: str
     expected: str
     database: str = "postgres"
+
+
+def checks_of(given: Iterable[Mapping[str, str]]) -> tuple[Check, ...]:
+    """The checks as an option or a journal has them. Raises TypeError for other keys than those of a check."""
+    return tuple(Check(**item) for item in given)
 
 
 @dataclass(frozen=True)
@@ -80,6 +78,11 @@ class Order:
     rebuild: bool = False
     lost: str = ""
     reindex: bool = False
+
+    @property
+    def serves(self) -> bool:
+        """Whether clients come back at its end: one that pauses or shuts down stays at its target."""
+        return self.action == PROMOTES
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,15 @@ class Journal:
     inodes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
+    def stops_next(self) -> bool:
+        """Whether nothing was stopped yet, and that comes next: whoever must know before is told now."""
+        return self.is_open and self.phase == QUIET
+
+    @property
+    def went_back(self) -> bool:
+        return self.outcome == RETURNED
+
+    @property
     def has_restored(self) -> bool:
         """Whether a restore may have begun: until then whatever lies at any place is somebody's data."""
         return self.phase not in (SAVE, QUIET, KEEP)
@@ -200,7 +212,7 @@ class Journal:
 def last_phase(order: Order, until: str = SETTLE) -> str:
     """The last phase that is carried out now: a recovery that is to pause or to shut down ends behind its proof."""
     names = list(PHASES)
-    return until if order.action == PROMOTES else names[min(names.index(until), names.index(PROVE))]
+    return until if order.serves else names[min(names.index(until), names.index(PROVE))]
 
 
 def after(journal: Journal, phase: str, now: float) -> Journal:
@@ -213,82 +225,9 @@ def after(journal: Journal, phase: str, now: float) -> Journal:
     return replace(journal, phase="", outcome=ACCEPTED, ended=done, trouble="")
 
 
-def digest(found: Plan) -> str:
-    """What must not have changed since a plan was printed: repository, set, timeline, end, what is erased, and what serves."""
-    essence = (found.target, found.repository, found.backup, found.timeline, found.kind, found.erased, found.serving)
-    # The end of `latest` moves with each commit, and whoever asks for it wants that.
-    ending = "" if found.kind == "standby" else found.lsn
-    return hashlib.sha256(json.dumps([*essence, ending]).encode()).hexdigest()[:DIGITS]
-
-
-def judge_consent(home: Home, found: Plan, confirm: str, printed: str, again: str) -> Problem | None:
-    """Why this plan must not be carried out now: confirmed for another cluster, or not the plan that was printed. `again` prints it."""
-    wanted = home.confirmation(keep=not found.erased)
-    if confirm != wanted:
-        return Problem(f"the confirmation '{confirm}'", f"'{wanted}', the cluster that is restored", again)
-    if printed != digest(found):
-        shown = f"the plan {printed}" if printed else "no plan named"
-        return Problem(
-            shown,
-            f"{digest(found)}, which is what would happen now: repository {found.repository}, set {found.backup}",
-            f"{again}, read it",
-        )
-    return None
-
-
-def judge_open(journal: Journal, order: Order, confirm: str) -> Problem | None:
-    """Why a recovery cannot begin or go on while another is open. The same order goes on, for whoever confirms the cluster again."""
-    home = journal.home
-    if (journal.order.target, journal.order.keep) != (order.target, order.keep):
-        found = f"an open recovery to {journal.order.target}, in the phase in which {PHASES[journal.phase]}"
-        return Problem(found, "its end", f"{go_on(journal)} to go on with it, or {go_back(journal)} to go back")
-    wanted = home.confirmation(keep=order.keep)
-    if confirm != wanted:
-        return Problem(f"the confirmation '{confirm}'", f"'{wanted}', the cluster that is restored", go_on(journal))
-    return None
-
-
-def gone_on_with(journal: Journal, order: Order) -> Journal | Problem:
-    """An open recovery with what was typed now: checks that are new are asked before it is accepted; what comes too late is refused.
-
-    What was not said again is as it was.
-    """
-    known, names = journal.order, list(PHASES)
-    new_checks = bool(order.checks) and order.checks != known.checks
-    new_services = bool(order.services) and order.services != known.services
-    if new_services and names.index(journal.phase) > names.index(QUIET):
-        return Problem("other services than those that were stopped", "the same, or none said again", go_on(journal))
-    if new_checks and names.index(journal.phase) > names.index(PROVE) and not is_paused(journal):
-        return Problem("other checks than before, and a server that is proven", "the same, or none said again", go_on(journal))
-    action = order.action if is_paused(journal) else known.action
-    said = replace(known, action=action, checks=order.checks or known.checks, services=order.services or known.services)
-    return replace(journal, order=said, phase=PROVE if new_checks and journal.phase == PROMOTE else journal.phase)
-
-
 def is_paused(journal: Journal) -> bool:
     """Whether a recovery stands at its target, proven, and waits for whoever asked it to."""
-    return journal.is_open and journal.phase == PROMOTE and journal.order.action != PROMOTES and not (journal.undoes or journal.goes_back)
-
-
-def judge_move(journal: Journal, found: Plan, lsn: Lsn | None, time: float | None, end: float | None) -> Problem | None:
-    """Why a paused recovery cannot go on to another target: it goes forward only, in the same set's repository and on the same timeline.
-
-    It stands at `lsn`, its last commit is of `time`; `end` is the time of the new target. Unix seconds; None for what is not known.
-    """
-    stands = f"the recovery at {lsn}, from repository {journal.goal.repository} on timeline {journal.goal.timeline}"
-    back = f"{go_back(journal)}, and then restore {found.target}"
-    if (found.repository, found.timeline) != (journal.goal.repository, journal.goal.timeline):
-        expected = f"a target there; {found.target} is in repository {found.repository} on timeline {found.timeline}"
-        return Problem(stands, expected, back)
-    behind_lsn = found.lsn and lsn is not None and Lsn.parse(found.lsn) < lsn
-    if behind_lsn or (end is not None and time is not None and end < time):
-        return Problem(stands, f"a target ahead of it; {found.target} lies behind", back)
-    return None
-
-
-def moved(journal: Journal, order: Order, goal: Goal, found: Mapping[str, Any]) -> Journal:
-    """The journal with another target ahead: nothing is restored again."""
-    return replace(journal, order=order, goal=goal, plan={**found, "only_here": journal.plan["only_here"]}, phase=RECOVER)
+    return journal.is_open and journal.phase == PROMOTE and not (journal.order.serves or journal.undoes or journal.goes_back)
 
 
 def go_on(journal: Journal) -> str:
@@ -312,29 +251,3 @@ def options(journal: Journal, *, delta: bool) -> list[str]:
 def is_open(journal: Journal | None) -> bool:
     """Whether a recovery has begun and is not over."""
     return journal is not None and journal.is_open
-
-
-def document(journal: Journal) -> dict[str, Any]:
-    """The journal as JSON has it."""
-    goal = {**asdict(journal.goal), "lsn": str(journal.goal.lsn) if journal.goal.lsn else None}
-    return {**asdict(journal), "goal": goal}
-
-
-def parse(found: Mapping[str, Any]) -> Journal:
-    """Read it back. Raises KeyError, TypeError or ValueError for anything else."""
-    given = {key: value for key, value in found.items() if key != "format"}
-    order = dict(given.pop("order"))
-    order["checks"] = tuple(Check(**item) for item in order["checks"])
-    order["services"] = tuple(order.get("services", ()))
-    home = dict(given.pop("home"))
-    home |= {key: tuple(home.get(key, ())) for key in ("tablespaces", "mounts", "locations")}
-    given |= {key: tuple(given.get(key, ())) for key in ("had", "returns")}
-    if given.get("clients") is not None:
-        given["clients"] = Clients(**{name: tuple(value) for name, value in given["clients"].items()})
-    goal = dict(given.pop("goal"))
-    goal["lsn"] = Lsn.parse(goal["lsn"]) if goal["lsn"] else None
-    journal = Journal(order=Order(**order), home=Home(**home), goal=Goal(**goal), **given)
-    if journal.is_open and journal.phase not in PHASES:
-        raise ValueError(f"Found the phase '{journal.phase}'; expected one of {', '.join(PHASES)}.")
-    restore_bounds.judge(journal)
-    return journal

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,20 +15,22 @@ from typing import Any
 
 from .problem import playbook
 
-LOCK_HELD, CRYPTO = 50, 95
+FORMAT, LOCK_HELD, CRYPTO = 29, 50, 95
 PIECE = 1 << 20  # bytes of output that are read at once
 CERTIFICATE = ("the store's certificate is not trusted", "correct ca_certificate in pgbackrest_repositories, or renew the certificate")
 STDERR = "--log-level-stderr="
+HELP = "pgbackrest help"
+CALM = ("nice", "-n", "10", "ionice", "-c", "3")  # before a command that lets others go first
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # pgBackRest's exit codes that a user meets (source: its src/build/error/error.yaml), and what to type next.
 EXIT_CODES = {
-    27: ("the configuration is not valid", "pgbackrest help"),
+    27: ("a configuration that is not valid", playbook("site", "--check --diff")),
     28: ("the repository belongs to another system identifier or PostgreSQL version", "pgbackrest --stanza={stanza} info"),
-    29: ("a value has the wrong format", "pgbackrest help"),
-    31: ("an option is not valid here", "pgbackrest help"),
-    32: ("an option has a value that is not allowed", "pgbackrest help"),
-    37: ("a required option is missing", "pgbackrest help"),
+    29: ("something that is not in its format; expected what pgBackRest can read", playbook("verify")),
+    31: ("an option that is not valid here; expected one of this command", HELP),
+    32: ("a value that is not allowed; expected one that the option takes", HELP),
+    37: ("no value of a required option; expected one", HELP),
     38: ("PostgreSQL is running", "pg_lsclusters"),
     40: ("a directory that must be empty is not", "pg_lsclusters"),
     44: ("the archive does not belong to this cluster", "pgbackrest --stanza={stanza} info"),
@@ -48,6 +51,26 @@ EXIT_CODES = {
     103: ("no repository can be used", "pgbackrest --stanza={stanza} info"),
     105: ("access was denied", "ls -l /etc/pgbackrest /var/lib/pgbackrest"),
 }
+# What one code for all formats means, by the words of its message.
+FORMATS = (
+    (
+        r"threw error|\b(gz|bz2|lz4|zst) error",
+        "bytes that do not unpack; expected those that were written",
+        playbook("verify"),
+    ),
+    (
+        "unable to load info file",
+        "an info file that says nothing; expected one that the passphrase opens and that nobody has damaged",
+        f"{playbook('site', '--check --diff')}, which shows another cipher_pass",
+    ),
+    (
+        "provided time|time format|invalid date",
+        "a time that pgBackRest does not read; expected one such as 2026-11-22 14:30:00+00",
+        "pgbackrest help restore target",
+    ),
+)
+_OPTION = re.compile(r"option '([a-z][a-z0-9-]*)'|'([a-z][a-z0-9-]*)' option")
+_INDEX = re.compile(r"^(pg|repo)[0-9]+-")
 
 
 @dataclass(frozen=True)
@@ -76,6 +99,16 @@ class CommandFailed(Exception):
         self.completed = completed
 
 
+def typed(argv: Sequence[str]) -> str:
+    """A command as a person types it: without what lets it wait for others and end with us."""
+    words = list(argv)
+    if tuple(words[: len(CALM)]) == CALM:
+        words = words[len(CALM) :]
+        while words and words[0] in ("setpriv", "prlimit"):
+            words = words[words.index("--") + 1 :]
+    return " ".join(words)
+
+
 def run(
     argv: Sequence[str],
     user: str = "",
@@ -95,12 +128,12 @@ def run(
             del options["stdin"]
         done = subprocess.run(list(argv), capture_output=True, timeout=timeout, check=False, pass_fds=descriptors, **options)
     except _NoSuchUser as error:
-        return Completed(" ".join(argv), 127, "", str(error))
+        return Completed(typed(argv), 127, "", str(error))
     except FileNotFoundError:
-        return Completed(" ".join(argv), 127, "", f"{argv[0]} is not installed")
+        return Completed(typed(argv), 127, "", f"{argv[0]} is not installed")
     except subprocess.TimeoutExpired:
-        return Completed(" ".join(argv), 124, "", f"no answer within {timeout:g} s")
-    return Completed(" ".join(argv), done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+        return Completed(typed(argv), 124, "", f"no answer within {timeout:g} s")
+    return Completed(typed(argv), done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
 class _NoSuchUser(Exception):
@@ -134,14 +167,14 @@ def stream(argv: Sequence[str], user: str = "", stanza: str = "") -> Iterator[by
             process = subprocess.Popen(list(argv), stdout=subprocess.PIPE, stderr=errors, **_as_user(user, None))
         except (_NoSuchUser, FileNotFoundError) as error:
             found = f"{argv[0]} is not installed" if isinstance(error, FileNotFoundError) else str(error)
-            require(Completed(" ".join(argv), 127, "", found), stanza)
+            require(Completed(typed(argv), 127, "", found), stanza)
             return
         with process:
             while process.stdout is not None and (piece := process.stdout.read(PIECE)):
                 yield piece
         code = process.returncode
         errors.seek(0)
-        require(Completed(" ".join(argv), code, "", errors.read().decode(errors="replace")), stanza)
+        require(Completed(typed(argv), code, "", errors.read().decode(errors="replace")), stanza)
 
 
 def pgbackrest(
@@ -167,12 +200,30 @@ def _words(stanza: str, command: Sequence[str], options: Sequence[str]) -> list[
 
 
 def meaning(completed: Completed) -> tuple[str, str]:
-    """What its exit code means, and what to type next. pgBackRest has one code for a passphrase and for a certificate."""
+    """What its exit code means, and what to type next. pgBackRest has one code for a passphrase and for a certificate.
+
+    It has one for all formats, too: the words of the message say of what.
+    """
     if completed.code == CRYPTO and "certificate" in completed.detail:
         return CERTIFICATE
     if completed.code < 0:
         return f"it was ended by signal {-completed.code}", "journalctl -k -n 20 shows what the kernel has killed; then type the same again"
-    return EXIT_CODES.get(completed.code, (f"exit code {completed.code:03d}", "read the message above"))
+    if completed.code == FORMAT:
+        of = next(((found, step) for words, found, step in FORMATS if re.search(words, completed.detail)), None)
+        if of is not None:
+            return of
+    found, step = EXIT_CODES.get(completed.code, (f"exit code {completed.code:03d}", "read the message above"))
+    return found, _help(completed) if step == HELP else step
+
+
+def _help(completed: Completed) -> str:
+    """The help of the option that a message names, where it names one; an option has an index in its name, and its help none."""
+    words = completed.attempted.split()
+    after = words[words.index("pgbackrest") + 1 :] if "pgbackrest" in words else []
+    command = next((word for word in after if not word.startswith("-")), "")
+    named = _OPTION.search(completed.detail)
+    option = _INDEX.sub(r"\1-", named[1] or named[2]) if named else ""
+    return " ".join(word for word in (HELP, command, option if command else "") if word)
 
 
 def require(completed: Completed, stanza: str = "") -> Completed:
