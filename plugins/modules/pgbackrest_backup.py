@@ -120,6 +120,8 @@ def take(seen: Survey, cluster: Cluster, wanted: dict[str, Any]) -> tuple[list[d
     """
     with state.turn_within_an_hour(wanted["stanza"], "backup of a playbook") as waited:
         if waited.holder:
+            if not wanted["only_if_missing"]:
+                state.refuse_pause()
             seen = capture.look_again(seen, cluster)
             refuse_other_writers(seen, wanted["takes_over_from"], unreadable=wanted["only_if_missing"])
         able, problems = writable(seen, wanted["takes_over_from"])

@@ -37,7 +37,8 @@ def perform(request: Request, stanza: str, cluster: Cluster, inventory_host: str
     refuse(look(stanza, cluster, inventory_host), request)
     line = {"operation": "snapshot", "host": inventory_host, "stanza": stanza, "text": request.reason, "target": request.target}
     with state.turn_within_an_hour(stanza, f"snapshot {request.name}"):
-        # Another snapshot may have begun and ended since the first look.
+        # Another snapshot may have begun and ended since the first look, or a recovery that was killed.
+        state.refuse_pause()
         seen = look(stanza, cluster, inventory_host)
         refuse(seen, request)
         try:

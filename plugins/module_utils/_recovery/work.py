@@ -35,12 +35,14 @@ def perform(settings: Settings, stanza: Stanza, job: str, name: str, body: Calla
     def in_turn() -> Ended:
         nonlocal waited
         with state.only_one(stanza.name, job) as alone:
-            paused = state.pause()
-            if paused:
-                return Ended(*_not_begun(job, f"jobs are paused: {paused['reason']}"), began=False)
+            if paused := state.pause():
+                return _not_begun(job, f"jobs are paused: {paused['reason']}")
             if not alone:
-                return Ended(*_not_begun(job, f"a {job} job runs or waits already"), began=False)
+                return _not_begun(job, f"a {job} job runs or waits already")
             with state.turn(stanza.name, f"{job} job", tell, PATIENCE) as waited:
+                # Whoever was waited for may have been a recovery that was killed.
+                if paused := state.pause():
+                    return _not_begun(job, f"jobs are paused: {paused['reason']}")
                 tell("begins")
                 return body(tell)
 
@@ -54,11 +56,11 @@ def perform(settings: Settings, stanza: Stanza, job: str, name: str, body: Calla
     return ended
 
 
-def _not_begun(job: str, why: str) -> tuple[str, str]:
-    """The outcome and its sentence: cron comes again, a person who typed the command waits for a backup that nobody takes."""
+def _not_begun(job: str, why: str) -> Ended:
+    """The end of a run that did not begin: cron comes again, a person who typed the command waits for a backup that nobody takes."""
     if job in JOBS:
-        return SKIPPED, why
-    return FAILED, f"{why}. Nothing was done. Next: sudo /opt/axiomdb/axiomdb-recovery status"
+        return Ended(SKIPPED, why, began=False)
+    return Ended(FAILED, f"{why}. Nothing was done. Next: sudo /opt/axiomdb/axiomdb-recovery status", began=False)
 
 
 def take_backups(settings: Settings, stanza: Stanza, kind: str, job: str) -> Ended:
