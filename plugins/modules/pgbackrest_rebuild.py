@@ -194,7 +194,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     order = order_of(wanted)
     consent = Consent(wanted["confirm"], wanted["plan"], command(wanted))
     if module.check_mode or not wanted["confirm"]:
-        if known is not None and known.order.target == order.target:
+        if known is not None and known.order.target == order.target and not known.woke:
             return result([*restore_told.lines(known), "Nothing was done."], known, provisions=provisions)
         return planned(wanted, order, consent)
     told: list[str] = []

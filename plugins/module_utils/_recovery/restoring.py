@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from . import restore_bounds
 from .kept_names import RESTORING, is_within, kept, other, wal_beside
 from .plan import Plan
-from .problem import Problem
+from .problem import Problem, playbook
 from .scratch import RESET, Goal
 from .wal import Lsn
 
@@ -44,6 +45,7 @@ ENDINGS: Mapping[str, str] = {
     PAUSES: "stays at its target, proven, with nobody let in, until the same command is typed without that",
     SHUTS_DOWN: "is stopped at its target, proven, until the same command is typed without that",
 }
+WOKE = "woke"  # in what a journal remembers of the host that is lost
 NO_WAY_BACK = "/no-way-back"
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 FOLLOW = "sudo tail -f /var/log/axiomdb/restore.log, on the host"
@@ -196,6 +198,11 @@ class Journal:
     def is_open(self) -> bool:
         return not self.outcome
 
+    @property
+    def woke(self) -> str:
+        """What a host has done that was called lost while its site was rebuilt; empty for nothing. The rebuild is begun anew then."""
+        return str(self.recovered.get(WOKE, ""))
+
 
 def last_phase(order: Order, until: str = SETTLE) -> str:
     """The last phase that is carried out now: a recovery that is to pause or to shut down ends behind its proof."""
@@ -239,6 +246,8 @@ def judge_consent(home: Home, found: Plan, confirm: str, printed: str, again: st
 def judge_open(journal: Journal, order: Order, confirm: str) -> Problem | None:
     """Why a recovery cannot begin or go on while another is open. The same order goes on, for whoever confirms the cluster again."""
     home = journal.home
+    if journal.woke:
+        return Problem(journal.woke, "a rebuild that is planned anew", go_on(journal))
     if (journal.order.target, journal.order.keep) != (order.target, order.keep):
         found = f"an open recovery to {journal.order.target}, in the phase in which {PHASES[journal.phase]}"
         return Problem(found, "its end", f"{go_on(journal)} to go on with it, or {go_back(journal)} to go back")
@@ -293,9 +302,18 @@ def moved(journal: Journal, order: Order, goal: Goal, found: Mapping[str, Any]) 
 
 def go_on(journal: Journal) -> str:
     """The command that goes on with an open recovery."""
+    if journal.woke:
+        return begin_anew(journal)
     what = "rollback" if journal.undoes else f"restore {journal.order.target}"
     keep = "" if journal.order.keep else " --keep=none"
     return f"{TOOL} {what} --stanza={journal.home.stanza}{keep} --confirm={journal.home.confirmation(keep=journal.order.keep)}"
+
+
+def begin_anew(journal: Journal) -> str:
+    """The command that plans a rebuild anew, and carries that out."""
+    sure = f"-e rebuild_confirm={journal.home.confirmation()} -e rebuild_lost_host={journal.recovered.get('name') or 'unknown'}"
+    aim = "" if journal.order.target == "latest" else f" -e {shlex.quote(f'rebuild_target={journal.order.target}')}"
+    return playbook("rebuild", f"-l {journal.home.host}{aim} {sure}")
 
 
 def go_back(journal: Journal) -> str:
