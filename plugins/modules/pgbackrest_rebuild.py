@@ -13,7 +13,8 @@ description:
   - Without O(confirm) it plans, judges and returns the command to type next.
   - With it the set is restored into the empty data directory, and the server recovers behind a door of its own until it is proven.
     Only then it begins a timeline, archives and lets its clients in, and a backup of this host is taken into each repository.
-  - It is refused where the host has data, and where the host that wrote to the stanza last may still live.
+  - It is refused where the host has data, and where the host that wrote to the stanza last may still live. One that writes again
+    meanwhile stops it before the new timeline is archived; it is planned anew then, with what was archived.
   - A rebuild that was killed or failed is gone on with by the same call; until it is accepted, another O(target) begins it anew.
 options:
   state:
@@ -208,7 +209,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     order = order_of(wanted)
     consent = Consent(wanted["confirm"], wanted["plan"], command(wanted))
     if module.check_mode or not wanted["confirm"]:
-        if known is not None and known.order.target == order.target:
+        if known is not None and known.order.target == order.target and not known.woke:
             return result(wanted, [*restore_told.lines(known), "Nothing was done."], provisions=provisions, journal=known)
         return planned(wanted, order, consent)
     told: list[str] = []

@@ -107,11 +107,11 @@ def started(host: Host) -> str:
     return host.sql("select extract(epoch from pg_postmaster_start_time())")
 
 
-def archive_now(host: Host) -> str:
-    """Write something, close the WAL segment and wait until it is archived; returns the segment's name."""
+def archive_now(host: Host, data: str = DATA) -> str:
+    """Write something, close the WAL segment and wait until it is archived; returns the segment's name. `data` is where the data lies."""
     name = host.sql(f"select pg_walfile_name(pg_logical_emit_message(false, 'story', '{host.name}'))")
     host.sql("select pg_switch_wal()")
-    host.run(f"timeout 60 bash -c 'until test -e {DATA}/pg_wal/archive_status/{name}.done; do sleep 0.1; done'")
+    host.run(f"timeout 60 bash -c 'until test -e {data}/pg_wal/archive_status/{name}.done; do sleep 0.1; done'")
     return name
 
 

@@ -17,7 +17,7 @@ from scheduling import TOOL
 MOUNTED, LINKED = "mounted", "linked"
 DATA, WAL = "/srv/data", "/srv/wal/main"
 # On another disk, so to say: a bind mount is no less a mount point, and takes no memory.
-_MOUNT = "mkdir -p /srv/disk /srv/data && mount --bind /srv/disk /srv/data && mount --make-rprivate /"
+MOUNT = "mkdir -p /srv/disk /srv/data && mount --bind /srv/disk /srv/data && mount --make-rprivate /"
 _SEGMENTS = "mkdir -p /etc/postgresql-common/createcluster.d && echo \"initdb_options = '--wal-segsize=64'\""
 _LINK = """
 set -e
@@ -74,7 +74,7 @@ def prepare(lab: Lab, layout: str, system: str) -> Host:
         host.run("until psql -c 'select 1'; do sleep 0.2; done", user="postgres")
     else:
         host = lab.up(f"{layout}-{system}", system, postgresql_data_directory=DATA)
-        host.run(_MOUNT)
+        host.run(MOUNT)
         host.run(f"{_SEGMENTS} > /etc/postgresql-common/createcluster.d/20-segments.conf")
         lab.ansible(host, "playbooks/site.yml")
     host.run("systemctl stop axiomdb-recovery-watch.timer cron")

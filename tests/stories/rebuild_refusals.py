@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the axiomdb.recovery authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""One empty host on which a rebuild is tried in every way that is refused, then paused, led to another target, and ended."""
+"""An empty host on which a rebuild is tried in every way that is refused, stopped by the lost one, led to another target, ended."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from _recovery import bundle, bundle_seal
 from _recovery.rebuild import Sorted
-from converged import Converged, refusals
+from converged import Converged, archive_now, refusals
 from elsewhere import LOCAL
 from fleet import DATABASE, STANZA, Server
-from lab import Host, Lab, Result
+from lab import Host, Lab, Result, Run
 from rebuild_kills import step
-from rebuilding import REBUILD, empty_host, from_a_spare, lose
+from rebuilding import REBUILD, Lost, boot_again, empty_host, from_a_spare, lose
 from scheduling import TOOL
 from stores import NAME, Stores
 
@@ -41,6 +41,8 @@ class Refused:
     log: str = ""
     version: str = ""
     process: str = ""
+    status: str = ""
+    tool: Run | None = None
     spare: tuple[Result, Result] | None = None
     before: Server | None = None
     after: Server | None = None
@@ -65,6 +67,10 @@ def play(converged: Converged, stores: Stores, seed: int) -> Refused:
     plan = lab.ansible(host, REBUILD, extra_vars={"rebuild_lost_host": lost.name}).stdout
     told.set = plan.split(", set ")[1].split(",")[0]
     _refuse(lab, host, told, lost.variables["pgbackrest_repositories"][1]["cipher_pass"])
+    _try(lab, host, told, "collations")
+    lab.ansible(host, step(host, lost_host=lost.name, action="pause", reindex=True))
+    told.rows["paused"] = _held_rows(host)
+    _wake(lab, stores, host, lost, told)
     _lead(lab, host, told)
     return told
 
@@ -101,12 +107,29 @@ def _put(host: Host, text: str) -> None:
     host.run(f"pgbackrest --repo=2 --raw repo-put {_BUNDLE}", user="postgres", stdin=text)
 
 
-def _lead(lab: Lab, host: Host, told: Refused) -> None:
-    """To the end of the archive and no further, then to the named moment; the repository knows of it, and then no more."""
-    words = {"lost_host": told.lost, "reindex": True}
-    _try(lab, host, told, "collations")
+def _wake(lab: Lab, stores: Stores, host: Host, lost: Lost, told: Refused) -> None:
+    """The lost host boots, and archives a row, before its place is taken; then it is down again, and the rebuild begun anew."""
+    words = {"lost_host": lost.name, "reindex": True}
+    lab.ansible(host, step(host, until="promote", **words))
+    back = boot_again(lab, stores, lost, "woken")
+    back.sql("insert into counted default values", db=DATABASE)
+    archive_now(back)
+    told.rows["woken"] = int(back.sql("select count(*) from counted", db=DATABASE))
+    lab.down(back)
+    _try(lab, host, told, "woken", reindex=True)
+    told.status = host.run([TOOL, "status"], check=False).output
+    told.tool = host.run([TOOL, "restore", "latest", f"--confirm={host.name}/{STANZA}"], check=False)
     lab.ansible(host, step(host, action="pause", **words))
-    told.rows["paused"] = int(host.run(_HELD, user="postgres").stdout)
+    told.rows["with what it archived"] = _held_rows(host)
+
+
+def _held_rows(host: Host) -> int:
+    return int(host.run(_HELD, user="postgres").stdout)
+
+
+def _lead(lab: Lab, host: Host, told: Refused) -> None:
+    """To the named moment, which is earlier; the repository knows of it, and then to no other."""
+    words = {"lost_host": told.lost, "reindex": True}
     lab.ansible(host, step(host, target="name:known", until="release", **words))
     _try(lab, host, told, "released", **words)
     lab.ansible(host, REBUILD, extra_vars=_sure(host, told, rebuild_target="name:known"))

@@ -119,14 +119,18 @@ def rebuild(lab: Lab, stores: Stores, lost: Lost) -> Rebuilt:
     return told
 
 
-def come_back(lab: Lab, stores: Stores, told: Rebuilt) -> Rebuilt:
-    """The lost host is back, with its own disk and its own name, and its next jobs begin."""
-    lost = told.lost
-    host = lab.up(f"{lost.system}-back", lost.system, image=lost.image, **{**VARIABLES, **lost.variables})
+def boot_again(lab: Lab, stores: Stores, lost: Lost, name: str = "back") -> Host:
+    """The lost host with its own disk and machine-id; its server answers."""
+    host = lab.up(f"{lost.system}-{name}", lost.system, image=lost.image, **{**VARIABLES, **lost.variables})
     host.put("/etc/machine-id", lost.machine + "\n")
     stores.known_to(host)
-    told.returned = host
     host.run("timeout 60 bash -c 'until psql -qAtc \"select 1\" >/dev/null 2>&1; do sleep 0.2; done'", user="postgres")
+    return host
+
+
+def come_back(lab: Lab, stores: Stores, told: Rebuilt) -> Rebuilt:
+    """The lost host is back, with its own disk and its own name, and its next jobs begin."""
+    host = told.returned = boot_again(lab, stores, told.lost)
     told.truth = rows(host)
     told.answers["backup"] = host.run([TOOL, "backup", "--type=incr"], check=False)
     told.answers["site"] = lab.ansible(host, SITE, expect="either").run

@@ -20,6 +20,7 @@ SAID = {
     "libraries": "Found other collation versions: the default of axiomdb by version glibc 1.0, here glibc 2.",
     "altered": "Found the site bundle in repository 2 not opened: it was altered since it was sealed",
     "collations": "Found other collation versions: en-x-icu of axiomdb by version 0.1, here ",
+    "woken": "signs that {lost} lives: since the rebuild was planned 0000000100000000000000",
     "released": "a repository may know of its timeline already",
 }
 
@@ -38,6 +39,15 @@ def test_a_host_with_data_is_left_alone(system: str, story: Refused) -> None:
     assert f"Found a server (process {story.process}) on /var/lib/postgresql/" in story.said["data"]
     assert "-l " in story.said["data"]
     assert story.before == story.after, "nothing was touched"
+
+
+def test_a_lost_host_that_wakes_up_stops_it_and_what_it_has_archived_comes_too(system: str, story: Refused) -> None:
+    assert f"-e rebuild_lost_host={story.lost}, which takes over what it has archived too" in story.said["woken"]
+    assert f"-e rebuild_lost_host={story.lost}" in story.status
+    assert story.tool is not None
+    assert story.tool.rc != 0
+    assert "expected a rebuild that is planned anew" in story.tool.output
+    assert story.rows["paused"] < story.rows["with what it archived"] == story.rows["woken"]
 
 
 def test_it_is_led_to_another_target_until_it_is_accepted(system: str, story: Refused) -> None:

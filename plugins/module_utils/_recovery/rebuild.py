@@ -15,6 +15,7 @@ from .catalog import Backup, Repository
 from .problem import Problem, playbook
 from .restoring import ACCEPTED, Journal
 from .spoken import age, counted, moment
+from .waking import Newest
 
 ALIVE_WITHIN = 3600.0  # seconds: a host that lives, with its heartbeat, has archived a segment every other minute
 NAMES_SHOWN = 5
@@ -35,13 +36,17 @@ class Writer:
 
 @dataclass(frozen=True)
 class Life:
-    """The newest signs of life of whoever wrote to the stanza, in Unix seconds; None for what is not known."""
+    """The newest signs of life of whoever wrote to the stanza, in Unix seconds; None for what is not known.
+
+    `newest` are the names that are the last ones, by repository and timeline.
+    """
 
     writer: Writer
     segment: str = ""
     arrived: float | None = None
     heartbeat: float | None = None
     repository: int = 0
+    newest: Mapping[str, Newest] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -202,10 +207,12 @@ def remembered(life: Life) -> dict[str, Any]:
     """What a journal keeps of the host that is lost."""
     return {
         "host": life.writer.name,
+        "name": life.writer.host or life.writer.machine,
         "repository": life.repository,
         "segment": life.segment,
         "arrived": life.arrived,
         "heartbeat": life.heartbeat,
+        "newest": life.newest,
     }
 
 

@@ -10,7 +10,19 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from . import aside_within, held_server, host, rebuild, repository, restore_phases, restore_places, restoring
+from . import (
+    aside_within,
+    held_server,
+    host,
+    rebuild,
+    rebuild_look,
+    repository,
+    restore_journal,
+    restore_phases,
+    restore_places,
+    restoring,
+    waking,
+)
 from .problem import Problem
 from .rebuild import Sorted
 from .restore_journal import place as place_of
@@ -20,6 +32,7 @@ from .scratch_copy import Failed
 from .stepping_down import as_owner_of
 
 Tell = Callable[[str], None]
+ARCHIVES = "archives"  # in what a journal remembers: its timeline may be in a repository from here on
 REINDEXED_WITHIN = 86400.0  # seconds; every index on text of a large database takes its time
 _DATABASES = "select coalesce(json_agg(datname order by datname), '[]') from pg_database where datallowconn"
 # Collations of which an index makes use, and the database's own; versions as they were when the indexes were made, and as they are.
@@ -89,6 +102,24 @@ def made_ready(journal: Journal, tell: Tell) -> Journal:
         require(pgbackrest_when_free(journal.home.stanza, ["stanza-create"], ["--no-online"]), journal.home.stanza)
         tell(f"made the stanza in repository {' and '.join(map(str, missing))}")
     return journal
+
+
+def unwoken(journal: Journal, tell: Tell) -> Journal:
+    """Just before the new timeline is archived: look once more whether the host that is called lost writes. Raises Failed where it does.
+
+    What it has archived belongs to the newest state, and no repository knows of the new timeline: all of it is begun anew.
+    """
+    if not journal.order.rebuild:
+        return journal
+    now, known = rebuild_look.newest_of(journal.home.stanza), journal.recovered
+    if known.get(ARCHIVES) and waking.is_known(journal.timeline, now):
+        return journal  # a killed run had released it
+    problem = waking.judge(str(known.get("host", "")), known.get("newest", {}), now, restoring.begin_anew(journal))
+    if problem is None:
+        tell(f"no other host has written to {journal.home.stanza} since the rebuild was planned")
+        return restore_journal.save(replace(journal, recovered={**known, ARCHIVES: True}))
+    restore_journal.save(replace(journal, phase=restoring.RESTORE, recovered={**known, restoring.WOKE: problem.found}))
+    raise Failed(problem)
 
 
 def _reindex(journal: Journal, database: str) -> None:

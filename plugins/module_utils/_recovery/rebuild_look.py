@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 
-from . import aside_within, horizon, host, rebuild, repository
+from . import aside_within, horizon, host, rebuild, repository, waking
 from .horizon import Sight
-from .plan import Plan
 from .postgres import Cluster
+from .problem import Problem, Unfinished
 from .rebuild import Ground, Holding, Life
-from .run import CommandFailed
+from .waking import Newest
 
 
 def ground_of(cluster: Cluster, directory: str, databases: Sequence[str] = ()) -> Ground:
@@ -32,21 +31,32 @@ def holdings_of(sight: Sight) -> list[Holding]:
     return [Holding(one, () if one.has_stanza or not one.readable else tuple(repository.others(one.number))) for one in found]
 
 
-def life_of(sight: Sight, best: Plan | None = None) -> Life:
-    """The newest signs of life in the repositories, of whatever timeline."""
+def life_of(sight: Sight) -> Life:
+    """The newest signs of life in the repositories, of whatever timeline. Raises CommandFailed for one that cannot be listed."""
     found = [outlook.repository for outlook in sight.outlooks if outlook.repository.has_stanza]
     writer = rebuild.writer_of(found)
-    newest: tuple[float, str, int] | None = None
-    for one in found:
-        with suppress(CommandFailed, ValueError):
-            arrived = repository.newest_arrivals(sight.stanza, one)
-            latest = max(((time, name, one.number) for name, time in arrived.items() if "." not in name), default=None)
-            newest = max(filter(None, (newest, latest)), default=None)
+    arrivals = {one.number: repository.newest_arrivals(sight.stanza, one) for one in found}
+    segments = [(time, name, number) for number, names in arrivals.items() for name, time in names.items() if "." not in name]
+    newest = max(segments, default=None)
+    last = {str(number): waking.newest(names) for number, names in arrivals.items()}
     beats = [beat for outlook in sight.outlooks if (beat := _heartbeat(sight, outlook.repository.number)) is not None]
     heartbeat = max(beats, default=None)
     if newest is None:
-        return Life(writer, heartbeat=heartbeat, repository=best.repository if best else 0)
-    return Life(writer, newest[1], newest[0], heartbeat, newest[2])
+        return Life(writer, heartbeat=heartbeat, newest=last)
+    return Life(writer, newest[1], newest[0], heartbeat, newest[2], last)
+
+
+def newest_of(stanza: str) -> dict[str, Newest]:
+    """The last names in each repository that has the stanza, as they are now. Raises Unfinished or CommandFailed for an unread one."""
+    found: dict[str, Newest] = {}
+    for number in repository.configured():
+        one = repository.look(stanza, [number], [f"--repo={number}"])[0]
+        if not one.readable:
+            info = one.remedy or f"sudo -u postgres pgbackrest --stanza={stanza} --repo={number} info"
+            raise Unfinished(Problem(f"repository {number} unreadable: {one.message}", "to see whether another host writes to it", info))
+        if one.has_stanza:
+            found[str(number)] = waking.newest(repository.newest_arrivals(stanza, one))
+    return found
 
 
 def _heartbeat(sight: Sight, number: int) -> float | None:

@@ -132,7 +132,7 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish
     known = refuse_data(stanza, cluster, inventory_host, wish)
     if known is not None and not known.is_open:
         return known
-    if known is not None and known.order.target == order.target:
+    if known is not None and known.order.target == order.target and not known.woke:
         return _again(known, order, consent)
     if known is not None:
         _judge_other_target(known, order)

@@ -45,6 +45,8 @@ def judge_consent(home: Home, found: Plan, confirm: str, printed: str, again: st
 def judge_open(journal: Journal, order: Order, confirm: str) -> Problem | None:
     """Why a recovery cannot begin or go on while another is open. The same order goes on, for whoever confirms the cluster again."""
     home = journal.home
+    if journal.woke:
+        return Problem(journal.woke, "a rebuild that is planned anew", go_on(journal))
     if (journal.order.target, journal.order.keep) != (order.target, order.keep):
         found = f"an open recovery to {journal.order.target}, in the phase in which {PHASES[journal.phase]}"
         return Problem(found, "its end", f"{go_on(journal)} to go on with it, or {go_back(journal)} to go back")

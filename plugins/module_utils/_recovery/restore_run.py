@@ -54,7 +54,9 @@ ACTS: Mapping[str, Callable[[Journal, Tell], Journal]] = {
     restoring.RECOVER: restore_phases.recover,
     restoring.PROVE: lambda journal, tell: rebuild_acts.proven(restore_phases.prove(journal, tell), tell),
     restoring.PROMOTE: restore_acceptance.promote,
-    restoring.RELEASE: lambda journal, tell: restore_acceptance.release(rebuild_acts.made_ready(journal, tell), tell),
+    restoring.RELEASE: lambda journal, tell: restore_acceptance.release(
+        rebuild_acts.unwoken(rebuild_acts.made_ready(journal, tell), tell), tell
+    ),
     restoring.SERVE: lambda journal, tell: restore_clients.release(restore_acceptance.serve(journal, tell), tell),
     restoring.SETTLE: restore_acceptance.settle,
 }

@@ -7,11 +7,13 @@ Until `RELEASE` nothing of the new timeline has reached a repository, and no cli
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .kept_names import RESTORING, is_within, kept, other, wal_beside
+from .problem import playbook
 from .scratch import RESET, Goal
 
 SAVE, QUIET, KEEP, RESTORE, RECOVER = "save", "quiet", "keep", "restore", "recover"
@@ -38,6 +40,7 @@ ENDINGS: Mapping[str, str] = {
     PAUSES: "stays at its target, proven, with nobody let in, until the same command is typed without that",
     SHUTS_DOWN: "is stopped at its target, proven, until the same command is typed without that",
 }
+WOKE = "woke"  # in what a journal remembers of the host that is lost
 NO_WAY_BACK = "/no-way-back"
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 FOLLOW = "sudo tail -f /var/log/axiomdb/restore.log, on the host"
@@ -208,6 +211,11 @@ class Journal:
     def is_open(self) -> bool:
         return not self.outcome
 
+    @property
+    def woke(self) -> str:
+        """What a host has done that was called lost while its site was rebuilt; empty for nothing. The rebuild is begun anew then."""
+        return str(self.recovered.get(WOKE, ""))
+
 
 def last_phase(order: Order, until: str = SETTLE) -> str:
     """The last phase that is carried out now: a recovery that is to pause or to shut down ends behind its proof."""
@@ -232,9 +240,18 @@ def is_paused(journal: Journal) -> bool:
 
 def go_on(journal: Journal) -> str:
     """The command that goes on with an open recovery."""
+    if journal.woke:
+        return begin_anew(journal)
     what = "rollback" if journal.undoes else f"restore {journal.order.target}"
     keep = "" if journal.order.keep else " --keep=none"
     return f"{TOOL} {what} --stanza={journal.home.stanza}{keep} --confirm={journal.home.confirmation(keep=journal.order.keep)}"
+
+
+def begin_anew(journal: Journal) -> str:
+    """The command that plans a rebuild anew, and carries that out."""
+    sure = f"-e rebuild_confirm={journal.home.confirmation()} -e rebuild_lost_host={journal.recovered.get('name') or 'unknown'}"
+    aim = "" if journal.order.target == "latest" else f" -e {shlex.quote(f'rebuild_target={journal.order.target}')}"
+    return playbook("rebuild", f"-l {journal.home.host}{aim} {sure}")
 
 
 def go_back(journal: Journal) -> str:
