@@ -272,6 +272,9 @@ def test_junit_has_a_case_for_each_rung_and_one_for_the_objective() -> None:
 
 def test_the_last_line_is_the_verdict() -> None:
     assert drill_report.lines(told(ended()))[-1].startswith("DRILL PASSED: vps1/axiomdb: a recovery takes 7.0 s; the report is ")
+    assert drill_report.lines(told(ended()), "/reports/vps1")[-1].endswith(
+        "; the report is /reports/vps1/drill-axiomdb-20261122T120030Z.md"
+    )
     some = told(ended(order=Order(databases=("app",))))
     some["rungs"][10] |= {"outcome": "skipped"}
     assert "7.0 s; NOT PROVEN: databases but app, tables and indexes checked; the report" in drill_report.lines(some)[-1]

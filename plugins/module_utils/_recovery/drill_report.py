@@ -15,8 +15,8 @@ from .spoken import human, moment
 Document = Mapping[str, Any]
 
 
-def lines(one: Document) -> list[str]:
-    """A drill for a tired person; the last line is its verdict."""
+def lines(one: Document, directory: str = "") -> list[str]:
+    """A drill for a tired person; the last line is its verdict, and where its page lies."""
     text = [f"  drilled      {one['target'] or one['asked']}{_from(one)}"]
     for rung in one["rungs"]:
         mark = {PASSED: "proven", FAILED: "FAILED", SKIPPED: "skipped", NOT_REACHED: "not reached"}[rung["outcome"]]
@@ -31,7 +31,8 @@ def lines(one: Document) -> list[str]:
         text.append(f"  kept         {one['kept']}")
     head = "DRILL PASSED" if one["passed"] else "DRILL FAILED"
     why = f"{len(one['problems'])} found" if not one["passed"] else f"a recovery takes {one['rto_seconds']:.1f} s{_unproven(one)}"
-    return [*text, f"{head}: {one['host']}/{one['stanza']}: {why}; the report is {one['name']}"]
+    where = f"{directory}/{one['name']}.md" if directory else one["name"]
+    return [*text, f"{head}: {one['host']}/{one['stanza']}: {why}; the report is {where}"]
 
 
 def _unproven(one: Document) -> str:
