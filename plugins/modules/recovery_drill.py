@@ -100,6 +100,10 @@ options:
     type: list
     elements: str
     default: []
+  reports_dir:
+    description: Where the caller puts RV(files), for the last line of RV(summary).
+    type: str
+    default: ""
   require_passed:
     description: Whether the module fails when the drill did.
     type: bool
@@ -207,7 +211,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     host, told = wanted["inventory_host"] or socket.gethostname(), []
     found = in_child.as_postgres(lambda tell: drill_run.carry_out(order, stanza, host, now, tell), told.append)
     files = drill_reports.files(found, drill_reports.known(stanza.name), now)
-    result = _result(True, found["passed"], found["problems"], drill_report.lines(found), found, files, told)
+    result = _result(True, found["passed"], found["problems"], drill_report.lines(found, wanted["reports_dir"]), found, files, told)
     if wanted["require_passed"] and not found["passed"]:
         module.fail_json(msg=f"DRILL FAILED: {' | '.join(found['problems'])}", **result)
     return result
@@ -290,6 +294,7 @@ def main() -> None:
             "directory": {"type": "str", "default": ""},
             "memory_mib": {"type": "int", "default": 512},
             "notes": {"type": "list", "elements": "str", "default": []},
+            "reports_dir": {"type": "str", "default": ""},
             "require_passed": {"type": "bool", "default": True},
             "inventory_host": {"type": "str", "default": ""},
         },

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import random
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,12 +23,22 @@ from scratching import HOME, changed, footprint, wait_for
 
 REPORTS = f"/var/lib/axiomdb/{STANZA}"
 REPOSITORY = "/var/lib/pgbackrest"
-DELAY, DELAYED = 20, "/tmp/delayed"
+DELAY, WAIT, SPANS = 20, "/tmp/wait", "/tmp/spans"
+QUARTER, UNSEEN = 92 * 86400, 400  # seconds until the second drill, and how old its newest heartbeat is then
+LATER = "/usr/local/bin/later"
 ROWS = 2000
+# A name that means something else to whoever takes it for a pattern or for a connection; and nobody may enter.
+ODD = "Host=localhost.Port=5432"
 _TABLES = f"""
 create table orders (number int primary key, note text);
 insert into orders select n, md5(n::text) from generate_series(1, {ROWS}) as n;
 grant select on orders to axiomdb;
+"""
+# What a copy must not do, as it would reach the live host: make the extension of pg_amcheck, and whoever watches for that does this.
+_REACHING = """
+create function reach() returns event_trigger language plpgsql as $$ begin copy (select 1) to program 'touch /srv/reached'; end $$;
+create event trigger reaching on ddl_command_end execute function reach();
+alter event trigger reaching enable always;
 """
 # An index that lacks rows: its pages are right, and whoever asks by it does not find them.
 _LACKING = [
@@ -45,12 +56,46 @@ with open(glob.glob("{DATA}")[0] + "/" + sys.argv[1], "r+b") as file:
     file.seek(8192 + 3000)
     file.write(bytes([byte[0] ^ 255]))
 """
-# A slow store: whoever restores waits, and nobody else.
+# A store that is as slow as a file says: whoever restores waits, and nobody else. When the wait and the restore began and ended is noted.
 _SLOW = f"""#!/bin/sh
-case " $* " in *" restore "*) date +%s.%N > {DELAYED}; sleep {DELAY}; date +%s.%N >> {DELAYED} ;; esac
-exec /usr/bin/pgbackrest "$@"
+case " $* " in *" restore "*) ;; *) exec /usr/bin/pgbackrest "$@" ;; esac
+date +%s.%N > {SPANS}
+sleep $(cat {WAIT})
+date +%s.%N >> {SPANS}
+/usr/bin/pgbackrest "$@"
+code=$?
+date +%s.%N >> {SPANS}
+exit $code
+"""
+# The tool with its clock moved, so many seconds ahead as the environment says.
+_LATER = f"""#!/usr/bin/python3
+import os, runpy, time
+now = time.time
+time.time = lambda: now() + float(os.environ["SECONDS_AHEAD"])
+runpy.run_path("{TOOL}", run_name="__main__")
 """
 CHECKS = [{"name": "orders are there", "database": DATABASE, "sql": "select count(*) from orders", "expected": str(ROWS)}]
+
+ASKED = f"--check={DATABASE}:{CHECKS[0]['sql']}={CHECKS[0]['expected']}"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A drill that was measured: its report, and when its wait began and ended and its restore ended, in Unix seconds."""
+
+    report: dict[str, Any]
+    began: float
+    waited: float
+    restored: float
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long each phase took; of the restore what pgBackRest itself did is left out: that is the machine's to say."""
+        took = {phase["name"]: phase["seconds"] for phase in self.report["phases"]}
+        return {**took, "restore": took["restore"] - (self.restored - self.waited)}
+
+
+NEVER = Measured({}, 0.0, 0.0, 0.0)
 
 
 @dataclass
@@ -68,9 +113,13 @@ class Drills:
     status: str = ""
     annotations: list[str] = field(default_factory=list)
     gone: Result | None = None
+    workers: str = ""
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     touched: dict[str, dict[str, Any]] = field(default_factory=dict)
-    delayed: tuple[float, float] = (0.0, 0.0)
+    quiet: Measured = NEVER
+    delayed: Measured = NEVER
+    page: str = ""
+    due: dict[str, str] = field(default_factory=dict)
     missing: str = ""
 
     def report(self, suffix: str) -> str:
@@ -87,16 +136,25 @@ def prepare(converged: Converged, name: str) -> Host:
     host = quiet(converged.twin(name))
     host.run("systemctl stop axiomdb-recovery-watch.timer cron")
     host.run(f"install -d -o postgres -g postgres -m 700 {HOME}; install -d -o postgres -g postgres -m 750 {REPORTS}")
+    host.put(LATER, _LATER)
+    host.put("/usr/local/bin/pgbackrest", _SLOW)
+    host.run(f"chmod 755 {LATER} /usr/local/bin/pgbackrest; echo 0 > {WAIT}; chmod 666 {WAIT}; install -m 666 /dev/null {SPANS}")
     host.sql(_TABLES, db=DATABASE)
+    host.sql(_REACHING, db=DATABASE)
     host.run([TOOL, "backup", "--type=incr"])
     beat(host)
     return host
 
 
-def beat(host: Host) -> None:
+def beat(host: Host, ahead: int = 0) -> None:
     """A heartbeat that is archived."""
-    host.run([TOOL, "heartbeat"])
+    later(host, "heartbeat", ahead=ahead)
     archive_now(host)
+
+
+def later(host: Host, *words: str, ahead: int) -> Run:
+    """Ask the tool so many seconds ahead."""
+    return host.run(f"SECONDS_AHEAD={ahead} {LATER} {shlex.join(words)}", check=False)
 
 
 def play(converged: Converged, directory: Path) -> Drills:
@@ -104,14 +162,15 @@ def play(converged: Converged, directory: Path) -> Drills:
     secrets = [converged.original.secret("role-password"), converged.original.secret("cipher-pass")]
     drills = Drills(prepare(converged, "drilled"), secrets)
     _pass(converged, drills, directory)
+    _delay(drills)
     _break_everything(drills)
     _damage_repository(drills)
     return drills
 
 
-def drill(host: Host, *words: str) -> dict[str, Any]:
-    """Drill by the tool; the report."""
-    run = host.run([TOOL, "drill", "--json", *words], check=False)
+def drill(host: Host, *words: str, ahead: int = QUARTER) -> dict[str, Any]:
+    """Drill by the tool, a quarter later; the report."""
+    run = later(host, "drill", "--json", *words, ahead=ahead)
     assert run.stdout, run.stderr
     found: dict[str, Any] = json.loads(run.stdout)
     assert run.rc == (0 if found["passed"] else 1)
@@ -150,6 +209,9 @@ def _pass(converged: Converged, drills: Drills, directory: Path) -> None:
         sql = "SELECT count(*) FROM information_schema.tables; SELECT count(*) FROM orders"
         psql = f"read PGPASSWORD; export PGPASSWORD; psql -h 127.0.0.1 -p 15432 -U axiomdb -qAt -d {DATABASE} -c '{sql}'"
         drills.asked = host.run(psql, stdin=f"{drills.secrets[0]}\n").stdout
+        drills.quiet = _measured(host, json.loads(drills.report(".json")))
+        workers = "select distinct backend_type from pg_stat_activity where backend_type <> all ('{client backend,io worker}') order by 1"
+        drills.workers = host.run(f'psql -qAt -h {HOME}/*/socket -p 65432 -c "{workers}"', user="postgres").stdout
         drills.scope = host.run("systemctl show -P MemoryMax 'axiomdb-drill-*.scope'").stdout.strip()
         drills.refused = host.run([TOOL, "drill", "--keep"], check=False)
         drills.gone = lab.ansible(host, "playbooks/drill.yml", extra_vars={"drill_state": "absent"})
@@ -158,26 +220,59 @@ def _pass(converged: Converged, drills: Drills, directory: Path) -> None:
     drills.annotations = [one["annotation"]["axiomdb-drill"] for one in backups if "axiomdb-drill" in one.get("annotation", {})]
 
 
-def _break_everything(drills: Drills) -> None:
-    """An index that lacks a row, a page with a flipped byte, a check that is wrong, a store that is slow: one drill tells all of it."""
+def _measured(host: Host, report: dict[str, Any]) -> Measured:
+    return Measured(report, *map(float, host.read(SPANS).split()))
+
+
+def _delay(drills: Drills) -> None:
+    """A quarter later the store is slow and the newest heartbeat old: a drill of the same set, and what is said before and behind it."""
     host = drills.host
+    hours = {"before": QUARTER - 3600, "due": QUARTER + 3600}
+    drills.due = {name: later(host, "status", ahead=ahead).stdout for name, ahead in hours.items()}
+    beat(host, QUARTER - UNSEEN)
+    with _unchanged(drills, "an objective missed"):
+        words = [ASKED, "--keep", f"--rto={DELAY - 1}", f"--rpo={UNSEEN - 100}"]
+        drills.delayed = drill_with_a_wait(host, DELAY, *words)
+        drills.page = later(host, "drill", "--last", ahead=QUARTER).stdout
+        host.run([TOOL, "drill", "--absent"])
+
+
+def drill_with_a_wait(host: Host, seconds: int, *words: str) -> Measured:
+    """Drill while the store waits so long with each restore."""
+    host.put(WAIT, str(seconds))
+    found = _measured(host, drill(host, *words))
+    host.put(WAIT, "0")
+    return found
+
+
+def drill_in_pairs(host: Host, pairs: int) -> tuple[list[Measured], list[Measured]]:
+    """Drills of one set in turn, without a delay and with one."""
+    host.put("/usr/local/bin/pgbackrest", _SLOW)
+    host.run("chmod 755 /usr/local/bin/pgbackrest")
+    found = [(drill_with_a_wait(host, 0, ASKED), drill_with_a_wait(host, DELAY, ASKED)) for _pair in range(pairs)]
+    host.run("rm /usr/local/bin/pgbackrest")
+    return [quiet for quiet, _delayed in found], [delayed for _quiet, delayed in found]
+
+
+def _break_everything(drills: Drills) -> None:
+    """An index that lacks a row, a page with a flipped byte, a check that is wrong: one drill tells all of it."""
+    host = drills.host
+    host.sql(f'create database "{ODD}"')
     for statement in _LACKING:
-        host.sql(statement, db=DATABASE)
-    host.sql(_PAGE, db=DATABASE)
+        host.sql(statement, db=f"dbname='{ODD}'")
+    host.sql(f'alter database "{ODD}" allow_connections false; alter database {DATABASE} set zero_damaged_pages = on')
+    host.sql(f"drop event trigger reaching; {_PAGE}", db=DATABASE)
     host.run(["python3", "-c", _FLIP_PAGE, host.sql("select pg_relation_filepath('page')", db=DATABASE)])
     # With checksums of pages it would notice, and call the set broken.
     host.run(f"pgbackrest --stanza={STANZA} --repo=1 --type=full --no-checksum-page backup", user="postgres")
-    beat(host)
-    host.put("/usr/local/bin/pgbackrest", _SLOW)
-    host.run("chmod 755 /usr/local/bin/pgbackrest")
+    beat(host, QUARTER)
     with _unchanged(drills, "a failure"):
-        drills.found["everything"] = drill(host, f"--check={DATABASE}:select count(*) from orders=1", f"--rto={DELAY - 1}")
-        first, last = host.read(DELAYED).split()
-        drills.delayed = float(first), float(last)
-    host.run(f"rm /usr/local/bin/pgbackrest {DELAYED}")
-    host.sql("drop table lacking, page", db=DATABASE)
+        drills.found["everything"] = drill(host, f"--check={DATABASE}:select count(*) from orders=1")
+    host.sql(f'drop database "{ODD}"; alter database {DATABASE} reset zero_damaged_pages')
+    host.sql("drop table page", db=DATABASE)
+    host.run("rm /usr/local/bin/pgbackrest")
     host.run([TOOL, "backup", "--type=full"])
-    beat(host)
+    beat(host, QUARTER)
 
 
 def _damage_repository(drills: Drills) -> None:
@@ -186,7 +281,7 @@ def _damage_repository(drills: Drills) -> None:
     backup, archive = f"{REPOSITORY}/backup/{STANZA}", f"{REPOSITORY}/archive/{STANZA}"
     lsn = host.sql("select pg_current_wal_insert_lsn()")
     drills.missing = archive_now(host)
-    beat(host)
+    beat(host, QUARTER)
     label = json.loads(host.run("pgbackrest info --output=json", user="postgres").stdout)[0]["backup"][-1]["label"]
     damages = {
         "flipped": (REPOSITORY, f'python3 -c "{FLIP}" $(find {backup}/{label}/bundle -type f | sort | head -n 1)', []),
@@ -207,7 +302,7 @@ def _damage_repository(drills: Drills) -> None:
 
 def leave_it_to_a_spare_host(host: Host) -> dict[str, Any]:
     """Drill where there is no cluster any more, and no word of one in pgBackRest's configuration."""
-    beat(host)
+    beat(host, QUARTER)
     version = host.run(["ls", "/etc/postgresql"]).stdout.strip()
     host.run(f"pg_dropcluster --stop {version} main && sed -i '/^pg1-/d' /etc/pgbackrest/pgbackrest.conf")
     host.run(f"rm {REPORTS}/heartbeats.jsonl")

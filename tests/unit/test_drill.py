@@ -12,6 +12,7 @@ from _recovery import drill, drill_choice
 from _recovery.drill import LADDER, NEWEST, OLDEST, RANDOM, RECOVERY, Chain, Measured, Objective, Order
 from _recovery.drill_ladder import Ladder, Skipped
 from _recovery.problem import Problem, Refusal
+from _recovery.restoring import Check
 from _recovery.target import parse
 from archives import NEW, NOW, OLD, Scene, clock
 from drilled import ended
@@ -123,6 +124,32 @@ def test_a_missed_rpo_fails_the_drill() -> None:
     (sentence,) = ended(measured=Measured(rpo_seconds=301.0)).problems
     assert sentence.startswith("objective missed: found an RPO of 301 s") and sentence.endswith("expected at most 300 s for point_in_time")
     assert ended(measured=Measured(rpo_seconds=299.0)).passed and ended(measured=Measured(rpo_seconds=None)).passed
+
+
+def test_an_rpo_that_is_asked_for_and_that_nobody_knows_is_missed() -> None:
+    newest = Scene().planned("latest")
+    (sentence,) = ended(measured=Measured(), plan=newest).problems
+    assert sentence == (
+        "objective missed: found no RPO: neither a heartbeat nor a commit was found in the WAL that was recovered; "
+        "expected at most 300 s for point_in_time"
+    )
+    assert ended(measured=Measured(), plan=newest, order=order()).passed  # nobody asked
+    assert ended(measured=Measured()).passed  # an older target leaves behind what it leaves
+    by_commit = ended(measured=Measured(rpo_seconds=301.0, rpo_by=drill.COMMIT), plan=newest)
+    assert "an RPO of 301 s: the newest commit that was recovered is so old" in by_commit.problems[0]
+
+
+@pytest.mark.parametrize("name", ["repository", "open", "checksums"])
+def test_a_drill_that_did_not_climb_its_whole_ladder_has_not_passed(name: str) -> None:
+    whole = ended()
+    unreached = tuple(replace(rung, outcome=drill.NOT_REACHED) if rung.name == name else rung for rung in whole.rungs)
+    assert whole.passed and not replace(whole, rungs=unreached).passed
+    assert not replace(whole, rungs=()).passed
+
+
+def test_a_check_that_asks_nothing_is_refused() -> None:
+    (problem,) = drill.judge(Order(checks=(Check("orders", " \n", ""), Check("none", "select from orders where false", ""))))
+    assert problem.sentence() == "Found the check orders without a query; expected one that proves something. Next: correct drill_checks"
 
 
 def test_a_recovery_that_did_not_end_has_no_rto() -> None:

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from _recovery import drill, drill_history, drill_report
+import pytest
+from _recovery import drill, drill_history, drill_report, drill_reports, state
 from _recovery.drill import Drill, Measured, Order
 from _recovery.drill_history import DAY, Last
 from archives import NOW
@@ -50,8 +52,8 @@ def test_two_drills_a_quarter_apart_show_what_got_worse() -> None:
         "tables and indexes checked: it passed on 2026-08-23T12:00:30Z, and failed now",
         "the RTO took 98.0 s; it was 46.0 s on 2026-08-23T12:00:30Z, 113 % more",
         "the phase restore took 90.0 s; it was 40.0 s on 2026-08-23T12:00:30Z, 125 % more",
-        "restore ran at 113.8 MiB/s; it was 256.0 MiB/s on 2026-08-23T12:00:30Z",
-        "the RPO is 240 s; it was 30 s on 2026-08-23T12:00:30Z",
+        "restore ran at 113.8 MiB/s; it was 256.0 MiB/s on 2026-08-23T12:00:30Z, 56 % less",
+        "the RPO is 240 s; it was 30 s on 2026-08-23T12:00:30Z, 210 s more",
     ]
 
 
@@ -69,7 +71,14 @@ def test_weather_is_not_worse() -> None:
 def test_like_is_compared_with_like() -> None:
     other = told(ended(NOW - 5 * DAY, order=Order(target="oldest")))
     failed = told(ended(NOW - 4 * DAY, failed={"dump": "none"}))
-    assert drill_history.before([FIRST, other, failed, {"began": "nonsense"}], told(SECOND)) == FIRST
+    elsewhere = told(ended(NOW - 3 * DAY), repository=2)  # its store is slower, or faster
+    assert drill_history.before([FIRST, other, failed, elsewhere, {"began": "nonsense"}], told(SECOND)) == FIRST
+
+
+def test_a_proof_that_is_not_had_any_more_is_worse() -> None:
+    now = told(ended())
+    now["rungs"][6] |= {"outcome": "skipped", "text": "no heartbeat in the WAL that was replayed"}
+    assert drill_history.worse(FIRST, now) == ["canary found: it passed on 2026-08-23T12:00:30Z, and was skipped now"]
 
 
 # --- when the next one is due ------------------------------------------------------------------------------------------
@@ -95,6 +104,117 @@ def test_a_drill_of_the_future_proves_nothing() -> None:
     assert drill_history.last([told(ended(NOW + DAY))], NOW) == Last()
 
 
+def test_a_drill_of_some_databases_is_none_of_everything() -> None:
+    some = told(ended(NOW - DAY, order=Order(databases=("app",))))
+    known = drill_history.last([FIRST, some], NOW)
+    assert some["passed"] and known.passed == FIRST and known.newest == some
+    assert drill_history.overdue(known, 0.0, 92, NOW + 2 * DAY) != {}
+    assert drill_history.lines(known, 92, NOW)[:2] == [
+        "  drill        of app alone passed on 2026-11-21T12:00:30Z, 1 day ago: it proves nothing of the others",
+        f"               passed on 2026-08-23T12:00:30Z, 91 days ago: latest from set {FIRST['set']} of repository 1, RTO 46 s, RPO 30 s",
+    ]
+    assert drill_history.lines(drill_history.last([some], NOW), 92, NOW)[1:] == ["               none of everything has ever passed"]
+
+
+def test_a_repository_that_was_not_drilled_is_named() -> None:
+    known = drill_history.last([told(ended(NOW - 200 * DAY), repository=2), told(ended(NOW - DAY))], NOW)
+    assert known.repositories == {1: NOW - DAY, 2: NOW - 200 * DAY}
+    assert drill_history.lines(known, 92, NOW, [1, 2, 3])[1:3] == [
+        f"               repository 2 was last drilled on 2026-05-06T12:00:30Z. Type: {drill_history.DRILL} --repository=2",
+        f"               repository 3 was never drilled. Type: {drill_history.DRILL} --repository=3",
+    ]
+    assert not any("repository 3" in line for line in drill_history.lines(known, 0, NOW, [1, 2, 3]))
+    assert not any("was never" in line for line in drill_history.lines(known, 92, NOW, [3]))
+
+
+def test_one_that_is_overdue_is_not_called_due() -> None:
+    known = drill_history.last([FIRST], NOW)
+    assert drill_history.lines(known, 92, NOW + 2 * DAY)[-1] == (
+        "               the next one WAS DUE on 2026-11-23T12:00:30Z. Type: sudo /opt/axiomdb/axiomdb-recovery drill"
+    )
+
+
+# --- reports that lie in files for years -------------------------------------------------------------------------------
+
+
+DAMAGE: dict[str, dict[str, Any]] = {
+    "no time": {"began": "nonsense"},
+    "a time that is none": {"began": float("nan")},
+    "a time that nobody lives to see": {"began": 1e300},
+    "a word for a verdict": {"passed": "false"},
+    "a verdict of its own": {"problems": ["dump possible: none"]},
+    "a number for a problem": {"problems": [1], "passed": False},
+    "no proofs": {"rungs": []},
+    "a proof that failed": {"rungs": [{**FIRST["rungs"][0], "outcome": "failed"}]},
+    "a proof that was not reached": {"rungs": [FIRST["rungs"][0], {**FIRST["rungs"][1], "outcome": "not reached"}]},
+    "proofs that are none": {"rungs": ["plan"]},
+    "phases that are none": {"phases": {"plan": 1}},
+    "no recovery": {"rto_seconds": None},
+    "a rate that is none": {"rates": {"restore": "fast"}},
+    "a truth for a number": {"rpo_seconds": True},
+    "a word for databases": {"databases": "app"},
+    "no text": {"target": None},
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_report_is_no_proof_and_stops_nobody(what: str) -> None:
+    damaged = {**FIRST, "began": NOW - DAY, **DAMAGE[what]}
+    assert drill_history.last([FIRST, damaged], NOW) == drill_history.last([FIRST], NOW)
+    assert drill_history.last([damaged], NOW) == Last()
+    assert drill_history.before([damaged], told(SECOND)) is None
+
+
+def test_a_report_without_one_of_its_parts_is_no_proof() -> None:
+    unread = {"seed", "spare", "timeline", "lsn", "version", "heartbeat", "last_commit", "rpo_by", "kept"}
+    for key in FIRST.keys() - unread:
+        assert drill_history.in_order([{name: part for name, part in FIRST.items() if name != key}]) == [], key
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(state, "MEMORY", tmp_path / "memory")
+    monkeypatch.setattr(state.os, "geteuid", lambda: 1000)
+    return tmp_path / "axiomdb" / "drills"
+
+
+def test_reports_of_another_host_or_stanza_prove_nothing_of_this_one_and_damaged_ones_are_named(directory: Path) -> None:
+    assert drill_reports.last("axiomdb", "vps1", NOW) == Last()
+    theirs, other, own = (told(ended(NOW - days * DAY)) for days in (1, 2, 3))
+    theirs |= {"host": "vps7"}
+    other |= {"stanza": "shop"}
+    for one in (theirs, other, own):
+        assert drill_reports.keep("axiomdb", one, [one], NOW) == ""
+    (directory / "drill-axiomdb-20261122T000000Z.json").write_text('{"format": 1, "passed": tr', encoding="utf-8")
+    known = drill_reports.last("axiomdb", "vps1", NOW)
+    assert known.passed is not None and known.passed["began"] == NOW - 3 * DAY and known.newest == known.passed
+    assert known.apart == (
+        f"the report drill-axiomdb-20261122T000000Z.json in {directory} cannot be believed: it is damaged",
+        f"reports of the host vps7 lie in {directory}: they prove nothing of this one",
+    )
+    assert [f"               {one}" for one in known.apart] == drill_history.lines(known, 92, NOW)[-2:]
+    assert [one["host"] for one in drill_reports.known("axiomdb")] == ["vps1", "vps7"]
+
+
+def test_what_a_killed_drill_has_begun_to_write_goes_and_what_does_not_fit_leaves_nothing(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = told(ended(NOW))
+    assert drill_reports.keep("axiomdb", one, [one], NOW) == ""
+    (directory / ".drill-axiomdb-20260101T000000Z.json.77").write_text("{", encoding="utf-8")
+    assert drill_reports.keep("axiomdb", one, [one], NOW) == ""
+    names = [f"{one['name']}.{suffix}" for suffix in ("json", "md", "xml")]
+    assert sorted(path.name for path in directory.iterdir()) == names
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(drill_reports.os, "fsync", full)
+    assert drill_reports.keep("axiomdb", {**one, "name": "drill-axiomdb-x"}, [one], NOW).endswith("No space left on device")
+    assert sorted(path.name for path in directory.iterdir()) == names
+
+
 def test_the_status_tells_the_last_drill() -> None:
     assert drill_history.lines(Last(), 92, NOW) == [
         "  drill        no recovery was ever drilled. Type: sudo /opt/axiomdb/axiomdb-recovery drill"
@@ -103,7 +223,7 @@ def test_the_status_tells_the_last_drill() -> None:
     text = drill_history.lines(drill_history.last([FIRST, failed], NOW), 92, NOW)
     assert text == [
         "  DRILL        FAILED on 2026-11-21T12:00:30Z, 1 day ago: dump possible: none",
-        f"               passed on 2026-08-23T12:00:30Z, 91 days ago: latest from set {FIRST['set']}, RTO 46 s, RPO 30 s",
+        f"               passed on 2026-08-23T12:00:30Z, 91 days ago: latest from set {FIRST['set']} of repository 1, RTO 46 s, RPO 30 s",
         "               the next one is due by 2026-11-23T12:00:30Z",
     ]
 
@@ -113,7 +233,7 @@ def test_the_status_tells_the_last_drill() -> None:
 
 def test_the_page_of_a_quarter_has_what_got_worse_the_notes_and_both_drills() -> None:
     now = told(SECOND)
-    now["worse"] = drill_history.worse(FIRST, now)
+    now |= {"worse": drill_history.worse(FIRST, now), "compared_with": FIRST["began"]}
     page = drill_report.page(now, [told(ended(NOW - 3 * QUARTER)), FIRST, now], NOW)
     for line in (
         "# Drill of vps1/axiomdb, 2026-11-22T12:00:30Z",
@@ -151,7 +271,13 @@ def test_junit_has_a_case_for_each_rung_and_one_for_the_objective() -> None:
 
 
 def test_the_last_line_is_the_verdict() -> None:
-    assert drill_report.lines(told(ended()))[-1].startswith("DRILL PASSED: vps1/axiomdb: a recovery takes 7.0 s")
+    assert drill_report.lines(told(ended()))[-1].startswith("DRILL PASSED: vps1/axiomdb: a recovery takes 7.0 s; the report is ")
+    assert drill_report.lines(told(ended()), "/reports/vps1")[-1].endswith(
+        "; the report is /reports/vps1/drill-axiomdb-20261122T120030Z.md"
+    )
+    some = told(ended(order=Order(databases=("app",))))
+    some["rungs"][10] |= {"outcome": "skipped"}
+    assert "7.0 s; NOT PROVEN: databases but app, tables and indexes checked; the report" in drill_report.lines(some)[-1]
     lines = drill_report.lines(told(SECOND))
     assert lines[-1].startswith("DRILL FAILED: vps1/axiomdb: 1 found; the report is drill-axiomdb-20261122T120030Z")
     assert "               Found a corrupt btree index; expected none. Next: reindex" in lines

@@ -109,6 +109,8 @@ def test_too_little_space_is_refused_and_what_is_left_out_takes_none() -> None:
     assert judged(replace(GROUND, free=enough)) == []
     said = judged(replace(GROUND, free=enough - 1))
     assert len(said) == 1 and "free for /var/lib/axiomdb/scratch" in said[0] and "a set of 1.0 GiB" in said[0]
+    kept = replace(GROUND, total=40 * GIB, free=enough + GIB)
+    assert judged(kept) == [] and "of which 1.0 GiB stay free" in judged(replace(kept, free=enough + GIB - 1))[0]
     some = Choice(("app",))
     assert scratch.needed(SOURCE, some) < enough - GIB // 2
     assert judged(replace(GROUND, free=enough - 1), choice=some) == []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _recovery import drill_report, drill_reports, ending, jobs, judging, metrics, state, verdict, watch, webhook, work
+from _recovery import drill, drill_reports, ending, jobs, judging, metrics, state, verdict, watch, webhook, work
 from _recovery import picture as looking
 from _recovery.ending import Ended
 from _recovery.jobs import DONE, FAILED, SKIPPED, Settings, Stanza
@@ -24,6 +24,7 @@ from _recovery.run import CommandFailed, Completed
 from _recovery.summary import Picture
 from _recovery.verdict import Fault, Judgement, Reading
 from _recovery.webhook import Answer
+from drilled import ended
 from pictures import NOW, picture, repository
 
 STANZA = Stanza("axiomdb", "17", "main", 5432)
@@ -321,24 +322,23 @@ def test_deadlines_follow_what_is_declared(host: Host) -> None:
 # --- the drill that is due -------------------------------------------------------------------------------------------
 
 
-def test_a_drill_that_is_due_is_told_once_and_so_is_one_that_passed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drill_that_is_due_is_told_once_and_so_is_one_that_passed(host: Host) -> None:
     host.settings = replace(host.settings, schedules={}, overdue_seconds={}, backup_max_age_seconds=10**9, drill_interval_days=92)
     assert [host.look(), host.look(91 * 86400)] == [[], []]
     state.RESUMED.write_text(json.dumps({"format": 1, "at": host.now}), encoding="utf-8")  # a pause moves no drill
     (told,) = host.look(2 * 86400)
     assert told.startswith(f"{RED} vps1/axiomdb: no drill has ever passed, in 93 days; one each 92 days is asked for. Type: sudo ")
     assert host.look() == []
-    passed = {"name": "drill-axiomdb-1", "began": host.now, "passed": True, "phases": [], "rungs": []}
-    monkeypatch.setattr(drill_report, "page", lambda *_given: "")
-    monkeypatch.setattr(drill_report, "junit", lambda _given: "")
+    passed = drill.document(ended(host.now))
     assert drill_reports.keep(STANZA.name, passed, [passed], host.now) == ""
     (over,) = host.look()
     assert over.startswith(f"{GREEN} vps1/axiomdb: over after ")
     deadlines = watch.deadlines_of(host.settings, STANZA, WELL, {}, {}, watch.recall(host.settings, STANZA, host.now))
-    known = drill_reports.last(STANZA.name, host.now)
+    known = drill_reports.last(STANZA.name, "vps1", host.now)
     text = metrics.render(STANZA.name, WELL, {}, {}, deadlines, drilled=known)
     assert f'axiomdb_recovery_drill_last_passed_time_seconds{{stanza="axiomdb"}} {int(passed["began"])}\n' in text
-    assert 'axiomdb_recovery_drill_passed{stanza="axiomdb"} 1\n' in text and "drill_rto_seconds" not in text
+    assert 'axiomdb_recovery_drill_passed{stanza="axiomdb"} 1\n' in text
+    assert 'axiomdb_recovery_drill_rto_seconds{stanza="axiomdb"} 7\n' in text
     assert deadlines.jobs == {"drill": passed["began"] + 92 * 86400}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from .plan import Plan
 from .problem import Problem
+from .reach import STANDBY
 from .restoring import Check
 from .scratch import MEMORY
 from .spoken import human, moment, stamp
@@ -39,6 +40,7 @@ LADDER: Mapping[str, str] = {
 RECOVERY = (PLAN, RESTORE, START, REPLAY, CANARY, CHECKS, OPEN)
 PASSED, FAILED, SKIPPED, NOT_REACHED = "passed", "failed", "skipped", "not reached"
 NEWEST, OLDEST, RANDOM = "newest", "oldest", "random"
+HEARTBEAT, COMMIT = "the newest heartbeat", "the newest commit"  # what an RPO is measured by
 FULL, QUICK, NONE = "full", "quick", "none"
 AMCHECKS = (FULL, QUICK, NONE)
 PORT = 15432
@@ -146,7 +148,8 @@ class Chain:
 class Measured:
     """What a drill measured; None is not known. `heartbeat` is the newest one that was recovered, `last_commit` the newest commit.
 
-    `rpo_seconds` is what would have been lost, had the host died when the drill began; of an older target it is not known.
+    `rpo_seconds` is what would have been lost, had the host died when the drill began; of an older target it is not known. It is
+    measured by `rpo_by`.
     """
 
     restored_bytes: int = 0
@@ -154,6 +157,7 @@ class Measured:
     heartbeat: float | None = None
     last_commit: float | None = None
     rpo_seconds: float | None = None
+    rpo_by: str = HEARTBEAT
 
 
 @dataclass(frozen=True)
@@ -203,8 +207,9 @@ class Drill:
 
     @property
     def missed(self) -> tuple[str, ...]:
-        """A sentence for each objective that was missed."""
-        return missed(self.order.objective, self.rto_seconds, self.measured, self.seconds)
+        """A sentence for each objective that was missed, or of which nobody can say that it was met."""
+        whole = self.plan is not None and self.plan.kind == STANDBY
+        return missed(self.order.objective, self.rto_seconds, self.measured, self.seconds, whole=whole)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -213,7 +218,9 @@ class Drill:
 
     @property
     def passed(self) -> bool:
-        return not self.problems
+        """Nothing failed, and nothing was left out but what says why it was: a recovery that did not get to its end proves nothing."""
+        climbed = all(rung.outcome in (PASSED, SKIPPED) for rung in self.rungs)
+        return climbed and self.rto_seconds is not None and not self.problems
 
 
 def judge(order: Order) -> list[Problem]:
@@ -222,14 +229,23 @@ def judge(order: Order) -> list[Problem]:
     declared = [one.scenario for one in order.objectives]
     if order.scenario and order.scenario not in declared:
         problems.append(Problem(f"the scenario {order.scenario}", f"one of {', '.join(declared)}", "correct drill_scenario"))
+    for one in (one for one in order.checks if not one.sql.strip()):
+        problems.append(
+            Problem(f"the check {one.name or one.database} without a query", "one that proves something", "correct drill_checks")
+        )
     known = (*LADDER, REMOVE)
     for name in (name for one in order.objectives for name in one.phases if name not in known):
         problems.append(Problem(f"an objective of the phase {name}", f"one of {', '.join(known)}", "correct recovery_objectives"))
     return problems
 
 
-def missed(objective: Objective, rto: float | None, measured: Measured, seconds: Mapping[str, float]) -> tuple[str, ...]:
-    """What took longer, or lost more, than it may. The RTO names the phase that took most of it."""
+def missed(
+    objective: Objective, rto: float | None, measured: Measured, seconds: Mapping[str, float], *, whole: bool = False
+) -> tuple[str, ...]:
+    """What took longer, or lost more, than it may. The RTO names the phase that took most of it.
+
+    With `whole`, all that there is was to be recovered: an RPO that is asked for and could not be measured is missed too.
+    """
     found = []
     if rto is not None and objective.rto_seconds is not None and rto > objective.rto_seconds:
         longest = max(RECOVERY, key=lambda name: seconds.get(name, 0.0))
@@ -241,7 +257,10 @@ def missed(objective: Objective, rto: float | None, measured: Measured, seconds:
     rpo = measured.rpo_seconds
     if rpo is not None and objective.rpo_seconds is not None and rpo > objective.rpo_seconds:
         wanted = f"at most {objective.rpo_seconds:g} s for {objective.scenario}"
-        found.append(_missed(f"an RPO of {rpo:.0f} s: the newest heartbeat that was recovered is so old", wanted))
+        found.append(_missed(f"an RPO of {rpo:.0f} s: {measured.rpo_by} that was recovered is so old", wanted))
+    if rpo is None and objective.rpo_seconds is not None and whole and rto is not None:
+        unknown = "no RPO: neither a heartbeat nor a commit was found in the WAL that was recovered"
+        found.append(_missed(unknown, f"at most {objective.rpo_seconds:g} s for {objective.scenario}"))
     return tuple(found)
 
 

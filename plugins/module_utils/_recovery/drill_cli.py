@@ -82,7 +82,8 @@ def _one(settings: Settings, stanza: Stanza, options: argparse.Namespace) -> int
             _write("\n".join([*plan.lines(chosen.plan), *drill.foretold(order, target, seed), f"PLAN: {stanza.name}: nothing was done."]))
         return GOOD
     found = drill_run.carry_out(order, stanza, settings.host, now, _tell)
-    _write(json.dumps(found, sort_keys=True) if options.json else "\n".join(drill_report.lines(found)))
+    place = str(drill_reports.directory(stanza.name))
+    _write(json.dumps(found, sort_keys=True) if options.json else "\n".join(drill_report.lines(found, place)))
     return GOOD if found["passed"] else BAD
 
 

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from .drill import FAILED, LADDER, PASSED, RECOVERY, REMOVE
+from .drill import FAILED, LADDER, PASSED, RECOVERY, REMOVE, SKIPPED
+from .drill_document import is_sound, is_whole
 from .spoken import counted, human, moment
 
 DAY = 86400.0
@@ -24,20 +24,20 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Last:
-    """What is remembered of the newest drill that passed, and of the newest one at all."""
+    """What is remembered of the newest drill that passed, and of the newest one at all.
+
+    `repositories` says when each was last drilled by one that passed, in Unix seconds; `apart` what of the reports counts for nothing.
+    """
 
     passed: Document | None = None
     newest: Document | None = None
+    repositories: Mapping[int, float] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
 
 
 def in_order(documents: Iterable[Document]) -> list[Document]:
     """Those that can be read, the oldest first."""
-    found = []
-    for one in documents:
-        with suppress(KeyError, TypeError, ValueError):
-            needed = float(one["began"]), bool(one["passed"]), seconds_of(one), one["rungs"]
-            found.append((needed[0], one))
-    return [one for _began, one in sorted(found, key=lambda known: known[0])]
+    return sorted((one for one in documents if is_sound(one)), key=lambda one: float(one["began"]))
 
 
 def seconds_of(one: Document) -> dict[str, float]:
@@ -46,19 +46,22 @@ def seconds_of(one: Document) -> dict[str, float]:
 
 
 def last(documents: Iterable[Document], now: float) -> Last:
-    """The newest ones; one of the future proves nothing, the clock went back."""
+    """The newest ones; one of the future proves nothing, the clock went back, and one of some databases nothing of the others."""
     found = [one for one in in_order(documents) if float(one["began"]) <= now]
-    return Last(next((one for one in reversed(found) if one["passed"]), None), found[-1] if found else None)
+    passed = [one for one in found if one["passed"] and is_whole(one)]
+    repositories = {int(one["repository"]): float(one["began"]) for one in passed}
+    return Last(passed[-1] if passed else None, found[-1] if found else None, repositories)
 
 
 def before(documents: Iterable[Document], drilled: Document) -> Document | None:
-    """What a drill is compared with: the last one before it that passed, of the same scenario and the same kind of target."""
+    """What a drill is compared with: the last one before it that passed, of the same scenario, repository and kind of target."""
     same = [one for one in in_order(documents) if one["passed"] and one["began"] < drilled["began"] and _kind(one) == _kind(drilled)]
     return same[-1] if same else None
 
 
 def _kind(one: Document) -> tuple[Any, ...]:
-    return one.get("objective", {}).get("scenario"), str(one.get("asked", "")).partition(":")[0], tuple(one.get("databases", ()))
+    asked = str(one.get("asked", "")).partition(":")[0]
+    return one.get("objective", {}).get("scenario"), asked, tuple(one.get("databases", ())), one.get("repository")
 
 
 def worse(earlier: Document | None, now: Document) -> list[str]:
@@ -71,10 +74,11 @@ def worse(earlier: Document | None, now: Document) -> list[str]:
 def _rungs(earlier: Document, now: Document) -> list[str]:
     then = {rung["name"]: rung["outcome"] for rung in earlier["rungs"]}
     since = moment(float(earlier["began"]))
+    how = {FAILED: "failed", SKIPPED: "was skipped"}
     return [
-        f"{LADDER.get(rung['name'], rung['name'])}: it passed on {since}, and failed now"
+        f"{LADDER.get(rung['name'], rung['name'])}: it passed on {since}, and {how[rung['outcome']]} now"
         for rung in now["rungs"]
-        if rung["outcome"] == FAILED and then.get(rung["name"]) == PASSED
+        if rung["outcome"] in how and then.get(rung["name"]) == PASSED
     ]
 
 
@@ -104,7 +108,8 @@ def _rates(earlier: Document, now: Document) -> list[str]:
     for name, old in earlier.get("rates", {}).items():
         new = now.get("rates", {}).get(name)
         if new and seconds_of(now).get(name, 0.0) > WORSE_SECONDS and new < old * (1 - WORSE_BY):
-            found.append(f"{name} ran at {human(new)}/s; it was {human(old)}/s on {moment(float(earlier['began']))}")
+            less = f"{100 * (old - new) / old:.0f} % less"
+            found.append(f"{name} ran at {human(new)}/s; it was {human(old)}/s on {moment(float(earlier['began']))}, {less}")
     return found
 
 
@@ -113,7 +118,7 @@ def _rpo(earlier: Document, now: Document) -> list[str]:
     # Within two minutes a heartbeat and a segment come and go.
     if old is None or new is None or new - old <= max(120.0, old * WORSE_BY):
         return []
-    return [f"the RPO is {new:.0f} s; it was {old:.0f} s on {moment(float(earlier['began']))}"]
+    return [f"the RPO is {new:.0f} s; it was {old:.0f} s on {moment(float(earlier['began']))}, {new - old:.0f} s more"]
 
 
 def due(known: Last, since: float, interval_days: int) -> float:
@@ -134,23 +139,46 @@ def overdue(known: Last, since: float, interval_days: int, now: float) -> dict[s
     return {TOPIC: f"{found}. Type: {DRILL}"}
 
 
-def lines(known: Last, interval_days: int, now: float) -> list[str]:
-    """The last drill, for a status."""
+def lines(known: Last, interval_days: int, now: float, repositories: Sequence[int] = ()) -> list[str]:
+    """The last drill, for a status; `repositories` are those of the host."""
     newest, passed = known.newest, known.passed
+    apart = [f"               {one}" for one in known.apart]
     if newest is None:
-        return [f"  drill        no recovery was ever drilled. Type: {DRILL}"]
+        return [f"  drill        no recovery was ever drilled. Type: {DRILL}", *apart]
     text = []
     if not newest["passed"]:
-        text.append(f"  DRILL        FAILED {_when(newest, now)}: {' | '.join(newest.get('problems', ()))}")
+        text.append(f"  DRILL        FAILED {_when(newest, now)}: {' | '.join(newest['problems'])}")
+    elif not is_whole(newest):
+        text.append(
+            f"  drill        of {', '.join(newest['databases'])} alone passed {_when(newest, now)}: it proves nothing of the others"
+        )
     if passed is None:
-        return [*text, "               none has ever passed"]
+        return [
+            *text,
+            "               none of everything has ever passed" if newest["passed"] else "               none has ever passed",
+            *apart,
+        ]
     rto, rpo = passed.get("rto_seconds"), passed.get("rpo_seconds")
     measured = [f"{name} {value:.0f} s" for name, value in (("RTO", rto), ("RPO", rpo)) if value is not None]
-    head = "  drill        " if newest["passed"] else "               "
-    text.append(f"{head}passed {_when(passed, now)}: {passed.get('target', '')} from set {passed.get('set', '')}, {', '.join(measured)}")
-    text += [f"               worse than before: {one}" for one in passed.get("worse", ())]
-    next_one = f"               the next one is due by {moment(due(known, now, interval_days))}"
-    return [*text, *([next_one] if interval_days else [])]
+    head = "               " if text else "  drill        "
+    where = f"from set {passed['set']} of repository {passed['repository']}"
+    text.append(f"{head}passed {_when(passed, now)}: {passed['target']} {where}, {', '.join(measured)}")
+    text += [f"               worse than before: {one}" for one in passed["worse"]]
+    text += [f"               {one}" for one in _undrilled(known, interval_days, now, repositories)]
+    end = due(known, now, interval_days)
+    is_due = f"is due by {moment(end)}" if now <= end else f"WAS DUE on {moment(end)}. Type: {DRILL}"
+    return [*text, *([f"               the next one {is_due}"] if interval_days else []), *apart]
+
+
+def _undrilled(known: Last, interval_days: int, now: float, repositories: Sequence[int]) -> list[str]:
+    """A drill of one repository proves nothing of another, and it is the one elsewhere that is left when the host is lost."""
+    found = []
+    for number in repositories if interval_days else ():
+        at = known.repositories.get(number)
+        if at is None or now - at > interval_days * DAY:
+            when = "was never drilled" if at is None else f"was last drilled on {moment(at)}"
+            found.append(f"repository {number} {when}. Type: {DRILL} --repository={number}")
+    return found if len(repositories) > 1 else []
 
 
 def _when(one: Document, now: float) -> str:

@@ -91,12 +91,15 @@ class Faults:
     def __init__(self, stanza: Stanza, host: str, numbers: Sequence[int]) -> None:
         self.stanza, self.host = stanza, host
         self.numbers = list(numbers) or list(repository.configured())
-        self.faults: tuple[Fault, ...] = ()
+        self.faults: tuple[Fault, ...] | None = None
 
     def of_repository(self) -> str:
         """Every file is read, and every set is whole."""
         gone = repository.not_mounted(self.numbers)
         readings = [judging.read(self.stanza.name, number) for number in self.numbers if number not in gone]
+        if not readings:
+            found = f"nothing mounted where repository {', '.join(map(str, self.numbers))} lies"
+            raise Refusal(Problem(found, "a repository that can be read", "mount -a, then drill again"))
         first = self._look()
         # How old the newest backup is, the status says.
         self.faults = judging.faults_of(first, self._look, Limits(math.inf), readings)
@@ -116,6 +119,8 @@ class Faults:
         return judging.look(self.stanza.name, work.cluster_of(self.stanza), self.host)
 
     def _refuse(self, kinds: Sequence[str], expected: str) -> None:
+        if self.faults is None:
+            raise Refusal(Problem("no look at the repositories that came to its end", expected, "mend what failed before"))
         found = [one for one in self.faults if one.topic.split()[0] in kinds and one.repository in (0, *self.numbers)]
         if found:
             raise Refusal(*(Problem(one.found, expected, one.command) for one in found))

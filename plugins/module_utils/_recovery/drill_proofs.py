@@ -15,12 +15,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import drill_amcheck, drill_canary, host, scratch_copy, scratch_look, state
+from . import drill_amcheck, drill_canary, host, scratch_copy, scratch_look, state, waldump
 from .drill import FULL, Order
 from .drill_ladder import Skipped
 from .moments import Moment, parse_heartbeats
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
+from .quoted import connection, identifier
 from .scratch import LATEST, Goal
 from .scratch_copy import Copy, program
 from .spoken import counted, human, moment
@@ -31,22 +32,36 @@ JOBS = 4  # connections that pg_amcheck uses at most
 PATIENCE = 600.0  # seconds for the end of recovery
 SHOWN = 3
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
-_DATABASES = "select json_agg(datname order by datname) from pg_database where datallowconn"
+# Every database but the template that nobody may write to; one whose DROP DATABASE was interrupted cannot be entered any more.
+_DATABASES = "select json_agg(datname order by datname) from pg_database where datname <> 'template0' and datconnlimit <> -2"
+_CLOSED = (
+    "select coalesce(json_agg(datname), '[]') from pg_database where not datallowconn and datname <> 'template0' and datconnlimit <> -2"
+)
 _CATALOGUE = """
 select json_build_object('relations', (select count(*) from pg_class), 'columns', (select count(*) from pg_attribute),
   'bytes', pg_database_size(current_database()), 'files', (select json_object_agg(pg_relation_filepath(oid), oid::regclass)
     from pg_class where relkind in ('r', 'i', 't', 'm', 'S') and pg_relation_filepath(oid) is not null))
 """
+# Making an extension is an event; what its triggers do reaches further than the copy. From PostgreSQL 17 on a setting silences them.
+_SILENCE = """
+do $$ declare name text; begin
+  for name in select evtname from pg_event_trigger where evtenabled <> 'D' loop
+    execute format('alter event trigger %I disable', name);
+  end loop;
+end $$
+"""
+NOT_READ = Problem("no database of which the catalogue was read", "each of them", "mend what failed before")
 _BAD_BLOCK = re.compile(r'checksum verification failed in file "[^"]*?/data/([^"]+)", block (\d+)')
 
 
 @dataclass
 class Witness:
-    """What the proofs of one drill learn. `files` are relations by their path; `heartbeat` is in Unix seconds."""
+    """What the proofs of one drill learn. `files` are relations by their path; the newest `heartbeat` and `commit` are in Unix seconds."""
 
     databases: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     heartbeat: float | None = None
+    commit: float | None = None
     stopped: bool = False
 
 
@@ -63,7 +78,7 @@ def canary(copy: Copy, goal: Goal, witness: Witness) -> str:
     remembered = drill_canary.expected(_beats(goal.stanza), end.timeline, lsn)
     first = remembered.lsn.position // end.size - 1 if remembered else end.number - SCANNED
     found = _newest_heartbeat(copy, end, max(0, first), lsn)
-    witness.heartbeat = found.time
+    witness.heartbeat, witness.commit = found.time, found.commit
     if found.time is not None and (remembered is None or found.time >= remembered.time):
         return f"the heartbeat of {moment(found.time)} is there, {'as this host remembers it' if remembered else 'by the WAL itself'}"
     if remembered is None or not found.whole:
@@ -75,25 +90,29 @@ def canary(copy: Copy, goal: Goal, witness: Witness) -> str:
 
 @dataclass(frozen=True)
 class _Found:
-    """A heartbeat; `whole` says that all WAL was read in which one was looked for."""
+    """A heartbeat, and the newest commit; `whole` says that all WAL was read in which one was looked for."""
 
     time: float | None
     whole: bool
+    commit: float | None = None
 
 
 def _newest_heartbeat(copy: Copy, end: Segment, first: int, until: Lsn) -> _Found:
     directory = Path(copy.layout.data, "pg_wal")
     there = {name for name in os.listdir(directory) if _SEGMENT.fullmatch(name)}
+    commit: float | None = None
     for number in range(end.number, first - 1, -1):
         begin, last = (Segment(end.timeline, one, end.size) for one in (number, min(number + 1, end.number)))
         if not {begin.name, last.name} <= there:
-            return _Found(None, False)
+            return _Found(None, False, commit)
         # A message may end one segment, and its commit begin the next one.
         words = ["--rmgr=LogicalMessage", "--rmgr=Transaction", f"--path={directory}", begin.name, last.name]
-        found = drill_canary.newest(program(copy, "pg_waldump", *words).stdout, until)
+        text = program(copy, "pg_waldump", *words).stdout
+        found, ended = drill_canary.newest(text, until), waldump.parse(text, end.timeline, until).commit
+        commit = commit if commit is not None or ended is None else ended.time
         if found is not None:
-            return _Found(found, True)
-    return _Found(None, True)
+            return _Found(found, True, commit)
+    return _Found(None, True, commit)
 
 
 def _beats(stanza: str) -> tuple[Moment, ...]:
@@ -134,9 +153,13 @@ def open_for_writing(copy: Copy, goal: Goal) -> str:
 
 def catalogue(copy: Copy, order: Order, witness: Witness) -> str:
     """Every database answers with its relations."""
+    for name in copy.ask("postgres", _CLOSED):
+        copy.text("postgres", f"alter database {identifier(name)} allow_connections true")
     known = copy.ask("postgres", _DATABASES)
     witness.databases = [name for name in known if not order.databases or name in (*order.databases, "postgres")]
-    problems, relations, size = [], 0, 0
+    wanted = f"one of {', '.join(known)}"
+    problems = [Problem(f"no database {name} in the copy", wanted, "correct the name") for name in order.databases if name not in known]
+    relations, size = 0, 0
     for name in witness.databases:
         try:
             found = copy.ask(name, _CATALOGUE)
@@ -154,8 +177,12 @@ def amcheck(copy: Copy, order: Order, witness: Witness) -> str:
     """Every table and index, several at once. The extension is made in the copy, so the source needs none."""
     jobs = min(JOBS, max(1, host.cores()))
     deep = ["--heapallindexed", "--parent-check"] if order.amcheck == FULL else []
-    where = [f"--database={name}" for name in witness.databases] or ["--all"]
-    done = program(copy, "pg_amcheck", f"--jobs={jobs}", "--install-missing", "--no-strict-names", *deep, *where)
+    if not witness.databases:
+        raise Refusal(NOT_READ)
+    for name in witness.databases:
+        copy.text(name, _SILENCE)
+    where = [f"--database={identifier(name)}" for name in witness.databases]
+    done = program(copy, "pg_amcheck", f"--jobs={jobs}", "--install-missing", *deep, *where)
     found = drill_amcheck.parse(done.stdout)
     if done.code not in (0, drill_amcheck.CORRUPT) or (done.code and not found):
         raise Refusal(Problem(f"pg_amcheck ended with {done.code}: {done.detail}", "0", _again(copy)))
@@ -177,9 +204,9 @@ def _more(found: Sequence[drill_amcheck.Corrupt]) -> list[Problem]:
 
 def dump(copy: Copy, witness: Witness) -> str:
     """Every database can be dumped, as an upgrade or a move by pg_dump would."""
-    problems = []
+    problems = [] if witness.databases else [NOT_READ]
     for name in witness.databases:
-        done = program(copy, "pg_dump", f"--dbname={name}", "--no-sync", "--file=/dev/null")
+        done = program(copy, "pg_dump", f"--dbname={connection(name)}", "--no-sync", "--file=/dev/null")
         if done.code != 0:
             problems.append(Problem(f"no dump of the database {name}: {done.detail}", "one", _again(copy)))
     done = program(copy, "pg_dumpall", "--globals-only", "--no-sync", "--file=/dev/null")

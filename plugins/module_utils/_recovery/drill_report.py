@@ -9,14 +9,14 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from . import drill_history
-from .drill import FAILED, NOT_REACHED, PASSED, RECOVERY, SKIPPED
+from .drill import COMMIT, FAILED, NOT_REACHED, PASSED, RECOVERY, SKIPPED
 from .spoken import human, moment
 
 Document = Mapping[str, Any]
 
 
-def lines(one: Document) -> list[str]:
-    """A drill for a tired person; the last line is its verdict."""
+def lines(one: Document, directory: str = "") -> list[str]:
+    """A drill for a tired person; the last line is its verdict, and where its page lies."""
     text = [f"  drilled      {one['target'] or one['asked']}{_from(one)}"]
     for rung in one["rungs"]:
         mark = {PASSED: "proven", FAILED: "FAILED", SKIPPED: "skipped", NOT_REACHED: "not reached"}[rung["outcome"]]
@@ -30,8 +30,16 @@ def lines(one: Document) -> list[str]:
     if one["kept"]:
         text.append(f"  kept         {one['kept']}")
     head = "DRILL PASSED" if one["passed"] else "DRILL FAILED"
-    why = f"{len(one['problems'])} found" if not one["passed"] else f"a recovery takes {one['rto_seconds']:.1f} s"
-    return [*text, f"{head}: {one['host']}/{one['stanza']}: {why}; the report is {one['name']}"]
+    why = f"{len(one['problems'])} found" if not one["passed"] else f"a recovery takes {one['rto_seconds']:.1f} s{_unproven(one)}"
+    where = f"{directory}/{one['name']}.md" if directory else one["name"]
+    return [*text, f"{head}: {one['host']}/{one['stanza']}: {why}; the report is {where}"]
+
+
+def _unproven(one: Document) -> str:
+    """What it says nothing of, although it passed."""
+    skipped = [rung["title"] for rung in one["rungs"] if rung["outcome"] == SKIPPED]
+    alone = [f"databases but {', '.join(one['databases'])}"] if one["databases"] else []
+    return f"; NOT PROVEN: {', '.join([*alone, *skipped])}" if alone or skipped else ""
 
 
 def _from(one: Document) -> str:
@@ -43,33 +51,48 @@ def measured(one: Document) -> str:
     rto, rpo, rates = one["rto_seconds"], one["rpo_seconds"], one["rates"]
     parts = [f"RTO {rto:.1f} s" if rto is not None else "RTO unknown, it did not get there"]
     parts.append(
-        f"RPO {rpo:.0f} s" if rpo is not None else "RPO unknown: " + ("the target is older" if one["set"] else "nothing was recovered")
+        f"RPO {rpo:.0f} s{_by(one)}"
+        if rpo is not None
+        else "RPO unknown: " + ("the target is older" if one["set"] else "nothing was recovered")
     )
     parts += [f"{human(one['restored_bytes'])} restored"] if one["restored_bytes"] else []
     parts += [f"{name} at {human(rate)}/s" for name, rate in rates.items()]
     return ", ".join([*parts, f"{one['seconds']:.1f} s in all"])
 
 
+def _by(one: Document) -> str:
+    return f" by {COMMIT}" if one.get("rpo_by") == COMMIT else ""
+
+
 def page(one: Document, documents: Sequence[Document], now: float) -> str:
     """The page of a quarter: this drill in full, what got worse, and the drills before it."""
+    own = [known for known in documents if known["host"] == one["host"]]
     parts = [
         [f"# Drill of {_plain(one['host'])}/{_plain(one['stanza'])}, {moment(float(one['began']))}"],
         [f"**{'PASSED' if one['passed'] else 'FAILED'}** {_plain(one['target'] or one['asked'])}{_plain(_from(one))}."],
         [f"{_plain(measured(one))}."],
         _list("What failed", one["problems"]),
-        _list("What got worse", one["worse"], "Nothing, or there is no earlier drill to compare with."),
+        _worse(one),
         _list("Notes", [*one["notes"], *one["remarks"]]),
         ["## The ladder of proofs", "", *_table(("proof", "outcome", "seconds", "found"), _ladder(one))],
         ["## Where the time went", "", *_table(("phase", "seconds", "counts for the RTO"), _phases(one))],
         ["## Against the objective", "", *_table(("scenario", "asked", "measured"), _objective(one))],
-        ["## The last quarter", "", *_table(("drill", "outcome", "target", "RTO s", "RPO s", "restored"), _quarter(documents, now))],
+        ["## The last quarter", "", *_table(("drill", "outcome", "target", "RTO s", "RPO s", "restored"), _quarter(own, now))],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def _list(title: str, items: Sequence[str], nothing: str = "") -> list[str]:
+def _worse(one: Document) -> list[str]:
+    earlier = one.get("compared_with")
+    if earlier is None:
+        return ["## What got worse", "", "That cannot be said: no earlier drill of the same kind has passed."]
+    found = [f"- {_plain(item)}" for item in one["worse"]] or ["Nothing."]
+    return ["## What got worse", "", f"Compared with the drill of {moment(float(earlier))}:", "", *found]
+
+
+def _list(title: str, items: Sequence[str]) -> list[str]:
     if not items:
-        return [f"## {title}", "", nothing] if nothing else []
+        return []
     return [f"## {title}", "", *(f"- {_plain(item)}" for item in items)]
 
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from . import drill_history, drill_report, state
+from .drill_document import is_sound
 from .drill_history import Last
 
 FORMAT = 1
@@ -22,15 +25,24 @@ def directory(stanza: str) -> Path:
 
 
 def known(stanza: str) -> list[dict[str, Any]]:
-    """Every report that can be read, the oldest first."""
+    """Every report that can be believed, of whichever host, the oldest first."""
+    return [dict(one) for one in drill_history.in_order(_read(stanza).values()) if one["stanza"] == stanza]
+
+
+def _read(stanza: str) -> dict[str, dict[str, Any]]:
     place = directory(stanza)
-    found = [state.load(file) for file in sorted(place.glob("*.json"))] if place.is_dir() else []
-    return [dict(one) for one in drill_history.in_order(found)]
+    return {file.name: state.load(file) for file in sorted(place.glob("drill-*.json"))} if place.is_dir() else {}
 
 
-def last(stanza: str, now: float) -> Last:
-    """The newest ones."""
-    return drill_history.last(known(stanza), now)
+def last(stanza: str, host: str, now: float) -> Last:
+    """The newest ones of this host: what an image or a backup of another one has brought along proves nothing of this one."""
+    found = _read(stanza)
+    damaged = [name for name, one in found.items() if not is_sound(one)]
+    others = {one["host"] for name, one in found.items() if name not in damaged} - {host}
+    apart = [f"the report {name} in {directory(stanza)} cannot be believed: it is damaged" for name in damaged]
+    apart += [f"reports of the host {other} lie in {directory(stanza)}: they prove nothing of this one" for other in sorted(others)]
+    own = (one for name, one in found.items() if name not in damaged and (one["host"], one["stanza"]) == (host, stanza))
+    return replace(drill_history.last(own, now), apart=tuple(apart))
 
 
 def files(one: Mapping[str, Any], documents: Sequence[Mapping[str, Any]], now: float) -> dict[str, str]:
@@ -49,10 +61,24 @@ def keep(stanza: str, one: Mapping[str, Any], documents: Sequence[Mapping[str, A
         place = directory(stanza)
         state.path(stanza, place.name)
         place.mkdir(mode=0o750, exist_ok=True)
+        for left in place.glob(".drill-*"):  # by one that was killed while it wrote: a stanza has one drill at a time
+            left.unlink()
         for name, text in files(one, documents, now).items():
-            temporary = place / f".{name}.{os.getpid()}"
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, place / name)
+            _write(place / name, text)
     except OSError as error:
         return f"the report could not be kept in {directory(stanza)}: {error.strerror}"
     return ""
+
+
+def _write(file: Path, text: str) -> None:
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

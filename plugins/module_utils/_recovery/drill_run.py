@@ -50,7 +50,9 @@ def carry_out(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -
         ended = _climb(order, stanza, host, now, tell)
         earlier = drill_reports.known(stanza.name)
         found = drill.document(ended)
-        found["worse"] = drill_history.worse(drill_history.before(earlier, found), found)
+        same = [one for one in earlier if one["host"] == host]
+        before = drill_history.before(same, found)
+        found |= {"worse": drill_history.worse(before, found), "compared_with": before["began"] if before else None}
         for remark in (drill_look.annotate(ended, stanza), drill_reports.keep(stanza.name, found, [*earlier, found], now)):
             found["remarks"] += [remark] if remark else []
     entry = {"operation": JOB, "host": host, "stanza": stanza.name, "outcome": "done" if found["passed"] else "failed"}
@@ -144,8 +146,10 @@ def _prove(climb: _Climb, chosen: Chosen, copy: Copy) -> None:
 def _measured(copy: Copy, witness: Witness, chosen: Chosen, now: float) -> Measured:
     """The RPO is that of the newest target alone: what an older one leaves behind was left on purpose."""
     beat = witness.heartbeat
-    rpo = max(0.0, now - beat) if beat is not None and chosen.goal.kind == LATEST else None
-    return Measured(copy.size, chosen.plan.wal_bytes, beat, copy.replayed.time, rpo)
+    newest = beat if beat is not None else witness.commit
+    rpo = max(0.0, now - newest) if newest is not None and chosen.goal.kind == LATEST else None
+    by = drill.HEARTBEAT if beat is not None or newest is None else drill.COMMIT
+    return Measured(copy.size, chosen.plan.wal_bytes, beat, copy.replayed.time, rpo, by)
 
 
 def _remember(ended: Drill) -> None:

@@ -24,7 +24,7 @@ LATEST, IMMEDIATE = "latest", "immediate"
 KINDS = (LATEST, IMMEDIATE, "lsn", "name", "time", "xid")
 EXCLUSIVE_KINDS = ("lsn", "time", "xid")
 PORT = 65432  # names the socket alone; nothing listens on it
-MIB = 1 << 20
+MIB, GIB = 1 << 20, 1 << 30
 MEMORY, LEAST_MEMORY = 512 * MIB, 128 * MIB
 MARGIN = 256 * MIB  # beside the data: WAL between two restart points, and what the WAL adds
 SOCKET_BYTES = 107  # of a Unix socket's path; source: unix(7)
@@ -125,13 +125,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Ground:
-    """The place of the copy: what lies there, who may write, bytes that are free, and the directories that are somebody's."""
+    """The place of the copy: what lies there, who may write, the directories that are somebody's, bytes that are free and of how many."""
 
     exists: bool
     entries: tuple[str, ...]
     writable: bool
     free: int
     taken: tuple[str, ...]
+    total: int = 0
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,11 @@ def needed(source: Source, choice: Choice) -> int:
     return data + data // 10 + MARGIN
 
 
+def kept_free(total: int) -> int:
+    """Bytes of a disk with so many that no copy takes: on most hosts the live server writes to the same one."""
+    return min(GIB, total // 20)
+
+
 def judge_goal(goal: Goal) -> list[Problem]:
     """What no restore could be asked for."""
     problems = []
@@ -195,12 +201,12 @@ def judge(source: Source, wish: Wish, choice: Choice, layout: Layout, ground: Gr
     place = _judge_place(layout.directory, ground)
     if place:
         return [*problems, place]
-    wanted = needed(source, choice)
+    wanted = needed(source, choice) + kept_free(ground.total)
     if ground.free < wanted:
         problems.append(
             Problem(
                 f"{human(ground.free)} free for {layout.directory}",
-                f"at least {human(wanted)} for a set of {human(source.size)}",
+                f"at least {human(wanted)} for a set of {human(source.size)}, of which {human(kept_free(ground.total))} stay free",
                 f"df -h {PurePosixPath(layout.directory).parent}, then choose another directory",
             )
         )

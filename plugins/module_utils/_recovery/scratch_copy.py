@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import confine, scratch_look, scratch_registry, scratch_removal
+from . import confine, scratch_look, scratch_registry, scratch_removal, scratch_room
 from . import recovering as judgement
 from . import scratch as decisions
 from .postgres import NotAnswering
 from .problem import Problem, Refusal, Unfinished
+from .quoted import connection
 from .recovering import Replayed
 from .recovery_watch import Watched
 from .run import LOCK_HELD, PATH, Completed, require, run
@@ -37,8 +38,20 @@ RESTORE, START, REPLAY = "restore", "start", "replay"  # steps of making a copy,
 CONNECTION_LOST = 2  # exit code of psql
 REAPED_WITHIN = 5.0  # seconds
 Tell = Callable[[str], None]
-# What ALTER DATABASE or ALTER ROLE said in the source reaches no session of ours.
-_OPTIONS = "-c session_preload_libraries= -c local_preload_libraries= -c client_min_messages=error -c statement_timeout={timeout}"
+# What ALTER DATABASE or ALTER ROLE said in the source reaches no session of ours; nothing of it hides damage, or forbids what proves.
+_OPTIONS = " ".join(
+    f"-c {setting}"
+    for setting in (
+        "session_preload_libraries=",
+        "local_preload_libraries=",
+        "client_min_messages=error",
+        "statement_timeout={timeout}",
+        "lock_timeout=0",
+        "default_transaction_read_only=off",
+        "zero_damaged_pages=off",
+        "ignore_checksum_failure=off",
+    )
+)
 
 
 def _say_nothing(_line: str) -> None:
@@ -89,7 +102,7 @@ def query(layout: Layout, database: str, sql: str, timeout: float = 600.0) -> Co
 
 def query_at(socket: str, port: int, database: str, sql: str, timeout: float) -> Completed:
     """One query as postgres through the socket of this directory; no setting of the source's users or databases holds."""
-    where = ["-h", socket, "-p", str(port), "-d", database]
+    where = ["-h", socket, "-p", str(port), "-d", connection(database)]
     return run(["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", *where, "-c", sql], user="postgres", env=environment(timeout))
 
 
@@ -135,7 +148,7 @@ def scratch(
     source = _source(goal, port)
     choice = decisions.choose(source, wish.databases)
     entry = _plan(goal, wish, source, choice)
-    with scratch_registry.held(entry):
+    with scratch_registry.held(entry), _bounded(entry):
         handed_over = False
         try:
             _make_directories(entry)
@@ -156,6 +169,20 @@ def scratch(
         finally:
             if not handed_over:
                 scratch_removal.remove(entry)
+
+
+@contextmanager
+def _bounded(entry: Entry) -> Iterator[None]:
+    """End the copy before it fills the disk. Raises Failed with that reason, whatever the end of the copy looked like to others."""
+    with scratch_room.watched(entry.directory, lambda: scratch_removal.end(entry.layout)) as room:
+        try:
+            yield
+        except Exception as error:
+            if room.short is None:
+                raise
+            raise Failed(room.short) from error
+        if room.short is not None:
+            raise Failed(room.short)
 
 
 def _source(goal: Goal, port: int) -> Source:

@@ -123,7 +123,8 @@ def ground_of(directory: str) -> Ground:
         entries = ("no directory",)
     # Only the last part of the path is made.
     writable = os.access(standing, os.W_OK | os.X_OK) and standing in (path, path.parent) and _is_own(path)
-    return Ground(os.path.isdir(path), entries, writable, shutil.disk_usage(standing).free, _taken())
+    usage = shutil.disk_usage(standing)
+    return Ground(os.path.isdir(path), entries, writable, usage.free, _taken(), usage.total)
 
 
 def _is_own(path: Path) -> bool:

@@ -71,7 +71,7 @@ def take(settings: Settings, stanza: Stanza, picture: Picture) -> Status:
     recovery, unreadable = restore_journal.peek(stanza.name)
     is_open = restoring.is_open(recovery) or bool(unreadable)
     good = judge(picture).protected and not seen.troubles and not seen.faults and not is_open
-    return Status(good, _lines(settings, stanza, seen), _document(stanza, seen))
+    return Status(good, _lines(settings, stanza, seen), _document(settings, stanza, seen))
 
 
 def _look(settings: Settings, stanza: Stanza, picture: Picture) -> _Seen:
@@ -98,7 +98,9 @@ def _lines(settings: Settings, stanza: Stanza, seen: _Seen) -> list[str]:
     picture, paused = seen.picture, state.pause()
     *body, last = lines(replace(picture, windows=telling.lines(seen.outlooks, seen.timeline, picture.now)))
     text = [*body, *outline.backups(picture), *verdict.lines(seen.judged, picture.now)]
-    text += drill_history.lines(drill_reports.last(stanza.name, picture.now), settings.drill_interval_days, picture.now)
+    numbers = [one.number for one in picture.repositories]
+    drilled = drill_reports.last(stanza.name, settings.host, picture.now)
+    text += drill_history.lines(drilled, settings.drill_interval_days, picture.now, numbers)
     text += outline.jobs(ending.records(stanza.name), seen.judged is not None, seen.upcoming, picture.now)
     recovery, unreadable = restore_journal.peek(stanza.name)
     ends = " They begin again when it is over." if restoring.is_open(recovery) else f" {watch.RESUME}"
@@ -111,7 +113,7 @@ def _lines(settings: Settings, stanza: Stanza, seen: _Seen) -> list[str]:
     return [*text, *(f"  BROKEN       {fault.sentence}" for fault in seen.faults), last]
 
 
-def _document(stanza: Stanza, seen: _Seen) -> dict[str, Any]:
+def _document(settings: Settings, stanza: Stanza, seen: _Seen) -> dict[str, Any]:
     found = judge(seen.picture)
     return {
         "protected": found.protected,
@@ -122,13 +124,13 @@ def _document(stanza: Stanza, seen: _Seen) -> dict[str, Any]:
         "verdict": verdict.document(seen.judged) if seen.judged else None,
         "jobs": {job: asdict(record) for job, record in ending.records(stanza.name).items()},
         "next_jobs": seen.upcoming,
-        "drill": _drill(stanza, seen.picture.now),
+        "drill": _drill(settings, stanza, seen.picture.now),
         "repositories": [asdict(item) for item in seen.picture.repositories],
         "windows": [telling.document(outlook) for outlook in seen.outlooks],
     }
 
 
-def _drill(stanza: Stanza, now: float) -> dict[str, Any]:
+def _drill(settings: Settings, stanza: Stanza, now: float) -> dict[str, Any]:
     """The newest drill and the newest one that passed; null where there is none."""
-    known = drill_reports.last(stanza.name, now)
+    known = drill_reports.last(stanza.name, settings.host, now)
     return {"newest": known.newest, "passed": known.passed}

@@ -111,7 +111,7 @@ def _look(settings: Settings, stanza: Stanza) -> tuple[Memory, Picture]:
     if settings.metrics_file:
         deadlines = deadlines_of(settings, stanza, picture, records, pause, memory)
         judged = judging.last(stanza.name)
-        drilled = drill_reports.last(stanza.name, memory.looked)
+        drilled = drill_reports.last(stanza.name, settings.host, memory.looked)
         _write_metrics(settings, stanza, metrics.render(stanza.name, picture, records, memory.troubles, deadlines, judged, drilled))
     return memory, picture
 
@@ -180,7 +180,7 @@ def _end_of_pause(stanza: Stanza) -> str:
 def _overdue_drill(settings: Settings, stanza: Stanza, memory: Memory) -> dict[str, str]:
     if jobs.DRILL not in memory.counted:
         return {}
-    known, since = drill_reports.last(stanza.name, memory.looked), memory.counted[jobs.DRILL].since
+    known, since = drill_reports.last(stanza.name, settings.host, memory.looked), memory.counted[jobs.DRILL].since
     return drill_history.overdue(known, since, settings.drill_interval_days, memory.looked)
 
 
@@ -199,7 +199,7 @@ def deadlines_of(
     backups = {number: newest + settings.backup_max_age_seconds for number, newest in freshness.newest_times(picture).items()}
     deadlines = jobs.deadlines(settings, records, memory.counted, memory.looked)
     if jobs.DRILL in memory.counted:
-        known = drill_reports.last(stanza.name, memory.looked)
+        known = drill_reports.last(stanza.name, settings.host, memory.looked)
         deadlines[jobs.DRILL] = drill_history.due(known, memory.counted[jobs.DRILL].since, settings.drill_interval_days)
     return Deadlines(deadlines, backups)
 

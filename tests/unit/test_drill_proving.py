@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""No proof of a drill passes by having looked at nothing: odd names, closed databases, looks that never ended."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from _recovery import drill_look, drill_proofs, quoted, scratch_copy
+from _recovery.drill import Order
+from _recovery.drill_look import Faults
+from _recovery.drill_proofs import Witness
+from _recovery.jobs import Stanza
+from _recovery.postgres import NotAnswering
+from _recovery.problem import Refusal
+from _recovery.recovering import Replayed
+from _recovery.run import Completed
+from _recovery.scratch_copy import Copy
+from _recovery.scratch_registry import Entry
+
+ENTRY = Entry("one", "/var/lib/axiomdb/scratch/one", "axiomdb", "15", "a drill", 0.0, 1, True, "")
+ODD = ['Orders.2026"x', "host=10.0.0.1 dbname=other", "it's\\"]
+FOUND = {"relations": 3, "columns": 9, "bytes": 100, "files": None}
+
+
+class Asked:
+    """A copy that answers by what it is asked, and remembers by whom it was asked what."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, databases: Sequence[str], closed: Sequence[str] = ()) -> None:
+        self.said: list[tuple[str, str]] = []
+        self.words: list[tuple[str, ...]] = []
+        self.databases, self.closed = list(databases), list(closed)
+        monkeypatch.setattr(Copy, "text", lambda _copy, database, sql, timeout=600.0: self._text(database, sql))
+        monkeypatch.setattr(drill_proofs, "program", self._program)
+        server = subprocess.Popen(["true"])
+        server.wait()
+        self.copy = Copy(ENTRY, Replayed(None, None, None, 7, "", False), server)
+
+    def _text(self, database: str, sql: str) -> str:
+        self.said.append((database, sql))
+        answers: dict[str, Any] = {drill_proofs._DATABASES: self.databases, drill_proofs._CLOSED: self.closed}
+        return json.dumps(answers.get(sql, FOUND))
+
+    def _program(self, _copy: Copy, name: str, *words: str) -> Completed:
+        self.words.append((name, *words))
+        return Completed(name, 0, "", "")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asked]:
+    return lambda *names, closed=(): Asked(monkeypatch, names, closed)
+
+
+def test_a_name_means_its_database_and_nothing_else() -> None:
+    assert [quoted.identifier(name) for name in ODD] == ['"Orders.2026""x"', '"host=10.0.0.1 dbname=other"', '"it\'s\\"']
+    assert [quoted.connection(name) for name in ODD] == [
+        "dbname='Orders.2026\"x'",
+        "dbname='host=10.0.0.1 dbname=other'",
+        "dbname='it\\'s\\\\'",
+    ]
+
+
+def test_whatever_a_database_is_called_it_is_checked_and_dumped(asked: Callable[..., Asked]) -> None:
+    seen, witness = asked(*ODD), Witness(databases=ODD)
+    drill_proofs.amcheck(seen.copy, Order(), witness)
+    drill_proofs.dump(seen.copy, witness)
+    checked = next(words for words in seen.words if words[0] == "pg_amcheck")
+    assert [word for word in checked if word.startswith("--database=")] == [f"--database={quoted.identifier(name)}" for name in ODD]
+    assert "--no-strict-names" not in checked  # a name that means no database is an error
+    dumped = [words[1] for words in seen.words if words[0] == "pg_dump"]
+    assert dumped == [f"--dbname={quoted.connection(name)}" for name in ODD]
+
+
+def test_queries_go_to_the_copy_whatever_its_database_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def run(argv: Sequence[str], **_more: Any) -> Completed:
+        ran.append(list(argv))
+        return Completed("psql", 0, "", "")
+
+    monkeypatch.setattr(scratch_copy, "run", run)
+    scratch_copy.query(ENTRY.layout, ODD[1], "select")
+    assert ran[0][ran[0].index("-d") + 1] == f"dbname='{ODD[1]}'" and ENTRY.layout.socket in ran[0]
+
+
+def test_no_setting_of_the_source_hides_damage_or_forbids_a_proof() -> None:
+    options = scratch_copy.environment(600)["PGOPTIONS"]
+    for setting in ("zero_damaged_pages=off", "ignore_checksum_failure=off", "default_transaction_read_only=off", "lock_timeout=0"):
+        assert f"-c {setting}" in options
+    assert "-c statement_timeout=600s" in options
+
+
+def test_a_database_that_lets_nobody_in_is_opened_and_proven(asked: Callable[..., Asked]) -> None:
+    seen, witness = asked("app", "archive", "postgres", closed=["archive"]), Witness()
+    assert drill_proofs.catalogue(seen.copy, Order(), witness) == "9 relations in 3 databases, 300 B"
+    assert seen.said[1] == ("postgres", 'alter database "archive" allow_connections true') and witness.databases == seen.databases
+
+
+def test_a_database_that_is_wanted_and_not_there_fails(asked: Callable[..., Asked]) -> None:
+    with pytest.raises(Refusal, match="no database shop in the copy; expected one of app, postgres"):
+        drill_proofs.catalogue(asked("app", "postgres").copy, Order(databases=("app", "shop")), Witness())
+
+
+def test_event_triggers_are_silenced_before_anything_is_made(asked: Callable[..., Asked]) -> None:
+    seen = asked("app")
+    drill_proofs.amcheck(seen.copy, Order(), Witness(databases=["app"]))
+    assert seen.said == [("app", drill_proofs._SILENCE)] and seen.words[0][0] == "pg_amcheck"
+
+
+@pytest.mark.parametrize(
+    "proof", [lambda copy: drill_proofs.amcheck(copy, Order(), Witness()), lambda copy: drill_proofs.dump(copy, Witness())]
+)
+def test_where_no_catalogue_was_read_nothing_is_proven(proof: Callable[[Copy], str], asked: Callable[..., Asked]) -> None:
+    with pytest.raises(Refusal, match="no database of which the catalogue was read"):
+        proof(asked().copy)
+
+
+def test_where_nobody_could_look_wal_is_not_called_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_given: Any) -> Any:
+        raise NotAnswering("the store does not answer")
+
+    monkeypatch.setattr(drill_look.repository, "not_mounted", lambda _numbers: {})
+    monkeypatch.setattr(drill_look.judging, "read", fail)
+    faults = Faults(Stanza("axiomdb", "17", "main", 5432), "vps1", [1])
+    with pytest.raises(NotAnswering):
+        faults.of_repository()
+    with pytest.raises(Refusal, match="Found no look at the repositories that came to its end; expected WAL without a gap"):
+        faults.of_wal(None)
+
+
+def test_a_repository_that_is_not_mounted_is_not_called_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drill_look.repository, "not_mounted", lambda _numbers: {2: "/mnt/backup"})
+    with pytest.raises(Refusal, match="nothing mounted where repository 2 lies"):
+        Faults(Stanza("axiomdb", "17", "main", 5432), "vps1", [2]).of_repository()
