@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from _recovery import rebuild, rebuild_acts, rebuild_look, restore_journal, restoring, state, waking
+from _recovery import rebuild, rebuild_acts, rebuild_look, restore_consent, restore_journal, restoring, state, waking
 from _recovery.rebuild import Life, Writer
 from _recovery.restoring import Journal
 from _recovery.scratch import Goal
@@ -90,7 +90,7 @@ def test_the_tool_on_the_host_does_not_carry_the_old_plan_out(now: dict[str, dic
     now["2"] = {"00000001": NEW}
     with pytest.raises(Failed):
         rebuild_acts.unwoken(JOURNAL, lambda _line: None)
-    problem = restoring.judge_open(known(), ORDER, "vps2/axiomdb")
+    problem = restore_consent.judge_open(known(), ORDER, "vps2/axiomdb")
     assert problem is not None
     assert problem.expected == "a rebuild that is planned anew"
 
