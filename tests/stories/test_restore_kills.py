@@ -8,7 +8,6 @@ import random
 
 import havoc
 import pytest
-from converged import Converged
 from killing import OLD, PHASES, TARGET, Killed, amiss, beside, follow, kill, prepare, reboot, served
 from lab import Host, Lab
 
@@ -17,8 +16,10 @@ BEFORE_THE_STOP, BEHIND_THE_PROOF = ("save", "quiet"), ("serve", "settle")
 
 
 @pytest.fixture(scope="module")
-def prepared(converged: Converged, system: str) -> Host:
-    return prepare(converged.twin("killed"))
+def prepared(sandbox: Lab, system: str) -> Host:
+    host = sandbox.up(f"killed-{system}", system)
+    sandbox.ansible(host, "playbooks/site.yml")
+    return prepare(host)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from converged import Converged
+from lab import Lab
 from pausing import Paused, tell
 
 pytestmark = pytest.mark.xdist_group("failures")
@@ -25,8 +25,10 @@ ROWS = {
 
 
 @pytest.fixture(scope="module")
-def paused(converged: Converged, system: str) -> Paused:
-    return tell(converged.twin("paused"), converged.lab)
+def paused(sandbox: Lab, system: str) -> Paused:
+    host = sandbox.up(f"paused-{system}", system)
+    sandbox.ansible(host, "playbooks/site.yml")
+    return tell(host, sandbox)
 
 
 @pytest.mark.parametrize("name", ROWS)
