@@ -124,8 +124,10 @@ def follow(host: Host, since: float, *, on: bool) -> Aftermath:
 
 
 def clear(host: Host) -> None:
-    """Let the old rows serve, and keep nothing besides."""
+    """Let the old rows serve, and keep nothing besides; what a story that failed has left open is taken back first."""
     sure = f"--confirm={host.name}/{STANZA}"
+    if journal(host).get("outcome") == "":
+        host.run([TOOL, "rollback", sure], check=False)
     if served(host) == TARGET:
         host.run([TOOL, "rollback", "--reason", "the story goes on", sure])
     kept = host.run([TOOL, "rollback", "--list"]).stdout

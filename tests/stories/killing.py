@@ -65,6 +65,11 @@ while tool.poll() is None:
 code = tool.wait()
 print(json.dumps([phase(), code, open('/var/tmp/said', encoding='utf-8').read()]))
 """
+_PROMOTE = """
+{query} 'select pg_wal_replay_resume()'
+until [ "$({query} 'select pg_is_in_recovery()')" = f ]; do sleep 0.1; done
+pkill -9 -f 'axiomdb-recovery [r]estore'
+"""
 _SERVES = 'psql -X -qAt -d {database} -c "{rows}" 2>/dev/null'
 
 
@@ -126,6 +131,13 @@ def beside(host: Host, phase: str) -> tuple[int, str]:
     interfere(host, consent(host, NAME), phase, act)
     host.run("until [ -s /var/tmp/second.code ]; do sleep 0.1; done")
     return int(host.read("/var/tmp/second.code")), host.read("/var/tmp/second")
+
+
+def promote_and_kill(host: Host) -> str:
+    """Let the server end its recovery, and kill the tool before it has written that down; the phase that the journal then has."""
+    socket = f"/var/lib/axiomdb/{STANZA}/restore/socket"
+    act = _PROMOTE.format(query=f"runuser -u postgres -- psql -X -qAt -h {socket} -p 65432 -c")
+    return watched(host, consent(host, NAME), "promote", act=act)[0]
 
 
 def reboot(host: Host) -> None:

@@ -8,7 +8,7 @@ import random
 
 import havoc
 import pytest
-from killing import OLD, PHASES, TARGET, Killed, amiss, beside, follow, kill, prepare, reboot, served
+from killing import OLD, PHASES, TARGET, Killed, amiss, beside, follow, kill, prepare, promote_and_kill, reboot, served
 from lab import Host, Lab
 
 pytestmark = pytest.mark.xdist_group("kills")
@@ -73,6 +73,14 @@ def test_a_host_that_loses_its_power_serves_nothing_unproven(system: str, phase:
     seen = kill(victim, phase)
     reboot(victim)
     judge(phase, follow(victim, seen, PHASES[phase]), PHASES[phase])
+
+
+@pytest.mark.tier("torture")
+@pytest.mark.parametrize("on", [True, False], ids=["on", "back"])
+def test_a_promotion_that_nobody_has_written_down_is_gone_on_with_or_taken_back(system: str, on: bool, victim: Host) -> None:
+    assert promote_and_kill(victim) == "promote"
+    reboot(victim)
+    judge("promote", follow(victim, "promote", on), on)
 
 
 def test_a_restore_whose_pgbackrest_is_killed_goes_back_by_itself(system: str, victim: Host) -> None:

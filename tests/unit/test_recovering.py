@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from _recovery import recovering
 from _recovery.problem import Problem
 from _recovery.recovering import PAUSE, REACHED, WAITING, Log, Replayed, Seen, judge, read_log
+from _recovery.recovery_watch import Watched
+from _recovery.run import Completed
 from _recovery.scratch import Goal
 from _recovery.wal import Lsn
 
@@ -28,6 +31,13 @@ BEGUN = """\
 STOPPED = """\
 2026-11-22 08:21:20.600 UTC [101] LOG:  recovery stopping at restore point "before", time 2026-11-22 08:20:00.1+00
 2026-11-22 08:21:20.600 UTC [101] LOG:  pausing at the end of recovery
+"""
+ENDED_BEFORE = """\
+2026-11-22 08:52:41.475 UTC [143] LOG:  starting PostgreSQL 17.12 (Debian 17.12-0+deb13u1) on x86_64-pc-linux-gnu
+2026-11-22 08:52:41.492 UTC [148] LOG:  database system was interrupted; last known up at 2026-11-22 08:52:34 UTC
+2026-11-22 08:52:41.685 UTC [148] LOG:  database system was not properly shut down; automatic recovery in progress
+2026-11-22 08:52:41.688 UTC [148] LOG:  redo is not required
+2026-11-22 08:52:41.725 UTC [143] LOG:  database system is ready to accept connections
 """
 WAITS = "2026-11-22 08:21:21.000 UTC [101] LOG:  waiting for WAL to become available at 0/C000018\n"
 TOO_EARLY = """\
@@ -56,8 +66,17 @@ def test_a_log_is_read_line_by_line() -> None:
     seen = log(BEGUN)
     assert (seen.ready, seen.fatal, seen.restored, seen.stopped) == (True, "", "00000002000000000000000B", "")
     assert log(STOPPED).stopped == 'recovery stopping at restore point "before", time 2026-11-22 08:20:00.1+00'
+    assert log(ENDED_BEFORE).ready
     parts = BEGUN.splitlines(keepends=True)
     assert read_log(read_log(Log(), "".join(parts[:3])), "".join(parts[3:])) == seen
+
+
+def test_a_server_whose_recovery_had_ended_before_it_was_started_is_asked_where_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "server.log").write_text(ENDED_BEFORE, encoding="utf-8")
+    answer = '{"lsn": null, "time": null, "pause": "", "in_recovery": false, "system_id": "77"}'
+    seen = Watched(str(tmp_path / "server.log"), str(tmp_path), lambda: "", lambda _sql: Completed("", 0, answer, "")).look()
+    assert seen.replayed == Replayed(None, None, None, 77, "", False)
+    assert "a copy that ended its recovery" in refused(GOAL, seen)
 
 
 def test_a_pause_counts_only_when_the_target_stopped_recovery() -> None:

@@ -317,6 +317,9 @@ def test_what_is_released_is_what_was_kept_and_only_that(
     assert (wal in gone) is ("linked" in layout)
     assert {path: text for path, text in before.items() if path in after} == after
     for killed in each_kill(lambda: accepted(world), lambda _world: restore_undo.remove("axiomdb", NAME)):
+        if killed.tree() != before:
+            with pytest.raises(Refusal, match="no global/pg_control in|nothing at|no kept data"):
+                undoing(killed)
         restore_undo.remove("axiomdb", NAME)
         assert killed.tree() == after
 

@@ -92,6 +92,8 @@ class Machine:
 
     def down(self, unit: str) -> None:
         if self.is_up(unit):
+            for begun in (self.top / "run").glob("promotes-*"):
+                os.rmdir(begun)
             os.rmdir(self.top / "run" / unit)
 
     def boot(self) -> None:
@@ -131,6 +133,7 @@ class Machine:
 
     def look(self) -> Seen:
         """A server with an order to recover stands at its target; one without a target ends its recovery by itself."""
+        self.finish()
         recovers = (self.data / "recovery.signal").exists()
         if recovers and rows(self.world)[0] == OLD_ROWS[0]:
             self.promote()
@@ -139,10 +142,19 @@ class Machine:
         return Seen(Log(ready=True, stopped="there"), seen)
 
     def promote(self) -> None:
+        """As PostgreSQL does: the order to recover goes first. A server that dies then has none, and no timeline of its own either."""
         known = [int(name) for name in os.listdir(self.top / "repository")]
-        (self.top / "timeline").write_text(str(max(*known, self.timeline(self.data)) + 1), encoding="utf-8")
-        os.replace(self.top / "timeline", self.data / "global" / "timeline")
-        os.unlink(self.data / "recovery.signal")
+        os.mkdir(self.top / "run" / f"promotes-{max(*known, self.timeline(self.data)) + 1}")
+        self.finish()
+
+    def finish(self) -> None:
+        """What a server has begun it ends, whoever has asked for it and was killed."""
+        for begun in sorted((self.top / "run").glob("promotes-*")):
+            with suppress(FileNotFoundError):
+                os.unlink(self.data / "recovery.signal")
+            (self.top / "timeline").write_text(begun.name.partition("-")[2], encoding="utf-8")
+            os.replace(self.top / "timeline", self.data / "global" / "timeline")
+            os.rmdir(begun)
 
     def query(self, _place: object, _database: str, sql: str, *_timeout: object) -> Completed:
         if "resume" in sql and (self.data / "recovery.signal").exists():
@@ -332,6 +344,35 @@ def test_a_server_that_dies_behind_its_proof_is_started_again(machine: Callable[
     monkeypatch.setattr(restore_acceptance, "survey", lambda *_words: (asked.append(one.is_up("cluster")), one.down("cluster"))[1])
     recover(one).judge_end("new")
     assert asked == [True]
+
+
+def test_a_server_that_dies_before_its_own_timeline_is_told_again_where_to_stop(machine: Callable[[str], Machine]) -> None:
+    one = machine("plain").made()
+    restore_run.carry_on(begun(one), silent, until=restoring.PROVE)
+    one.boot()
+    os.unlink(one.data / "recovery.signal")
+    recover(one).judge_end("new")
+
+
+@pytest.mark.parametrize("undoes", [False, True], ids=["restore", "rollback"])
+def test_nothing_is_put_aside_on_which_somebody_has_started_a_server(
+    undoes: bool, machine: Callable[[str], Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = machine("plain").made()
+    if undoes:
+        recover(one)
+        journal = restore_run.way_back("axiomdb", "", "the wrong moment")
+        restore_run.carry_on(restore_journal.save(journal), silent, until=restoring.QUIET)
+    else:
+        restore_run.carry_on(begun(one), silent, until=restoring.QUIET)
+    inode = one.data.stat().st_ino
+    monkeypatch.setattr(host, "postmaster", lambda _directory: (4711, 5432))
+    known = restore_journal.load("axiomdb")
+    assert known is not None
+    with pytest.raises(restore_run.Stopped, match=f"the process 4711 on {one.data}; expected no server there"):
+        restore_run.carry_on(known, silent)
+    one.judge_end("new" if undoes else "old")
+    assert one.data.stat().st_ino == inode
 
 
 @STEPS

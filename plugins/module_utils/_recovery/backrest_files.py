@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import access, backrest, backrest_replaced, files, host, places, repository
+from . import access, backrest, backrest_replaced, durable, files, host, places, repository
 from .backrest import RepositorySpec, StanzaSpec
 from .catalog import Repository, unreadable
 from .files import HEADER, Directory, File
@@ -288,7 +288,7 @@ def apply(planned: Plan) -> None:
         if path == LEGACY:
             _keep(path)
         Path(path).unlink()
-        files.sync(os.path.dirname(path))
+        durable.sync(os.path.dirname(path))
 
 
 def _keep(path: str) -> None:

@@ -11,7 +11,6 @@ import pwd
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -196,11 +195,7 @@ def _resume(settings: Settings, _stanzas: Sequence[Stanza], _options: argparse.N
     if found is not None:
         sys.stderr.write(f"REFUSED, nothing was done: {restore_told.meets(found).sentence()}\n")
         return BAD
-    if state.load(state.PAUSE):
-        # What was not done meanwhile is not overdue yet.
-        with suppress(OSError):
-            state.save(state.RESUMED, {"at": time.time()})
-    state.PAUSE.unlink(missing_ok=True)
+    state.end_pause()
     state.operation({"operation": "resume", "text": ""})
     _write("Jobs run again as cron starts them.")
     return GOOD

@@ -11,9 +11,11 @@ import pwd
 import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from .durable import sync
 from .finding import ABSENT, HIDDEN, Finding
 from .problem import Problem, Refusal
 from .stepping_down import as_owner_of, first_owner, ids
@@ -157,29 +159,15 @@ def write(wanted: File) -> None:
     sync(directory)
 
 
-def sync(directory: str) -> None:
-    """Make renames and removals in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_file(path: str) -> None:
-    """Make the content of a file durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def make(wanted: Directory) -> None:
     """Make the directory and its parents; set owner, group and mode of the last one."""
     try:
         with as_owner_of(wanted.path):
+            missing = [path for path in (Path(wanted.path), *Path(wanted.path).parents) if not path.exists()]
             os.makedirs(wanted.path, exist_ok=True)
+            for path in missing:
+                with suppress(PermissionError):  # who may write there need not be allowed to read
+                    sync(str(path.parent))
             descriptor = os.open(wanted.path, os.O_RDONLY | os.O_DIRECTORY)
     except (FileExistsError, NotADirectoryError) as error:
         raise Refusal(_no_directory(wanted.path)) from error

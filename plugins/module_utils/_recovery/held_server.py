@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import scratch_copy
+from .durable import sync
 from .files import Directory, File, make, write
 from .held import Place
 from .postgres import NotAnswering
@@ -107,3 +108,5 @@ def clear(place: Place) -> None:
         for path in (place.configuration, place.own_settings, f"{place.directory}/pg_hba.conf", f"{place.directory}/pg_ident.conf"):
             Path(path).unlink(missing_ok=True)
         shutil.rmtree(place.wal, ignore_errors=True)
+        with suppress(FileNotFoundError):  # what comes back after a power cut would be taken for that of the next recovery
+            sync(place.directory)

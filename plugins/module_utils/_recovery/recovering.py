@@ -20,7 +20,7 @@ from .window import HEADER
 
 WAITING, REACHED, PAUSE = "waiting", "reached", "pause"
 ENDED_AT = 2  # times that the server asked in vain for the same WAL
-_READY = "database system is ready to accept read-only connections"
+_READY = re.compile(r"database system is ready to accept (read-only )?connections")  # the second: its recovery is over
 _DEAD = re.compile(r"\] (?:FATAL|PANIC): +(.*)")
 _VISITOR = re.compile(
     r"the database system is (starting up|shutting down|in recovery mode|not (yet )?accepting connections)|FATAL: +terminating connection"
@@ -68,7 +68,7 @@ def _read_line(log: Log, line: str) -> Log:
         log = replace(log, stopped=match[1])
     elif match := _TOO_LOW.search(line):
         log = replace(log, too_low=match[1])
-    elif _READY in line:
+    elif _READY.search(line):
         log = replace(log, ready=True)
     # Whoever is turned away has a line too, and proves no movement.
     return log if _DEAD.search(line) else replace(log, lines=log.lines + 1)

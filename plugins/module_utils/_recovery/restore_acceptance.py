@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +16,7 @@ from .problem import Problem, Refusal
 from .recovery_watch import Watched
 from .restore_data import TOLD_EACH, Tell
 from .restore_journal import place as place_of
-from .restore_phases import LOOK, SWITCH, cluster_of, settings_back, start, start_file
+from .restore_phases import LOOK, SWITCH, cluster_of, settings_back, signal, start, start_file
 from .restoring import Journal
 from .run import CommandFailed, run
 from .scratch import LATEST
@@ -33,6 +32,7 @@ _TIMELINE = "select to_json(('x' || left(pg_walfile_name(pg_current_wal_insert_l
 def promote(journal: Journal, tell: Tell) -> Journal:
     """End the recovery: the server begins its own timeline, and nothing of it leaves this host. Raises Failed."""
     place = place_of(journal.home.stanza)
+    _recover_again(journal)
     _end_recovery(journal, start(journal, archives=False))
     held_server.query(place, "postgres", "checkpoint", PROMOTED_WITHIN)
     timeline = int(held_server.ask(place, _TIMELINE))
@@ -42,6 +42,17 @@ def promote(journal: Journal, tell: Tell) -> Journal:
         raise Failed(Problem(found, f"one above {journal.goal.timeline} of the system {journal.home.system_id}", f"tail {place.log}"))
     tell(f"began timeline {timeline}; its archive is held")
     return replace(journal, timeline=timeline)
+
+
+def _recover_again(journal: Journal) -> None:
+    """Let a server recover anew that died at the end of its recovery: it had removed its order, and had not begun its timeline yet.
+
+    Without the order it would replay what lies behind the target. A standby writes down its timeline before it makes its checkpoint.
+    """
+    if journal.undoes or journal.goal.kind == LATEST or not held_server.state(place_of(journal.home.stanza)):
+        return
+    if scratch_look.control_of(journal.home.version, journal.home.directory).timeline <= journal.goal.timeline:
+        signal(journal)
 
 
 def _end_recovery(journal: Journal, watched: Watched) -> None:
@@ -205,8 +216,5 @@ def _back_up(journal: Journal, tell: Tell) -> list[str]:
 
 def resume_jobs(journal: Journal) -> None:
     """Take the pause back, unless somebody had paused the jobs before."""
-    if not journal.home.paused and state.load(state.PAUSE):
-        with suppress(OSError):  # a full disk keeps no job from going on
-            state.keep(state.RESUMED, {"at": time.time()})
-        with suppress(FileNotFoundError):
-            os.unlink(state.PAUSE)
+    if not journal.home.paused:
+        state.end_pause()

@@ -33,6 +33,7 @@ _PERCENT = re.compile(rb"\(.*?([0-9.]+)%\)")
 def keep(journal: Journal, tell: Tell) -> Journal:
     """Put the old data aside by renaming it: no byte is copied. Without a way back only the WAL that nobody else has is put aside."""
     home = journal.home
+    restore_places.refuse_running(home)
     if not journal.order.keep:
         _carry(journal, Path(home.directory, "pg_wal"), Path(place_of(home.stanza).wal))
         return journal

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from . import files, restore_record, restoring, state
+from . import restore_record, restoring, state
 from .held import Place
 from .jobs import Stanza, parse_settings
 from .problem import Problem, Refusal
@@ -99,7 +99,6 @@ def save(journal: Journal) -> Journal:
     if known is not None and known.name != journal.name:
         state.save(_named(known), restore_record.document(known))
     state.save_on_disk(file, restore_record.document(journal))
-    files.sync(str(file.parent))  # what follows lies on another filesystem perhaps, and must not be there before
     if journal.is_open:
         with suppress(OSError):
             state.reserve(_room(stanza), ROOM)
@@ -146,7 +145,6 @@ def succeed(ended: Journal, following: Journal) -> Journal:
     stanza = ended.home.stanza
     state.save(_named(ended), restore_record.document(ended))
     state.save_on_disk(state.path(stanza, _file(stanza).name), restore_record.document(following))
-    files.sync(str(state.DIRECTORY / stanza))
     return following
 
 

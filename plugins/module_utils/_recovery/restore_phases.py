@@ -15,12 +15,12 @@ from . import (
     held,
     held_server,
     horizon,
-    host,
     measuring,
     postgres,
     progress,
     recovering,
     repository,
+    restore_places,
     scratch,
     scratch_goal,
     scratch_look,
@@ -93,9 +93,7 @@ def quiet(journal: Journal, tell: Tell) -> Journal:
     tell(f"stops the server of {home.version}/{home.cluster}")
     run(["systemctl", "stop", home.unit])
     held_server.stop(place_of(home.stanza))
-    running = host.postmaster(home.directory)
-    if running is not None:
-        raise Failed(Problem(f"the process {running[0]} on {home.directory}", "no server there", f"ps -fp {running[0]}"))
+    restore_places.refuse_running(home)
     is_there = Path(home.directory, "global/pg_control").exists()
     return _seen_again(journal) if is_there and not journal.undoes else journal
 
@@ -123,7 +121,7 @@ def home_now(home: Home) -> Home:
 def recover(journal: Journal, tell: Tell) -> Journal:
     """Start the held server and wait until it stands at the target. Raises Failed."""
     tell("recovers: no client, no job and no archive is reached")
-    _signal(journal)
+    signal(journal)
     watched = start(journal, archives=False)
     began, told = time.monotonic(), time.monotonic()
     while True:
@@ -155,7 +153,7 @@ def _where(journal: Journal, seen: Seen, seconds: float) -> str:
     return f"{at} of {end}: {progress.line(seen.replayed.lsn.position - begin, Lsn.parse(end).position - begin, seconds)}"
 
 
-def _signal(journal: Journal) -> None:
+def signal(journal: Journal) -> None:
     """Leave the file by which the server recovers as this goal wants it; a target that was moved may want the other one."""
     directory, wanted = journal.home.directory, scratch.signal_file(journal.goal)
     with as_owner_of(f"{directory}/{wanted}"):

@@ -11,6 +11,7 @@ from . import aside, aside_within, host, kept_inodes
 from .kept_names import KEPT, RETURNING, is_within, other
 from .problem import Problem, Refusal
 from .restoring import Home, Journal
+from .scratch_copy import Failed
 from .stepping_down import ids
 
 
@@ -93,6 +94,13 @@ def refuse_unmounted(home: Home) -> None:
             raise Refusal(Problem(f"nothing mounted on {point}", "the filesystem of the data directory", f"mount {point}"))
     if home.wal and not os.path.isdir(home.wal):
         raise Refusal(Problem(f"nothing at {home.wal}", "the WAL of the data directory", f"mount what belongs there; ls -ld {home.wal}"))
+
+
+def refuse_running(home: Home) -> None:
+    """Raise Failed when a server runs on the data: whoever was killed may go on when somebody has started it meanwhile."""
+    running = host.postmaster(home.directory)
+    if running is not None:
+        raise Failed(Problem(f"the process {running[0]} on {home.directory}", "no server there", f"ps -fp {running[0]}"))
 
 
 def lost(journal: Journal) -> Problem | None:

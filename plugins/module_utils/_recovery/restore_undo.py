@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from . import (
@@ -28,6 +29,7 @@ from . import (
     scratch_look,
     state,
 )
+from .durable import sync
 from .files import File, write
 from .problem import Problem, Refusal, Unfinished
 from .restore_acceptance import promote
@@ -38,6 +40,7 @@ from .scratch import LATEST
 from .stepping_down import as_owner_of
 
 Tell = Callable[[str], None]
+CONTROL = "global/pg_control"
 
 
 def of(stanza: str, name: str, reason: str) -> Journal:
@@ -76,6 +79,7 @@ def _from(chosen: Journal, now_there: Home, reason: str) -> Journal:
     gone = kept_inodes.not_kept(chosen)
     if gone:
         raise Refusal(gone)
+    _refuse_half(chosen)
     now = time.time()
     home = _serving(now_there, chosen)
     control = scratch_look.control_of(home.version, chosen.moves[home.directory])
@@ -104,7 +108,8 @@ def lines(journal: Journal) -> list[str]:
 
 
 def swap(journal: Journal, tell: Tell) -> Journal:
-    """Put the serving data aside, and the kept data in its place. Nothing comes back before everything is aside."""
+    """Put the serving data aside, and the kept data in its place. Nothing comes back before everything is aside. Raises Failed."""
+    restore_places.refuse_running(journal.home)
     for place, kept in journal.moves.items():
         came_back = place in journal.returning and not restore_places.is_waiting(place, journal.returning[place])
         if not os.path.lexists(kept) and not came_back:
@@ -161,6 +166,7 @@ def _remove(stanza: str, name: str) -> list[str]:
         running = host.postmaster(place)
         if running is not None:
             raise Refusal(Problem(f"the process {running[0]} on {place}", "no server there", f"ps -fp {running[0]}; stop it first"))
+    _spoil(found)
     # The WAL goes first: where nothing is kept any more, nobody would look for it.
     gone = [*_kept_wal(found), *kept]
     for number, place in enumerate(gone):
@@ -169,6 +175,24 @@ def _remove(stanza: str, name: str) -> list[str]:
         except Refusal as refusal:
             raise (Unfinished if number else Refusal)(*refusal.problems) from refusal
     return gone
+
+
+def _spoil(journal: Journal) -> None:
+    """Take its control file from kept data, durably: what is left of a release that is killed is never taken for the whole."""
+    kept = journal.moves.get(journal.home.directory, "")
+    control = f"{kept}/{CONTROL}"
+    with as_owner_of(control), suppress(FileNotFoundError, NotADirectoryError):
+        os.unlink(control)
+        sync(os.path.dirname(control))
+
+
+def _refuse_half(journal: Journal) -> None:
+    """Raise Refusal when kept data has no control file: it is what a release has left that was killed, and nothing to serve."""
+    kept = journal.moves[journal.home.directory]
+    if not os.path.lexists(f"{kept}/{CONTROL}"):
+        rest = f"{restoring.TOOL} rollback --stanza={journal.home.stanza} --release={journal.name} --confirm={journal.home.confirmation()}"
+        expected = "whole data, and not what a release has left that was killed"
+        raise Refusal(Problem(f"no {CONTROL} in {kept}", expected, f"{rest}, which removes the rest"))
 
 
 def _kept_wal(journal: Journal) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from . import aside, files
+from . import aside, durable
 from .aside_within import remove_entries
 from .stepping_down import as_owner_of
 
@@ -25,8 +25,9 @@ def carry(names: Iterable[str], source: Path, goal: Path) -> None:
             if (source / name).exists():
                 shutil.copyfile(source / name, temporary)
                 temporary.chmod(0o600)
+                durable.sync_file(str(temporary))
                 os.replace(temporary, goal / name)
-    files.sync(str(goal))
+    durable.sync(str(goal))
 
 
 def link(directory: str, target: str, owner: int, group: int) -> None:
@@ -41,19 +42,20 @@ def link(directory: str, target: str, owner: int, group: int) -> None:
         if os.path.isdir(wal) and not os.path.islink(wal):
             remove_entries(target, os.listdir(target))
             shutil.copytree(wal, target, copy_function=_copy, dirs_exist_ok=True)
-            files.sync(target)
+            durable.sync(target)
             os.rename(wal, moved)
         if not os.path.lexists(wal):
             os.symlink(target, wal)
-            files.sync(directory)
+            durable.sync(directory)
         if os.path.isdir(moved):
             shutil.rmtree(moved)
+            durable.sync(directory)
 
 
 def _copy(source: str, goal: str) -> str:
     """Copy a file durably."""
     shutil.copy2(source, goal)
-    files.sync_file(goal)
+    durable.sync_file(goal)
     return goal
 
 

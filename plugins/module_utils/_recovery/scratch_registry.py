@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from . import state
-from .files import sync
+from .durable import sync
 from .jobs import FORMAT
 from .problem import Problem, Refusal
 from .scratch import Layout

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from .durable import sync
 from .jobs import FORMAT
 from .problem import Problem, Refusal
 from .spoken import moment
@@ -81,7 +82,7 @@ def load(file: Path) -> dict[str, Any]:
 
 
 def save(file: Path, document: Mapping[str, Any]) -> None:
-    """Write a state file beside and rename it, so that nobody reads half of one."""
+    """Write a state file beside and rename it, durably, so that nobody reads half of one."""
     with as_owner_of(str(file)):
         _save(file, document)
 
@@ -94,6 +95,7 @@ def _save(file: Path, document: Mapping[str, Any]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(file)
+        sync(str(file.parent))
     except OSError:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -231,6 +233,16 @@ def pause() -> dict[str, str]:
     """Since when jobs are paused, and why; empty when they are not."""
     document = load(PAUSE)
     return {"since": moment(float(document.get("since", 0))), "reason": str(document.get("reason", ""))} if document else {}
+
+
+def end_pause() -> None:
+    """Let jobs begin again. What was not done meanwhile is not overdue yet; a full disk keeps no job from going on."""
+    if load(PAUSE):
+        with suppress(OSError):
+            keep(RESUMED, {"at": time.time()})
+    with suppress(FileNotFoundError):
+        os.unlink(PAUSE)
+        sync(str(DIRECTORY))
 
 
 def refuse_pause() -> None:
