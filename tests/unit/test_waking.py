@@ -66,6 +66,7 @@ def test_whatever_is_new_is_a_sign_of_life(later: dict[str, dict[str, str]]) -> 
 def test_what_was_there_or_is_gone_is_none() -> None:
     assert waking.judge("vps1", LIFE.newest, LIFE.newest, "") is None
     assert waking.judge("vps1", LIFE.newest, {"2": {}}, "") is None
+    assert waking.judge("vps1", {"2": {"00000002": OWN}}, {"2": {"00000002": "00000002.history"}}, "") is None
 
 
 # --- before the archive is released --------------------------------------------------------------------------------------
