@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from converged import Converged
 from rebuild_refusals import Refused, play
@@ -65,5 +67,6 @@ def test_a_spare_host_proves_that_the_vault_opens_the_repository(system: str, st
     assert story.spare is not None
     good, wrong = story.spare
     assert good.rc == 0, good.output
+    assert re.search(r"the vault opens repository 2: [1-9][0-9]* backups? and [1-9][0-9]* WAL segments read, nothing is broken", good.stdout)
     assert wrong.rc != 0
     assert "the passphrase does not open the repository" in " ".join(wrong.output.split())

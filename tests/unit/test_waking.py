@@ -110,6 +110,6 @@ def test_any_other_recovery_passes(now: dict[str, dict[str, str]]) -> None:
     assert rebuild_acts.unwoken(in_place, lambda _line: None) == in_place
 
 
-def test_the_target_is_said_again(now: dict[str, dict[str, str]]) -> None:
-    aimed = replace(JOURNAL, order=replace(ORDER, target="name:before"))
-    assert " -e rebuild_target=name:before -e rebuild_confirm=" in restoring.begin_anew(aimed)
+def test_what_was_wanted_is_said_again() -> None:
+    aimed = replace(JOURNAL, order=replace(ORDER, target="name:before", reindex=True))
+    assert " -e rebuild_target=name:before -e rebuild_reindex=true -e rebuild_confirm=" in restoring.begin_anew(aimed)
