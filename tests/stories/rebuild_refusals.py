@@ -41,6 +41,7 @@ class Refused:
     log: str = ""
     version: str = ""
     process: str = ""
+    restored: str = "?"
     status: str = ""
     tool: Run | None = None
     spare: tuple[Result, Result] | None = None
@@ -100,6 +101,9 @@ def _refuse(lab: Lab, host: Host, told: Refused, passphrase: str) -> None:
     altered = json.loads(sealed)
     _put(host, json.dumps({**altered, "mac": altered["mac"][::-1]}))
     _try(lab, host, told, "altered")
+    _put(host, bundle_seal.seal(json.dumps(bundle.document(found)), f"not {passphrase}"))
+    _try(lab, host, told, "another passphrase")
+    told.restored = host.run("ls -A /var/lib/postgresql/*/main").stdout.strip()
     _put(host, sealed)
 
 
