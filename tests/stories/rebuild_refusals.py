@@ -69,7 +69,7 @@ def play(converged: Converged, stores: Stores, seed: int) -> Refused:
     told.set = plan.split(", set ")[1].split(",")[0]
     _refuse(lab, host, told, lost.variables["pgbackrest_repositories"][1]["cipher_pass"])
     _try(lab, host, told, "collations")
-    lab.ansible(host, step(host, lost_host=lost.name, action="pause", reindex=True))
+    lab.ansible(host, REBUILD, extra_vars=_sure(host, told, rebuild_action="pause"))
     told.rows["paused"] = _held_rows(host)
     _wake(lab, stores, host, lost, told)
     _lead(lab, host, told)
