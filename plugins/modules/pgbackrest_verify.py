@@ -65,6 +65,12 @@ verdict:
   returned: success
   type: str
   sample: "read everything in 1 repository: 8 backups and 112 WAL segments, nothing is broken or missing"
+summary:
+  description: The verdict of a spare host, for the last lines of a run; any other host tells what protects it.
+  returned: success, with O(spare)
+  type: list
+  elements: str
+  sample: ["  spare        the vault opens repository 2: 8 backups and 112 WAL segments read, nothing is broken"]
 judged:
   description: Whether there is a verdict; false on a standby.
   returned: always
@@ -119,7 +125,8 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     refuse_unknown_stanza(stanza.name)
     if wanted["spare"]:
         found = spare.verify(stanza.name)
-        return tell(module, found, spare.said(found))
+        said = spare.said(found)
+        return {**tell(module, found, said), "summary": [f"  spare        {said}"]}
     if work.is_standby(stanza):
         said = "a standby; its primary verifies the repositories"
         return {"changed": False, "judged": False, "verdict": said, "broken": [], "faults": [], "repositories": []}

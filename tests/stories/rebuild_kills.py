@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the axiomdb.recovery authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A rebuild that is killed as each of its phases begins, and led to another target before it is accepted."""
+"""A rebuild that is killed as each of its phases begins."""
 
 from __future__ import annotations
 
@@ -52,7 +52,6 @@ class Killed:
     phases: dict[str, str] = field(default_factory=dict)
     served: dict[str, bool] = field(default_factory=dict)
     last: Result | None = None
-    moved: Result | None = None
 
 
 def phase_of(host: Host) -> tuple[str, str]:

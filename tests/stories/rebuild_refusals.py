@@ -41,6 +41,7 @@ class Refused:
     log: str = ""
     version: str = ""
     process: str = ""
+    restored: str = "?"
     status: str = ""
     tool: Run | None = None
     spare: tuple[Result, Result] | None = None
@@ -68,7 +69,7 @@ def play(converged: Converged, stores: Stores, seed: int) -> Refused:
     told.set = plan.split(", set ")[1].split(",")[0]
     _refuse(lab, host, told, lost.variables["pgbackrest_repositories"][1]["cipher_pass"])
     _try(lab, host, told, "collations")
-    lab.ansible(host, step(host, lost_host=lost.name, action="pause", reindex=True))
+    lab.ansible(host, REBUILD, extra_vars=_sure(host, told, rebuild_action="pause"))
     told.rows["paused"] = _held_rows(host)
     _wake(lab, stores, host, lost, told)
     _lead(lab, host, told)
@@ -100,6 +101,9 @@ def _refuse(lab: Lab, host: Host, told: Refused, passphrase: str) -> None:
     altered = json.loads(sealed)
     _put(host, json.dumps({**altered, "mac": altered["mac"][::-1]}))
     _try(lab, host, told, "altered")
+    _put(host, bundle_seal.seal(json.dumps(bundle.document(found)), f"not {passphrase}"))
+    _try(lab, host, told, "another passphrase")
+    told.restored = host.run("ls -A /var/lib/postgresql/*/main").stdout.strip()
     _put(host, sealed)
 
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from converged import Converged
 from rebuild_refusals import Refused, play
@@ -19,6 +21,7 @@ SAID = {
     "mounts": "Found nothing mounted on /srv/lost, where {lost} had data; expected the same layout here",
     "libraries": "Found other collation versions: the default of axiomdb by version glibc 1.0, here glibc 2.",
     "altered": "Found the site bundle in repository 2 not opened: it was altered since it was sealed",
+    "another passphrase": "Found the site bundle in repository 2 not opened: the passphrase is not the one with which it was sealed",
     "collations": "Found other collation versions: en-x-icu of axiomdb by version 0.1, here ",
     "woken": "signs that {lost} lives: since the rebuild was planned 0000000100000000000000",
     "released": "a repository may know of its timeline already",
@@ -33,6 +36,10 @@ def story(system: str, converged: Converged, stores: Stores, request: pytest.Fix
 @pytest.mark.parametrize("what", SAID)
 def test_each_refusal_says_why(system: str, what: str, story: Refused) -> None:
     assert SAID[what].format(lost=story.lost, set=story.set) in story.said[what]
+
+
+def test_nothing_is_restored_by_what_is_refused(system: str, story: Refused) -> None:
+    assert story.restored == ""
 
 
 def test_a_host_with_data_is_left_alone(system: str, story: Refused) -> None:
@@ -65,5 +72,8 @@ def test_a_spare_host_proves_that_the_vault_opens_the_repository(system: str, st
     assert story.spare is not None
     good, wrong = story.spare
     assert good.rc == 0, good.output
+    assert re.search(
+        r"the vault opens repository 2: [1-9][0-9]* backups? and [1-9][0-9]* WAL segments read, nothing is broken", good.stdout
+    )
     assert wrong.rc != 0
     assert "the passphrase does not open the repository" in " ".join(wrong.output.split())

@@ -66,6 +66,7 @@ def test_whatever_is_new_is_a_sign_of_life(later: dict[str, dict[str, str]]) -> 
 def test_what_was_there_or_is_gone_is_none() -> None:
     assert waking.judge("vps1", LIFE.newest, LIFE.newest, "") is None
     assert waking.judge("vps1", LIFE.newest, {"2": {}}, "") is None
+    assert waking.judge("vps1", {"2": {"00000002": OWN}}, {"2": {"00000002": "00000002.history"}}, "") is None
 
 
 # --- before the archive is released --------------------------------------------------------------------------------------
@@ -109,6 +110,6 @@ def test_any_other_recovery_passes(now: dict[str, dict[str, str]]) -> None:
     assert rebuild_acts.unwoken(in_place, lambda _line: None) == in_place
 
 
-def test_the_target_is_said_again(now: dict[str, dict[str, str]]) -> None:
-    aimed = replace(JOURNAL, order=replace(ORDER, target="name:before"))
-    assert " -e rebuild_target=name:before -e rebuild_confirm=" in restoring.begin_anew(aimed)
+def test_what_was_wanted_is_said_again() -> None:
+    aimed = replace(JOURNAL, order=replace(ORDER, target="name:before", reindex=True))
+    assert " -e rebuild_target=name:before -e rebuild_reindex=true -e rebuild_confirm=" in restoring.begin_anew(aimed)

@@ -251,7 +251,8 @@ def begin_anew(journal: Journal) -> str:
     """The command that plans a rebuild anew, and carries that out."""
     sure = f"-e rebuild_confirm={journal.home.confirmation()} -e rebuild_lost_host={journal.recovered.get('name') or 'unknown'}"
     aim = "" if journal.order.target == "latest" else f" -e {shlex.quote(f'rebuild_target={journal.order.target}')}"
-    return playbook("rebuild", f"-l {journal.home.host}{aim} {sure}")
+    indexes = " -e rebuild_reindex=true" if journal.order.reindex else ""
+    return playbook("rebuild", f"-l {journal.home.host}{aim}{indexes} {sure}")
 
 
 def go_back(journal: Journal) -> str:

@@ -14,6 +14,7 @@ from . import bundle_store, judging, repository
 from .catalog import Repository
 from .places import is_here
 from .problem import Problem, Refusal, playbook
+from .spoken import counted
 from .verdict import Fault, Judgement, Reading
 
 
@@ -58,4 +59,5 @@ def said(found: Judgement) -> str:
     """A verdict without faults, as one sentence."""
     numbers = " and ".join(str(reading.repository) for reading in found.readings)
     backups, segments = (sum(getattr(reading, name) for reading in found.readings) for name in ("backups", "segments"))
-    return f"the vault opens repository {numbers}: {backups} backups and {segments} WAL segments read, nothing is broken"
+    read = f"{counted(backups, 'backup')} and {counted(segments, 'WAL segment')} read"
+    return f"the vault opens repository {numbers}: {read}, nothing is broken"
