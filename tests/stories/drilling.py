@@ -17,6 +17,7 @@ from converged import DATA, Converged, archive_now
 from faulting import FLIP
 from fleet import DATABASE, STANZA
 from lab import Host, Result, Run
+from pressure import Pressure
 from refusing import quiet
 from scheduling import TOOL
 from scratching import HOME, changed, footprint, wait_for
@@ -81,21 +82,39 @@ ASKED = f"--check={DATABASE}:{CHECKS[0]['sql']}={CHECKS[0]['expected']}"
 
 @dataclass(frozen=True)
 class Measured:
-    """A drill that was measured: its report, and when its wait began and ended and its restore ended, in Unix seconds."""
+    """A drill that was measured: its report, and when its wait began and ended and its restore ended, in Unix seconds.
+
+    `spans` say when each phase began and ended, `stalled` how long the machine let somebody wait meanwhile. Of the restore what
+    pgBackRest itself did is in neither `seconds` nor `stalled`.
+    """
 
     report: dict[str, Any]
     began: float
     waited: float
     restored: float
+    spans: dict[str, tuple[float, float]]
+    stalled: dict[str, float]
 
     @property
     def seconds(self) -> dict[str, float]:
-        """How long each phase took; of the restore what pgBackRest itself did is left out: that is the machine's to say."""
+        """How long each phase took."""
         took = {phase["name"]: phase["seconds"] for phase in self.report["phases"]}
         return {**took, "restore": took["restore"] - (self.restored - self.waited)}
 
 
-NEVER = Measured({}, 0.0, 0.0, 0.0)
+def measured(host: Host, report: dict[str, Any], pressure: Pressure, ahead: int = 0) -> Measured:
+    """What was measured of the drill that has just ended."""
+    began, waited, restored = map(float, host.read(SPANS).split())
+    at, spans = report["began"] - ahead, {}
+    for phase in report["phases"]:
+        spans[phase["name"]] = (at, at + phase["seconds"])
+        at += phase["seconds"]
+    stalled = {name: pressure.stalled(*span) for name, span in spans.items()}
+    stalled["restore"] = pressure.stalled(spans["restore"][0], began) + pressure.stalled(restored, spans["restore"][1])
+    return Measured(report, began, waited, restored, spans, stalled)
+
+
+NEVER = Measured({}, 0.0, 0.0, 0.0, {}, {})
 
 
 @dataclass
@@ -204,12 +223,13 @@ def _pass(converged: Converged, drills: Drills, directory: Path) -> None:
     with _unchanged(drills, "a check"):
         drills.foretold = lab.ansible(host, "playbooks/drill.yml", extra_vars=given, check=True)
     with _unchanged(drills, "a success"):
-        drills.passed = lab.ansible(host, "playbooks/drill.yml", extra_vars=given)
+        with Pressure() as pressure:
+            drills.passed = lab.ansible(host, "playbooks/drill.yml", extra_vars=given)
         drills.reports = {file.name: file.read_text(encoding="utf-8") for file in (directory / host.name).iterdir()}
         sql = "SELECT count(*) FROM information_schema.tables; SELECT count(*) FROM orders"
         psql = f"read PGPASSWORD; export PGPASSWORD; psql -h 127.0.0.1 -p 15432 -U axiomdb -qAt -d {DATABASE} -c '{sql}'"
         drills.asked = host.run(psql, stdin=f"{drills.secrets[0]}\n").stdout
-        drills.quiet = _measured(host, json.loads(drills.report(".json")))
+        drills.quiet = measured(host, json.loads(drills.report(".json")), pressure)
         workers = "select distinct backend_type from pg_stat_activity where backend_type <> all ('{client backend,io worker}') order by 1"
         drills.workers = host.run(f'psql -qAt -h {HOME}/*/socket -p 65432 -c "{workers}"', user="postgres").stdout
         drills.scope = host.run("systemctl show -P MemoryMax 'axiomdb-drill-*.scope'").stdout.strip()
@@ -220,10 +240,6 @@ def _pass(converged: Converged, drills: Drills, directory: Path) -> None:
     drills.annotations = [one["annotation"]["axiomdb-drill"] for one in backups if "axiomdb-drill" in one.get("annotation", {})]
 
 
-def _measured(host: Host, report: dict[str, Any]) -> Measured:
-    return Measured(report, *map(float, host.read(SPANS).split()))
-
-
 def _delay(drills: Drills) -> None:
     """A quarter later the store is slow and the newest heartbeat old: a drill of the same set, and what is said before and behind it."""
     host = drills.host
@@ -232,26 +248,13 @@ def _delay(drills: Drills) -> None:
     beat(host, QUARTER - UNSEEN)
     with _unchanged(drills, "an objective missed"):
         words = [ASKED, "--keep", f"--rto={DELAY - 1}", f"--rpo={UNSEEN - 100}"]
-        drills.delayed = drill_with_a_wait(host, DELAY, *words)
+        host.put(WAIT, str(DELAY))
+        with Pressure() as pressure:
+            found = drill(host, *words)
+        drills.delayed = measured(host, found, pressure, QUARTER)
+        host.put(WAIT, "0")
         drills.page = later(host, "drill", "--last", ahead=QUARTER).stdout
         host.run([TOOL, "drill", "--absent"])
-
-
-def drill_with_a_wait(host: Host, seconds: int, *words: str) -> Measured:
-    """Drill while the store waits so long with each restore."""
-    host.put(WAIT, str(seconds))
-    found = _measured(host, drill(host, *words))
-    host.put(WAIT, "0")
-    return found
-
-
-def drill_in_pairs(host: Host, pairs: int) -> tuple[list[Measured], list[Measured]]:
-    """Drills of one set in turn, without a delay and with one."""
-    host.put("/usr/local/bin/pgbackrest", _SLOW)
-    host.run("chmod 755 /usr/local/bin/pgbackrest")
-    found = [(drill_with_a_wait(host, 0, ASKED), drill_with_a_wait(host, DELAY, ASKED)) for _pair in range(pairs)]
-    host.run("rm /usr/local/bin/pgbackrest")
-    return [quiet for quiet, _delayed in found], [delayed for _quiet, delayed in found]
 
 
 def _break_everything(drills: Drills) -> None:
