@@ -28,6 +28,10 @@ options:
     description: Where the recovery is to end, as M(axiomdb.recovery.pgbackrest_plan) takes it.
     type: raw
     default: latest
+  repository:
+    description: The repository from which everything comes back, by its number; with 0 the one that leads furthest.
+    type: int
+    default: 0
   reason:
     description: Why, for whoever reads the operations log later.
     type: str
@@ -245,7 +249,8 @@ def order_of(wanted: dict[str, Any]) -> Order:
 def wish_of(wanted: dict[str, Any]) -> Wish:
     """What else was declared."""
     text = order_of(wanted).target
-    return Wish(wanted["lost_host"], wanted["data_directory"], text, tuple(wanted["databases"]), wanted["mounts"] == "required")
+    databases, mounts = tuple(wanted["databases"]), wanted["mounts"] == "required"
+    return Wish(wanted["lost_host"], wanted["data_directory"], text, databases, mounts, wanted["repository"])
 
 
 def command(wanted: dict[str, Any]) -> str:
@@ -255,6 +260,7 @@ def command(wanted: dict[str, Any]) -> str:
     if given != "latest":
         text = json.dumps({"rebuild_target": given}) if isinstance(given, dict) else f"rebuild_target={given}"
         words.append(f"-e {shlex.quote(text)}")
+    words += [f"-e rebuild_repository={wanted['repository']}"] if wanted["repository"] else []
     words += ["-e rebuild_mounts=ignored"] if wanted["mounts"] == "ignored" else []
     return " ".join([*words, *(["-e rebuild_reindex=true"] if wanted["reindex"] else [])])
 
@@ -271,6 +277,7 @@ def main() -> None:
             **INVENTORY_OPTIONS,
             "state": {"type": "str", "choices": ["judged", "rebuilt"], "default": "rebuilt"},
             "target": {"type": "raw", "default": "latest"},
+            "repository": {"type": "int", "default": 0},
             "reason": {"type": "str", "default": "the host is lost"},
             "confirm": {"type": "str", "default": ""},
             "plan": {"type": "str", "default": ""},

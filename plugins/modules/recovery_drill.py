@@ -18,13 +18,47 @@ description:
   - The live server is not touched, and the copy is removed, unless O(keep) is true. The report stays below C(/var/lib/axiomdb), the next
     plan takes its expected duration from it, and the set is annotated with its proof where this host is the one that writes it.
   - Works on a spare host too, which has the configuration of pgBackRest and PostgreSQL's packages, but no cluster.
+  - With O(kind=site) it rehearses M(axiomdb.recovery.pgbackrest_rebuild) on an empty host, up to the new timeline and no further. Nothing
+    is written into a repository, not even the proof as an annotation, and the host is left without data and configuration, as it was.
   - In check mode it returns the plan of the drill.
 options:
   state:
-    description: V(absent) removes the copy that a drill with O(keep) has left.
+    description:
+      - V(absent) removes the copy that a drill with O(keep) has left.
+      - V(begun) is for O(kind=site) alone, before the host is provisioned. A host that has data is refused, and what there is is noted.
+      - V(swept) removes what a drill of a lost site has left that did not get to its end.
     type: str
-    choices: [drilled, absent]
+    choices: [drilled, absent, begun, swept]
     default: drilled
+  kind:
+    description:
+      - V(copy) restores beside a live server.
+      - V(site) brings the cluster back in its own place, on a host without data that was provisioned after O(state=begun).
+    type: str
+    choices: [copy, site]
+    default: copy
+  unprovisioned:
+    description: With O(kind=site), why the host could not be provisioned; the drill has failed for it.
+    type: str
+    default: ""
+  declared:
+    description: With O(kind=site), the databases that are declared. A repository that has none of them is a foreign one.
+    type: list
+    elements: str
+    default: []
+  data_directory:
+    description: With O(kind=site), the wanted data directory; empty for Debian's usual one.
+    type: str
+    default: ""
+  mounts:
+    description: With O(kind=site), whether the filesystems that the lost host had for its data must be there.
+    type: str
+    choices: [required, ignored]
+    default: required
+  reindex:
+    description: With O(kind=site), whether indexes are made anew where this system sorts text by another version.
+    type: bool
+    default: false
   stanza:
     description: Name of the stanza.
     type: str
@@ -46,7 +80,7 @@ options:
     type: str
     default: ""
   scenario:
-    description: Whose objectives count; C(database) where O(databases) names some, else C(point_in_time).
+    description: Whose objectives count; C(site) with O(kind=site), C(database) where O(databases) names some, else C(point_in_time).
     type: str
     default: ""
   databases:
@@ -108,14 +142,11 @@ options:
     description: Whether the module fails when the drill did.
     type: bool
     default: true
-  inventory_host:
-    description: The name of this host in the inventory, for the report.
-    type: str
-    default: ""
 extends_documentation_fragment:
   - axiomdb.recovery.recovery
   - axiomdb.recovery.recovery.cluster
   - axiomdb.recovery.recovery.checks
+  - axiomdb.recovery.recovery.inventory
 """
 
 EXAMPLES = r"""
@@ -176,7 +207,13 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CHECKS_OPTION, CLUSTER_OPTIONS, cluster_of, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import (
+    CHECKS_OPTION,
+    CLUSTER_OPTIONS,
+    INVENTORY_OPTIONS,
+    cluster_of,
+    run_module,
+)
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import (
     confine,
     drill,
@@ -184,13 +221,17 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     drill_report,
     drill_reports,
     drill_run,
+    drill_site,
     in_child,
     plan,
     state,
 )
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import target as grammar
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.drill import Objective, Order
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.drill_site import Site
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.jobs import Stanza
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.rebuild_run import Wish
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import checks_of
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.scratch import MIB
 
@@ -203,6 +244,8 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     if wanted["state"] == "absent":
         return _absent(module, stanza)
     order, now = order_of(wanted), time.time()
+    if wanted["kind"] == drill.SITE or wanted["state"] != "drilled":
+        return _site(module, order, stanza)
     if module.check_mode:
         target, seed, chosen = drill_run.foretell(order, stanza, now)
         return _result(summary=[*plan.lines(chosen.plan), *drill.foretold(order, target, seed), "Nothing was done."])
@@ -210,19 +253,48 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     state.path(stanza.name, drill_reports.directory(stanza.name).name)
     host, told = wanted["inventory_host"] or socket.gethostname(), []
     found = in_child.as_postgres(lambda tell: drill_run.carry_out(order, stanza, host, now, tell), told.append)
+    return _drilled(module, stanza, found, now, told)
+
+
+def _drilled(module: AnsibleModule, stanza: Stanza, found: dict[str, Any], now: float, told: list[str]) -> dict[str, Any]:
     files = drill_reports.files(found, drill_reports.known(stanza.name), now)
-    result = _result(True, found["passed"], found["problems"], drill_report.lines(found, wanted["reports_dir"]), found, files, told)
-    if wanted["require_passed"] and not found["passed"]:
+    lines = drill_report.lines(found, module.params["reports_dir"])
+    result = _result(True, found["passed"], found["problems"], lines, found, files, told)
+    if module.params["require_passed"] and not found["passed"]:
         module.fail_json(msg=f"DRILL FAILED: {' | '.join(found['problems'])}", **result)
     return result
 
 
+def _site(module: AnsibleModule, order: Order, stanza: Stanza) -> dict[str, Any]:
+    """A drill of a lost site: begin it, carry it out, or remove what is left of it."""
+    wanted, told = module.params, []
+    host = wanted["inventory_host"] or socket.gethostname()
+    if wanted["state"] == "swept":
+        gone = [] if module.check_mode else drill_site.remove(stanza.name, even_kept=False)
+        return _result(bool(gone), summary=[f"  removed      {place}" for place in gone])
+    wish = Wish(directory=wanted["data_directory"], databases=tuple(wanted["declared"]), mounts=wanted["mounts"] == "required")
+    if module.check_mode:
+        drill_site.refuse(order, stanza, host, wish)
+        return _result(summary=[*drill.foretold(order, order.target, ""), "Nothing was done."] if wanted["state"] == "drilled" else [])
+    if wanted["state"] == "begun":
+        gone = drill_site.begin(order, stanza, host, wish)
+        return _result(True, summary=[f"  removed      {place}, which an earlier drill has left" for place in gone])
+    again = f"{command_prefix(wanted['inventory_sources'])} playbooks/drill.yml -l {host} -e drill_kind=site"
+    site = Site(wish, wanted["reindex"], again=again)
+    found = drill_site.carry_out(order, stanza, host, site, wanted["unprovisioned"], told.append)
+    return _drilled(module, stanza, found, found["began"], told)
+
+
 def _absent(module: AnsibleModule, stanza: Stanza) -> dict[str, Any]:
     found = drill_keep.kept(stanza.name)
+    places = drill_site.left(stanza.name)
     if found and not module.check_mode:
         in_child.as_postgres(lambda _tell: [entry.name for entry in drill_keep.remove(stanza.name)], str)
+    if places and not module.check_mode:
+        drill_site.remove(stanza.name, even_kept=True)
     lines = [f"  removed      the copy {entry.name} in {entry.directory}" for entry in found]
-    return _result(bool(found), summary=lines or ["  removed      nothing: no drill has left a copy"])
+    lines += [f"  removed      the rehearsed site in {place}" for place in places]
+    return _result(bool(lines), summary=lines or ["  removed      nothing: no drill has left a copy"])
 
 
 def _result(
@@ -261,6 +333,7 @@ def order_of(wanted: dict[str, Any]) -> Order:
         wanted["directory"],
         wanted["memory_mib"] * MIB,
         tuple(wanted["notes"]),
+        wanted["kind"],
     )
 
 
@@ -279,7 +352,14 @@ def main() -> None:
         {
             **CLUSTER_OPTIONS,
             **CHECKS_OPTION,
-            "state": {"type": "str", "choices": ["drilled", "absent"], "default": "drilled"},
+            **INVENTORY_OPTIONS,
+            "state": {"type": "str", "choices": ["drilled", "absent", "begun", "swept"], "default": "drilled"},
+            "kind": {"type": "str", "choices": list(drill.KINDS), "default": drill.COPY},
+            "unprovisioned": {"type": "str", "default": ""},
+            "declared": {"type": "list", "elements": "str", "default": []},
+            "data_directory": {"type": "str", "default": ""},
+            "mounts": {"type": "str", "choices": ["required", "ignored"], "default": "required"},
+            "reindex": {"type": "bool", "default": False},
             "stanza": {"type": "str", "required": True},
             "target": {"type": "raw", "default": drill.NEWEST},
             "set": {"type": "str", "default": ""},
@@ -296,7 +376,6 @@ def main() -> None:
             "notes": {"type": "list", "elements": "str", "default": []},
             "reports_dir": {"type": "str", "default": ""},
             "require_passed": {"type": "bool", "default": True},
-            "inventory_host": {"type": "str", "default": ""},
         },
         act,
     )

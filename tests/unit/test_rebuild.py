@@ -77,6 +77,22 @@ def test_one_that_cannot_be_read_is_refused_beside_a_good_one() -> None:
     assert "take it out of pgbackrest_repositories" in said
 
 
+def test_what_answers_is_named_beside_one_that_is_lost_with_its_region() -> None:
+    newest = backup("20261123-020001F", 2000)
+    said = refused(Holding(unreadable(1, "no route to host")), Holding(held(2)), Holding(held(3, SYSTEM, newest)))
+    assert "where it is lost too, take it out of pgbackrest_repositories, or declare there what takes its place" in said
+    assert said.index("repository 3 answers, its newest backup is of 1970-01-01T00:33:20Z") < said.index("repository 2 answers")
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [(0, ""), (2, ""), (1, "no backup of axiomdb in repository 1; expected one that holds it: 2"), (3, "no repository 3 in pgbackrest_")],
+)
+def test_the_repository_that_is_named_must_hold_the_stanza(named: int, problem: str) -> None:
+    found = rebuild.judge_repositories("axiomdb", "vps2", [Holding(empty(1)), Holding(held(2))], named)
+    assert len(found) == bool(problem) and problem in " ".join(one.sentence() for one in found)
+
+
 def test_two_clusters_under_one_name_are_refused() -> None:
     assert f"foreign repositories: the system {SYSTEM} in repository 1, the system 8 in repository 2" in refused(
         Holding(held(1)), Holding(held(2, 8))

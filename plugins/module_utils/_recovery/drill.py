@@ -36,8 +36,14 @@ LADDER: Mapping[str, str] = {
     DUMP: "dump possible",
     CHECKSUMS: "data checksums right",
 }
+# A lost site is rebuilt on a host that has nothing: that begins with packages and configuration.
+PROVISION = "provision"
+SITE_LADDER: Mapping[str, str] = {PROVISION: "host provisioned, nothing initialised", **LADDER}
+COPY, SITE = "copy", "site"
+KINDS: Mapping[str, Mapping[str, str]] = {COPY: LADDER, SITE: SITE_LADDER}
 # What a recovery in place has to do too, until clients may come back: these make the RTO. The others are proof alone.
 RECOVERY = (PLAN, RESTORE, START, REPLAY, CANARY, CHECKS, OPEN)
+REBUILD = (PROVISION, *RECOVERY)  # a drill beside a live server has no first one
 PASSED, FAILED, SKIPPED, NOT_REACHED = "passed", "failed", "skipped", "not reached"
 NEWEST, OLDEST, RANDOM = "newest", "oldest", "random"
 HEARTBEAT, COMMIT = "the newest heartbeat", "the newest commit"  # what an RPO is measured by
@@ -72,7 +78,8 @@ SCENARIOS = tuple(one.scenario for one in OBJECTIVES)
 class Order:
     """What a person wants drilled. `target` is NEWEST, OLDEST, RANDOM or a recovery target; no database means all of them.
 
-    `repository` 0 lets the plan choose; an empty `seed` is the day. `memory` is in bytes.
+    `kind` is COPY, beside a live server, or SITE, a rebuild on a spare host up to its new timeline. `repository` 0 lets the plan
+    choose; an empty `seed` is the day. `memory` is in bytes.
     """
 
     target: str = NEWEST
@@ -89,11 +96,17 @@ class Order:
     directory: str = ""
     memory: int = MEMORY
     notes: tuple[str, ...] = ()
+    kind: str = COPY
+
+    @property
+    def ladder(self) -> Mapping[str, str]:
+        """Its rungs by name."""
+        return KINDS[self.kind]
 
     @property
     def objective(self) -> Objective:
         """What is asked of this drill; of a scenario that is not declared, nothing."""
-        name = self.scenario or ("database" if self.databases else "point_in_time")
+        name = self.scenario or (SITE if self.kind == SITE else "database" if self.databases else "point_in_time")
         return next((one for one in self.objectives if one.scenario == name), Objective(name))
 
 
@@ -108,7 +121,7 @@ class Rung:
 
     @property
     def title(self) -> str:
-        return LADDER[self.name]
+        return SITE_LADDER[self.name]
 
 
 @dataclass(frozen=True)
@@ -130,9 +143,9 @@ class Chain:
         self._clock = clock
         self._marks: list[tuple[str, int]] = []
 
-    def begin(self, name: str) -> None:
-        """End the phase before, and begin this one."""
-        self._marks.append((name, round(self._clock() * 1000)))
+    def begin(self, name: str, at: float | None = None) -> None:
+        """End the phase before, and begin this one; the first one may have begun before, `at` a time of the same clock."""
+        self._marks.append((name, round((self._clock() if at is None else at) * 1000)))
 
     def end(self) -> tuple[Phase, ...]:
         """End the last phase; all of them."""
@@ -203,7 +216,7 @@ class Drill:
         outcomes = {rung.name: rung.outcome for rung in self.rungs}
         if outcomes.get(OPEN) != PASSED:
             return None
-        return sum(phase.milliseconds for phase in self.phases if phase.name in RECOVERY) / 1000
+        return sum(phase.milliseconds for phase in self.phases if phase.name in REBUILD) / 1000
 
     @property
     def missed(self) -> tuple[str, ...]:
@@ -233,7 +246,11 @@ def judge(order: Order) -> list[Problem]:
         problems.append(
             Problem(f"the check {one.name or one.database} without a query", "one that proves something", "correct drill_checks")
         )
-    known = (*LADDER, REMOVE)
+    if order.kind == SITE and (order.databases or order.directory):
+        given = f"drill_databases={','.join(order.databases)}" if order.databases else f"drill_directory={order.directory}"
+        whole = "the whole cluster in its own place, as a rebuild brings it back"
+        problems.append(Problem(f"{given} for a lost site", whole, "leave it out, or drill with drill_kind=copy"))
+    known = (*SITE_LADDER, REMOVE)
     for name in (name for one in order.objectives for name in one.phases if name not in known):
         problems.append(Problem(f"an objective of the phase {name}", f"one of {', '.join(known)}", "correct recovery_objectives"))
     return problems
@@ -248,7 +265,7 @@ def missed(
     """
     found = []
     if rto is not None and objective.rto_seconds is not None and rto > objective.rto_seconds:
-        longest = max(RECOVERY, key=lambda name: seconds.get(name, 0.0))
+        longest = max(REBUILD, key=lambda name: seconds.get(name, 0.0))
         most = f"the phase {longest} took {seconds[longest]:.1f} s of it"
         found.append(_missed(f"an RTO of {rto:.1f} s", f"at most {objective.rto_seconds:g} s for {objective.scenario}", most))
     for name, limit in objective.phases.items():
@@ -273,6 +290,8 @@ def may_annotate(drill: Drill, live: int | None, standby: bool, paused: bool) ->
 
     Two hosts that write one catalogue lose a backup: only the host whose backups these are does it.
     """
+    if drill.order.kind == SITE:
+        return "the drill of a lost site writes nothing into a repository"
     if not drill.passed:
         return "a drill that failed proves nothing"
     if live != drill.system_id or standby:
@@ -292,6 +311,7 @@ def document(drill: Drill, worse: Sequence[str] = ()) -> dict[str, Any]:
         "name": drill.name,
         "host": drill.host,
         "stanza": drill.stanza,
+        "kind": order.kind,
         "spare": drill.spare,
         "began": drill.began,
         "passed": drill.passed,
@@ -331,11 +351,12 @@ def foretold(order: Order, target: str, seed: str) -> list[str]:
     unwanted = {AMCHECK: order.amcheck == NONE, DUMP: not order.dump, CHECKS: not order.checks}
     objective = order.objective
     asked = [f"{name} {value:g} s" for name, value in (("RTO", objective.rto_seconds), ("RPO", objective.rpo_seconds)) if value is not None]
-    where = order.directory or "a directory of its own below /var/lib/axiomdb/scratch"
+    where = f"{order.directory or 'a directory of its own below /var/lib/axiomdb/scratch'}, with {human(order.memory)} of memory"
+    where = "the place of the lost cluster on this host, which it leaves as it was" if order.kind == SITE else where
     by_seed = f", chosen by the seed {seed}" if order.target == RANDOM else ""
     return [
-        f"  drills       {target}{by_seed}, in {where}, with {human(order.memory)} of memory",
-        f"  proves       {', '.join(title for name, title in LADDER.items() if not unwanted.get(name))}",
+        f"  drills       {target}{by_seed}, in {where}",
+        f"  proves       {', '.join(title for name, title in order.ladder.items() if not unwanted.get(name))}",
         f"  objective    {objective.scenario}: {', '.join(asked) or 'none'}",
         *([f"  keeps        the copy on 127.0.0.1:{PORT} until drill_state=absent"] if order.keep else []),
     ]

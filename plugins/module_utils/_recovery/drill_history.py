@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .drill import FAILED, LADDER, PASSED, RECOVERY, REMOVE, SKIPPED
+from .drill import COPY, FAILED, PASSED, REBUILD, REMOVE, SITE_LADDER, SKIPPED
 from .drill_document import is_sound, is_whole
 from .spoken import counted, human, moment
 
@@ -60,8 +60,8 @@ def before(documents: Iterable[Document], drilled: Document) -> Document | None:
 
 
 def _kind(one: Document) -> tuple[Any, ...]:
-    asked = str(one.get("asked", "")).partition(":")[0]
-    return one.get("objective", {}).get("scenario"), asked, tuple(one.get("databases", ())), one.get("repository")
+    scenario, asked = one.get("objective", {}).get("scenario"), str(one.get("asked", "")).partition(":")[0]
+    return one.get("kind", COPY), scenario, asked, tuple(one.get("databases", ())), one.get("repository")
 
 
 def worse(earlier: Document | None, now: Document) -> list[str]:
@@ -76,7 +76,7 @@ def _rungs(earlier: Document, now: Document) -> list[str]:
     since = moment(float(earlier["began"]))
     how = {FAILED: "failed", SKIPPED: "was skipped"}
     return [
-        f"{LADDER.get(rung['name'], rung['name'])}: it passed on {since}, and {how[rung['outcome']]} now"
+        f"{SITE_LADDER.get(rung['name'], rung['name'])}: it passed on {since}, and {how[rung['outcome']]} now"
         for rung in now["rungs"]
         if rung["outcome"] in how and then.get(rung["name"]) == PASSED
     ]
@@ -84,7 +84,7 @@ def _rungs(earlier: Document, now: Document) -> list[str]:
 
 def _times(earlier: Document, now: Document) -> list[str]:
     pairs = [("the RTO", earlier.get("rto_seconds"), now.get("rto_seconds"))]
-    pairs += [(f"the phase {name}", seconds_of(earlier).get(name), seconds_of(now).get(name)) for name in (*RECOVERY, REMOVE)]
+    pairs += [(f"the phase {name}", seconds_of(earlier).get(name), seconds_of(now).get(name)) for name in (*REBUILD, REMOVE)]
     found = []
     for what, old, new in pairs:
         if old is not None and new is not None and new - old > max(WORSE_SECONDS, old * WORSE_BY):

@@ -13,7 +13,8 @@ from pathlib import Path
 from . import scratch, scratch_copy, scratch_registry, scratch_removal
 from .drill import PORT
 from .problem import Problem
-from .scratch_copy import Copy, Failed
+from .scratch import Layout
+from .scratch_copy import Copy, Failed, Server
 from .scratch_registry import Entry
 
 REASON = "drill of "  # how the reason of each copy of a drill begins
@@ -43,16 +44,24 @@ def kept(stanza: str) -> list[Entry]:
 
 def serve(copy: Copy, *, stopped: bool) -> str:
     """Start the copy where a person finds it; what to type. Raises Failed."""
-    layout = copy.layout
     if not stopped:
         scratch_copy.stop(copy)
+    open_door(copy.layout)
+    return until_answers(copy.layout, scratch_copy.launch(copy.entry, copy.memory, lasting=True))
+
+
+def open_door(layout: Layout) -> None:
+    """Let a server that does not run be found there, when it is started."""
     with open(layout.file("postgresql.conf"), "a", encoding="utf-8") as stream:
         stream.write(f"listen_addresses = '{ADDRESS}'\nport = {PORT}\n")
     with open(layout.file("pg_hba.conf"), "a", encoding="utf-8") as stream:
         stream.write(f"host all all {ADDRESS}/32 scram-sha-256\n")
     # A server has one port; what asks a copy knows that of every copy.
     os.symlink(f".s.PGSQL.{PORT}", f"{layout.socket}/.s.PGSQL.{scratch.PORT}")
-    server = scratch_copy.launch(copy.entry, copy.memory, lasting=True)
+
+
+def until_answers(layout: Layout, server: Server, absent: str = ABSENT) -> str:
+    """Wait for it there; what to type, and how it is removed. Raises Failed."""
     deadline = time.monotonic() + PATIENCE
     while scratch_copy.query_at(layout.socket, PORT, "postgres", "select", 10.0).code != 0:
         how = scratch_copy.ended(server)
@@ -60,7 +69,7 @@ def serve(copy: Copy, *, stopped: bool) -> str:
             last = Path(layout.log).read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
             raise Failed(Problem(f"no server on {ADDRESS}:{PORT} ({how or 'no answer'}): {' '.join(last)}", "the copy to keep", "ss -tlnp"))
         time.sleep(scratch_copy.LOOK)
-    return f"psql -h {ADDRESS} -p {PORT} with a role of the source and its password, until: {ABSENT}"
+    return f"psql -h {ADDRESS} -p {PORT} with a role of the source and its password, until: {absent}"
 
 
 def remove(stanza: str) -> list[Entry]:

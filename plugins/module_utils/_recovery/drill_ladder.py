@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from .drill import FAILED, LADDER, NOT_REACHED, PASSED, SKIPPED, Chain, Rung
 from .postgres import NotAnswering
@@ -20,9 +20,10 @@ class Skipped(Exception):
 
 
 class Ladder:
-    """The rungs so far. `clock` counts seconds from anywhere; `troubles` are failures that are none of a proof."""
+    """The rungs so far, of those in `names`. `clock` counts seconds from anywhere; `troubles` are failures that are none of a proof."""
 
-    def __init__(self, clock: Callable[[], float], tell: Tell) -> None:
+    def __init__(self, clock: Callable[[], float], tell: Tell, names: Mapping[str, str] = LADDER) -> None:
+        self.names = names
         self.chain = Chain(clock)
         self.tell = tell
         self.rungs: dict[str, Rung] = {}
@@ -33,7 +34,7 @@ class Ladder:
         before = self.chain.current
         if name == before:
             return
-        if before in LADDER:
+        if before in self.names:
             self.rungs.setdefault(before, Rung(before, PASSED))
         self.chain.begin(name)
         self.tell(f"{name}: begins")
@@ -58,7 +59,7 @@ class Ladder:
         """The phase that is under way has failed."""
         name = self.chain.current
         problems = tuple(one.sentence() for one in error.problems) if isinstance(error, Refusal) else (str(error),)
-        if name in LADDER:
+        if name in self.names:
             self.rungs[name] = Rung(name, FAILED, "", problems)
         else:
             self.troubles += [f"{name}: {problem}" for problem in problems]
@@ -75,4 +76,4 @@ class Ladder:
 
     def all(self) -> tuple[Rung, ...]:
         """Every rung, also those that were not reached."""
-        return tuple(self.rungs.get(name, Rung(name, NOT_REACHED)) for name in LADDER)
+        return tuple(self.rungs.get(name, Rung(name, NOT_REACHED)) for name in self.names)

@@ -51,7 +51,7 @@ do $$ declare name text; begin
 end $$
 """
 NOT_READ = Problem("no database of which the catalogue was read", "each of them", "mend what failed before")
-_BAD_BLOCK = re.compile(r'checksum verification failed in file "[^"]*?/data/([^"]+)", block (\d+)')
+_BAD_BLOCK = r'checksum verification failed in file "{data}/([^"]+)", block (\d+)'
 
 
 @dataclass
@@ -224,7 +224,7 @@ def checksums(copy: Copy, witness: Witness) -> str:
     scratch_copy.stop(copy)
     witness.stopped = True
     done = program(copy, "pg_checksums", "--check", f"--pgdata={copy.layout.data}")
-    bad = _BAD_BLOCK.findall(done.stderr)
+    bad = re.findall(_BAD_BLOCK.format(data=re.escape(copy.layout.data)), done.stderr)
     if bad:
         first = [f"{path}{f' ({witness.files[path]})' if path in witness.files else ''}, block {block}" for path, block in bad[:SHOWN]]
         more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""

@@ -9,7 +9,7 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from . import drill_history
-from .drill import COMMIT, FAILED, NOT_REACHED, PASSED, RECOVERY, SKIPPED
+from .drill import COMMIT, FAILED, NOT_REACHED, PASSED, REBUILD, SITE, SKIPPED
 from .spoken import human, moment
 
 Document = Mapping[str, Any]
@@ -30,7 +30,8 @@ def lines(one: Document, directory: str = "") -> list[str]:
     if one["kept"]:
         text.append(f"  kept         {one['kept']}")
     head = "DRILL PASSED" if one["passed"] else "DRILL FAILED"
-    why = f"{len(one['problems'])} found" if not one["passed"] else f"a recovery takes {one['rto_seconds']:.1f} s{_unproven(one)}"
+    what = "a rebuild, up to its new timeline," if one.get("kind") == SITE else "a recovery"
+    why = f"{len(one['problems'])} found" if not one["passed"] else f"{what} takes {one['rto_seconds']:.1f} s{_unproven(one)}"
     where = f"{directory}/{one['name']}.md" if directory else one["name"]
     return [*text, f"{head}: {one['host']}/{one['stanza']}: {why}; the report is {where}"]
 
@@ -103,7 +104,7 @@ def _ladder(one: Document) -> Iterator[tuple[str, ...]]:
 
 def _phases(one: Document) -> Iterator[tuple[str, ...]]:
     for name, seconds in drill_history.seconds_of(one).items():
-        yield name, f"{seconds:.3f}", "yes" if name in RECOVERY else "no"
+        yield name, f"{seconds:.3f}", "yes" if name in REBUILD else "no"
     yield "the whole", f"{one['seconds']:.3f}", ""
 
 

@@ -29,7 +29,7 @@ NOT_KEPT = Problem("a copy that was never opened for writing", "one that a perso
 
 
 @dataclass
-class _Climb:
+class Climb:
     """A drill under way: what was chosen and made so far, and what its proofs learn."""
 
     order: Order
@@ -47,15 +47,19 @@ def carry_out(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -
         if not alone:
             raise Refusal(Problem("a drill of this stanza at work", "its end", "pgrep -af 'axiomdb-recovery drill'"))
         _refuse(order, stanza)
-        ended = _climb(order, stanza, host, now, tell)
-        earlier = drill_reports.known(stanza.name)
-        found = drill.document(ended)
-        same = [one for one in earlier if one["host"] == host]
-        before = drill_history.before(same, found)
-        found |= {"worse": drill_history.worse(before, found), "compared_with": before["began"] if before else None}
-        for remark in (drill_look.annotate(ended, stanza), drill_reports.keep(stanza.name, found, [*earlier, found], now)):
-            found["remarks"] += [remark] if remark else []
-    entry = {"operation": JOB, "host": host, "stanza": stanza.name, "outcome": "done" if found["passed"] else "failed"}
+        return reported(_climb(order, stanza, host, now, tell), stanza, now)
+
+
+def reported(ended: Drill, stanza: Stanza, now: float) -> dict[str, Any]:
+    """The document of a drill that has ended: compared with those before it, kept on this host, in the operations log."""
+    earlier = drill_reports.known(stanza.name)
+    found = drill.document(ended)
+    same = [one for one in earlier if one["host"] == ended.host]
+    before = drill_history.before(same, found)
+    found |= {"worse": drill_history.worse(before, found), "compared_with": before["began"] if before else None}
+    for remark in (drill_look.annotate(ended, stanza), drill_reports.keep(stanza.name, found, [*earlier, found], now)):
+        found["remarks"] += [remark] if remark else []
+    entry = {"operation": JOB, "host": ended.host, "stanza": stanza.name, "outcome": "done" if found["passed"] else "failed"}
     more = {key: found[key] for key in ("target", "set", "seconds", "rto_seconds")}
     state.operation({**entry, **more, "text": " | ".join(found["problems"])})
     return found
@@ -69,10 +73,15 @@ def _refuse(order: Order, stanza: Stanza) -> None:
 
 
 def _climb(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -> Drill:
+    return ended_of(Climb(order, stanza, Ladder(time.monotonic, tell)), host, now, _plan, _in_copy)
+
+
+def ended_of(climb: Climb, host: str, now: float, plans: Callable[[Climb, str], str], copies: Callable[[Climb, Chosen], None]) -> Drill:
+    """Plan and look for faults, then make a copy of it, whatever that is, and prove it there; what became of it."""
+    order, stanza, ladder = climb.order, climb.stanza, climb.ladder
     seed = drill_choice.seed_of(order, now)
-    climb = _Climb(order, stanza, Ladder(time.monotonic, tell))
-    ladder = climb.ladder
-    ladder.prove(drill.PLAN, lambda: _plan(climb, seed))
+    died = max(now, time.time())  # a host that is provisioned first is not the one that is lost, which writes on until then
+    ladder.prove(drill.PLAN, lambda: plans(climb, seed))
     chosen = climb.chosen
     number = chosen.plan.repository if chosen else order.repository
     faults = drill_look.Faults(stanza, host, [number] if number else [])
@@ -80,7 +89,7 @@ def _climb(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -> D
     ladder.prove(drill.WAL, lambda: faults.of_wal(chosen.plan if chosen else None))
     if chosen:
         try:
-            _in_copy(climb, chosen)
+            copies(climb, chosen)
         except TROUBLES as error:
             ladder.fail(error)
     phases = ladder.chain.end()
@@ -90,18 +99,18 @@ def _climb(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -> D
     ended = replace(ended, target=chosen.target, plan=chosen.plan, remarks=chosen.plan.notes)
     ended = replace(ended, version=chosen.version, system_id=chosen.system_id, spare=chosen.spare)
     if climb.copy is not None:
-        ended = replace(ended, measured=_measured(climb.copy, climb.witness, chosen, now))
+        ended = replace(ended, measured=measured(climb.copy, climb.witness, chosen, died))
         _remember(ended)
     return ended
 
 
-def _plan(climb: _Climb, seed: str) -> str:
+def _plan(climb: Climb, seed: str) -> str:
     climb.chosen = drill_look.plan(climb.order, climb.stanza, seed)
     best = climb.chosen.plan
     return f"{climb.chosen.target}: repository {best.repository}, set {best.backup}, {best.segments} WAL segments"
 
 
-def _in_copy(climb: _Climb, chosen: Chosen) -> None:
+def _in_copy(climb: Climb, chosen: Chosen) -> None:
     """Restore, recover, prove; the copy is removed, or handed over to whoever asked for it."""
     order, ladder = climb.order, climb.ladder
     wish = Wish(f"{drill_keep.REASON}{chosen.target}", order.databases, order.directory, order.memory)
@@ -111,7 +120,7 @@ def _in_copy(climb: _Climb, chosen: Chosen) -> None:
         climb.copy = copy
         last = f", last commit {moment(copy.replayed.time)}" if copy.replayed.time is not None else ""
         ladder.note(drill.REPLAY, drill.PASSED, f"at {copy.replayed.lsn} on timeline {_timeline(copy, chosen)}{last}")
-        _prove(climb, chosen, copy)
+        prove(climb, chosen, copy)
         ladder.begin(drill.REMOVE)
         if order.keep:
             if ladder.outcome(drill.OPEN) != drill.PASSED:
@@ -123,13 +132,13 @@ def _timeline(copy: Copy, chosen: Chosen) -> int:
     return copy.replayed.timeline or chosen.goal.timeline
 
 
-def _prove(climb: _Climb, chosen: Chosen, copy: Copy) -> None:
-    """Ask the copy. What it can be asked in recovery comes first; a dead one is asked nothing more."""
+def prove(climb: Climb, chosen: Chosen, copy: Copy, opens: Callable[[], str] | None = None) -> None:
+    """Ask the copy. What it can be asked in recovery comes first; a dead one is asked nothing more. `opens` ends its recovery."""
     order, goal, witness, ladder = climb.order, chosen.goal, climb.witness, climb.ladder
     proofs: tuple[tuple[str, Callable[[], str]], ...] = (
         (drill.CANARY, lambda: drill_proofs.canary(copy, goal, witness)),
         (drill.CHECKS, lambda: drill_proofs.checks(copy, order)),
-        (drill.OPEN, lambda: drill_proofs.open_for_writing(copy, goal)),
+        (drill.OPEN, opens or (lambda: drill_proofs.open_for_writing(copy, goal))),
         (drill.CATALOGUE, lambda: drill_proofs.catalogue(copy, order, witness)),
         (drill.AMCHECK, lambda: drill_proofs.amcheck(copy, order, witness)),
         (drill.DUMP, lambda: drill_proofs.dump(copy, witness)),
@@ -143,7 +152,7 @@ def _prove(climb: _Climb, chosen: Chosen, copy: Copy) -> None:
             return
 
 
-def _measured(copy: Copy, witness: Witness, chosen: Chosen, now: float) -> Measured:
+def measured(copy: Copy, witness: Witness, chosen: Chosen, now: float) -> Measured:
     """The RPO is that of the newest target alone: what an older one leaves behind was left on purpose."""
     beat = witness.heartbeat
     newest = beat if beat is not None else witness.commit

@@ -98,10 +98,11 @@ def judge_ground(ground: Ground, host: str, stanza: str) -> Problem | None:
     )
 
 
-def judge_repositories(stanza: str, host: str, holdings: Sequence[Holding]) -> list[Problem]:
-    """Why these repositories cannot bring the site back: unreadable, empty, or of another cluster."""
+def judge_repositories(stanza: str, host: str, holdings: Sequence[Holding], named: int = 0) -> list[Problem]:
+    """Why these repositories cannot bring the site back: unreadable, empty, or of another cluster; or the `named` one is none of them."""
     info = f"sudo -u postgres pgbackrest --stanza={stanza} info, on {host}"
-    problems = [_unreadable(one.repository, info) for one in holdings if not one.repository.readable]
+    problems = [_unreadable(one.repository, info, _answering(holdings)) for one in holdings if not one.repository.readable]
+    problems += [one for one in (_judge_named(stanza, holdings, named),) if one is not None]
     with_stanza = [one.repository for one in holdings if one.repository.has_stanza]
     if not with_stanza and not problems:
         problems.append(_empty(stanza, holdings))
@@ -116,12 +117,35 @@ def judge_repositories(stanza: str, host: str, holdings: Sequence[Holding]) -> l
     return problems
 
 
-def _unreadable(found: Repository, info: str) -> Problem:
+def _unreadable(found: Repository, info: str, answering: str) -> Problem:
+    place = "take it out of pgbackrest_repositories, or declare there what takes its place"
     return Problem(
         f"repository {found.number} unreadable: {found.message}",
         "to see what it holds before anything is brought back",
-        f"{found.remedy or info}; or, where it is lost too, take it out of pgbackrest_repositories",
+        f"{found.remedy or info}; or, where it is lost too, {place}{answering}",
     )
+
+
+def _answering(holdings: Sequence[Holding]) -> str:
+    """Which repositories could bring the site back, the one with the newest backup first; for the end of a sentence."""
+    found = [one.repository for one in holdings if one.repository.readable and one.repository.current_backups]
+    newest = sorted(found, key=_stopped, reverse=True)
+    said = [f"repository {one.number} answers, its newest backup is of {moment(_stopped(one))}" for one in newest]
+    return "".join(f"; {one}" for one in said)
+
+
+def _stopped(found: Repository) -> float:
+    return float(max(backup.stopped for backup in found.current_backups))
+
+
+def _judge_named(stanza: str, holdings: Sequence[Holding], named: int) -> Problem | None:
+    """Why nothing can come back from the repository that was named."""
+    known = {one.repository.number: one.repository for one in holdings}
+    if not named or (named in known and (known[named].current_backups or not known[named].readable)):
+        return None
+    usable = ", ".join(str(number) for number, one in known.items() if one.current_backups) or "none"
+    found = f"no backup of {stanza} in repository {named}" if named in known else f"no repository {named} in pgbackrest_repositories"
+    return Problem(found, f"one that holds it: {usable}", "correct rebuild_repository")
 
 
 def _empty(stanza: str, holdings: Sequence[Holding]) -> Problem:

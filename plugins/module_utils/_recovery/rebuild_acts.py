@@ -90,11 +90,7 @@ def made_ready(journal: Journal, tell: Tell) -> Journal:
     """Before anything is archived: indexes are made anew where that was asked for, and every repository has the stanza. Raises Failed."""
     if not journal.order.rebuild:
         return journal
-    if journal.order.reindex:
-        restore_phases.start(journal, archives=False)
-        for database in sorted({one.database for one in collations(journal)}):
-            tell(f"makes the indexes of {database} anew")
-            _reindex(journal, database)
+    reindexed(journal, tell)
     seen = repository.look(journal.home.stanza, list(repository.configured()))
     missing = [one.number for one in seen if one.readable and not one.has_stanza]
     if missing:
@@ -120,6 +116,15 @@ def unwoken(journal: Journal, tell: Tell) -> Journal:
         return restore_journal.save(replace(journal, recovered={**known, ARCHIVES: True}))
     restore_journal.save(replace(journal, phase=restoring.RESTORE, recovered={**known, restoring.WOKE: problem.found}))
     raise Failed(problem)
+
+
+def reindexed(journal: Journal, tell: Tell) -> None:
+    """Make the indexes anew where that was asked for, on the new timeline. Raises Failed."""
+    if journal.order.reindex:
+        restore_phases.start(journal, archives=False)
+        for database in sorted({one.database for one in collations(journal)}):
+            tell(f"makes the indexes of {database} anew")
+            _reindex(journal, database)
 
 
 def _reindex(journal: Journal, database: str) -> None:

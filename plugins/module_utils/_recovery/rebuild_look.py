@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from . import aside_within, horizon, host, rebuild, repository, waking
 from .horizon import Sight
@@ -29,6 +30,11 @@ def holdings_of(sight: Sight) -> list[Holding]:
     """The repositories, and what else is in those that lack the stanza."""
     found = [outlook.repository for outlook in sight.outlooks]
     return [Holding(one, () if one.has_stanza or not one.readable else tuple(repository.others(one.number))) for one in found]
+
+
+def named(sight: Sight, number: int) -> Sight:
+    """The same with the repository alone that was named; all of them with 0."""
+    return replace(sight, outlooks=tuple(one for one in sight.outlooks if number in (0, one.repository.number)))
 
 
 def life_of(sight: Sight) -> Life:

@@ -41,7 +41,8 @@ from .restoring import Home, Journal, Order
 class Wish:
     """What a person wants, besides the order: `lost` is the host that is said to be lost, `databases` those that are declared.
 
-    `target` is the order's. `mounts` says whether the filesystems that the lost host had for its data must be there.
+    `target` is the order's. `mounts` says whether the filesystems that the lost host had for its data must be there. `repository` is
+    the one from which everything comes back; 0 lets the plan choose.
     """
 
     lost: str = ""
@@ -49,6 +50,7 @@ class Wish:
     target: str = ""
     databases: tuple[str, ...] = ()
     mounts: bool = True
+    repository: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ def refuse_data(stanza: str, cluster: Cluster, inventory_host: str, wish: Wish) 
     Without one, raise Refusal where the host has data. Nothing needs to be installed.
     """
     known = restore_journal.load(stanza)
+    if known is not None and known.is_open and known.order.rehearsal:
+        raise Refusal(restoring.rehearsed(known))
     if known is not None and known.order.rebuild and (known.is_open or rebuild.is_done(known, wish.target)):
         return known
     if known is not None and known.is_open:
@@ -79,17 +83,18 @@ def refuse_data(stanza: str, cluster: Cluster, inventory_host: str, wish: Wish) 
 
 def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish: Wish, again: str) -> Proposal:
     """Plan a rebuild and judge it. Changes nothing. Raises Refusal where there is no plan at all."""
-    sight = _sight(stanza, cluster)
+    sight = sight_of(stanza, cluster)
     holdings = rebuild_look.holdings_of(sight)
-    problems = rebuild.judge_repositories(stanza, inventory_host, holdings)
+    problems = rebuild.judge_repositories(stanza, inventory_host, holdings, wish.repository)
     if problems:
         raise Refusal(*problems)
     system = next(one.repository.current for one in holdings if one.repository.current is not None)
     with stand_in(cluster, system.system_id, sight.size) as directory:
         sight = replace(sight, stand_in=directory)
         life = rebuild_look.life_of(sight)
-        found = horizon.foresee(target.parse(order.target), sight)
-    alive = rebuild.judge_old_host(life, host.machine_id(), wish.lost, time.time(), again)
+        found = horizon.foresee(target.parse(order.target), rebuild_look.named(sight, wish.repository))
+    # A rehearsal writes nowhere, and lets nobody in: the lost host may live.
+    alive = None if order.rehearsal else rebuild.judge_old_host(life, host.machine_id(), wish.lost, time.time(), again)
     if isinstance(found, Problem):
         raise Refusal(*([alive] if alive else []), found)
     home = restore_look.home_of(stanza, cluster, inventory_host, found)
@@ -102,7 +107,7 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wi
     where = f"repository {found.repository}, set {found.backup}"
     foreign = rebuild.judge_databases(wish.databases, held, where)
     told, others = _by_bundle(order, home, found.repository, wish, again)
-    notes = [note for note in (rebuild.empties(holdings), *told) if note]
+    notes = [note for note in ("" if order.rehearsal else rebuild.empties(holdings), *told) if note]
     found = replace(found, notes=(*found.notes, *notes))
     return Proposal(home, found, life, tuple(one for one in (alive, foreign, *others, *problems) if one is not None))
 
@@ -121,7 +126,7 @@ def _by_bundle(order: Order, home: Home, number: int, wish: Wish, again: str) ->
     return bundle.notes(found, bundle_look.packages(home.version), number), problems
 
 
-def _sight(stanza: str, cluster: Cluster) -> Sight:
+def sight_of(stanza: str, cluster: Cluster) -> Sight:
     """What the repositories hold. What an unfinished rebuild has left on this host counts for nothing."""
     sight = horizon.archived(horizon.look(stanza, cluster))
     return replace(sight, here=replace(sight.here, timeline=0, directory="", keep=True))
@@ -142,14 +147,28 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish
     if refused or proposal.problems:
         raise Refusal(*([refused] if refused else []), *proposal.problems)
     order = replace(order, lost=proposal.life.writer.machine if proposal.life.writer.machine != host.machine_id() else "")
-    goal, found = scratch_goal.of_plan(proposal.plan, stanza), plan.document(proposal.plan)
-    recovered = rebuild.remembered(proposal.life)
     if known is not None:
         home = replace(proposal.home, start=known.home.start, paused=known.home.paused)
+        goal, found = scratch_goal.of_plan(proposal.plan, stanza), plan.document(proposal.plan)
+        recovered = rebuild.remembered(proposal.life)
         moved = restore_consent.moved(known, order, goal, found)
         return restore_journal.save(replace(moved, home=home, phase=_again_from(known), recovered=recovered, trouble=""))
+    return _begun(order, proposal)
+
+
+def rehearse(order: Order, proposal: Proposal) -> Journal:
+    """The journal of a rehearsal. Nobody confirms it, for nobody is ever let in. Raises Refusal with what speaks against a rebuild."""
+    if proposal.problems:
+        raise Refusal(*proposal.problems)
+    return _begun(replace(order, rebuild=True, rehearsal=True), proposal)
+
+
+def _begun(order: Order, proposal: Proposal) -> Journal:
+    """A new journal, written down."""
     now = time.time()
     name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+    goal, found = scratch_goal.of_plan(proposal.plan, proposal.home.stanza), plan.document(proposal.plan)
+    recovered = rebuild.remembered(proposal.life)
     return restore_journal.save(Journal(name, order, proposal.home, goal, found, began=now, recovered=recovered))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .plan import Plan
 from .problem import Problem
-from .restoring import PHASES, PROMOTE, PROVE, QUIET, RECOVER, Home, Journal, Order, go_back, go_on, is_paused
+from .restoring import PHASES, PROMOTE, PROVE, QUIET, RECOVER, Home, Journal, Order, go_back, go_on, is_paused, rehearsed
 from .scratch import Goal
 from .wal import Lsn
 
@@ -45,6 +45,8 @@ def judge_consent(home: Home, found: Plan, confirm: str, printed: str, again: st
 def judge_open(journal: Journal, order: Order, confirm: str) -> Problem | None:
     """Why a recovery cannot begin or go on while another is open. The same order goes on, for whoever confirms the cluster again."""
     home = journal.home
+    if journal.order.rehearsal:
+        return rehearsed(journal)
     if journal.woke:
         return Problem(journal.woke, "a rebuild that is planned anew", go_on(journal))
     if (journal.order.target, journal.order.keep) != (order.target, order.keep):

@@ -87,7 +87,8 @@ def peek(stanza: str) -> tuple[Journal | None, str]:
 def open_of(*, stanza: str = "", directory: str = "") -> Journal | None:
     """The open recovery in place of this stanza, or of the cluster with this data directory; of any where neither is named."""
     found = (_parsed(file.parent.name, file) for file in sorted(state.DIRECTORY.glob("*/restore.json")))
-    wanted = (one for one in found if one is not None and one.is_open and not one.order.rebuild)
+    # A rebuild's own roles come here too; a rehearsal has none behind its beginning.
+    wanted = (one for one in found if one is not None and one.is_open and (one.order.rehearsal or not one.order.rebuild))
     return next((one for one in wanted if stanza in ("", one.home.stanza) and directory in ("", one.home.directory)), None)
 
 

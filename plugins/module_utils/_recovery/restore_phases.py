@@ -48,6 +48,7 @@ LOOK = 0.2  # seconds between two looks
 SWITCH = """
 select to_json(pg_walfile_name(pg_switch_wal())) from (select pg_logical_emit_message(true, 'axiomdb.recovery', 'switch')) as written
 """
+CONSISTENT = "the server is consistent, and replays on"
 DISABLED = "disabled\n"
 PUT_ASIDE = "# Put aside until the recovery is accepted.\n"
 
@@ -123,9 +124,12 @@ def recover(journal: Journal, tell: Tell) -> Journal:
     tell("recovers: no client, no job and no archive is reached")
     signal(journal)
     watched = start(journal, archives=False)
-    began, told = time.monotonic(), time.monotonic()
+    began, told, consistent = time.monotonic(), time.monotonic(), False
     while True:
         seen = watched.look()
+        if seen.log.ready and not consistent:
+            consistent = True
+            tell(CONSISTENT)
         verdict = recovering.judge(journal.goal, seen, journal.order.patience)
         if isinstance(verdict, Problem):
             raise Failed(verdict)

@@ -32,6 +32,8 @@ from .scratch_copy import Failed
 
 def judge(journal: Journal) -> Problem | None:
     """Why there is no way back from an open recovery: nothing was kept."""
+    if journal.order.rehearsal:
+        return restoring.rehearsed(journal)
     if journal.order.rebuild:
         again = "playbooks/rebuild.yml again, which goes on; until it is accepted, with another rebuild_target too"
         return Problem("a rebuild, before which this host had no data", "data to go back to", again)

@@ -210,6 +210,8 @@ def carry_on(journal: Journal, tell: Tell, until: str = restoring.SETTLE) -> Jou
         restore_journal.refuse_another(journal.home.stanza, journal)
         if journal.goes_back or kept_inodes.is_returning(journal):
             return go_back(journal, tell)
+        # Whoever asks for more: a rehearsal has no phase behind its new timeline.
+        until = restoring.last_phase(journal.order, until) if journal.order.rehearsal else until
         while journal.is_open and names.index(journal.phase) <= names.index(until):
             phase = journal.phase
             try:

@@ -62,6 +62,8 @@ def _paused(journal: Journal) -> str:
 
 def is_open(journal: Journal) -> str:
     """That a recovery is open, and where it stands."""
+    if journal.order.rehearsal:
+        return f"the rehearsal {journal.name} of a lost site is open, and is never accepted"
     if journal.goes_back:
         where = "on its way back to the old data"
     elif restoring.is_paused(journal):
@@ -73,6 +75,8 @@ def is_open(journal: Journal) -> str:
 
 def ways_on(journal: Journal) -> str:
     """The commands that end an open recovery."""
+    if journal.order.rehearsal:
+        return f"{go_on(journal)}, which removes it"
     on = f"{go_on(journal)} to go on with it"
     has_way_back = journal.order.keep and not (journal.undoes or journal.goes_back or journal.order.rebuild)
     return f"{on}, or {go_back(journal)} to go back" if has_way_back else on
@@ -80,7 +84,15 @@ def ways_on(journal: Journal) -> str:
 
 def meets(journal: Journal) -> Problem:
     """Why nothing else is done beside an open recovery."""
+    if journal.order.rehearsal:
+        return restoring.rehearsed(journal)
     return Problem(is_open(journal).replace(" is open,", ", which is open,", 1), "its end", ways_on(journal))
+
+
+def rehearsal_of(stanza: str) -> Problem | None:
+    """The same of a rehearsal, beside which no server of this stanza may write; None when there is none."""
+    found = restore_journal.open_of(stanza=stanza)
+    return restoring.rehearsed(found) if found is not None and found.order.rehearsal else None
 
 
 def of_directory(directory: str) -> Problem | None:
@@ -101,7 +113,9 @@ def lines(journal: Journal, ways: Ways | None = None) -> list[str]:
     kept = list(journal.moves.values()) if journal.outcome != RETURNED else []
     ways = ways or on_host(journal)
     text = [_head(journal)]
-    if journal.is_open:
+    if journal.is_open and journal.order.rehearsal:
+        text += [f"  rehearsal    of a lost site, which is never accepted; remove it: {go_on(journal)}"]
+    elif journal.is_open:
         text += [f"  next         {coming(journal)}", f"  go on        {go_on(journal)}", f"  follow       {FOLLOW}"]
         back = go_back(journal) if journal.order.keep else "NO WAY BACK: nothing was kept"
         back = "to nothing: this host had no data before; until it is accepted, another rebuild_target" if journal.order.rebuild else back

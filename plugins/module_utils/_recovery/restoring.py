@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .kept_names import RESTORING, is_within, kept, other, wal_beside
-from .problem import playbook
+from .problem import Problem, playbook
 from .scratch import RESET, Goal
 
 SAVE, QUIET, KEEP, RESTORE, RECOVER = "save", "quiet", "keep", "restore", "recover"
@@ -68,7 +68,8 @@ class Order:
 
     After `patience` seconds without any movement a recovery stands still. `services` are the units on the host that are stopped
     meanwhile, where they run. A `rebuild` is one onto a host that had no data: nothing is kept, and there is nothing to go back to.
-    It takes the place of the machine `lost`; `reindex` makes the indexes anew whose order another system would have made.
+    It takes the place of the machine `lost`; `reindex` makes the indexes anew whose order another system would have made. A
+    `rehearsal` is a rebuild that ends with its new timeline: it is never accepted, and nothing of it leaves the host.
     """
 
     target: str
@@ -81,6 +82,7 @@ class Order:
     rebuild: bool = False
     lost: str = ""
     reindex: bool = False
+    rehearsal: bool = False
 
     @property
     def serves(self) -> bool:
@@ -218,9 +220,13 @@ class Journal:
 
 
 def last_phase(order: Order, until: str = SETTLE) -> str:
-    """The last phase that is carried out now: a recovery that is to pause or to shut down ends behind its proof."""
+    """The last phase that is carried out now: a recovery that is to pause or to shut down ends behind its proof.
+
+    A rehearsal ends with the new timeline, whatever is asked for.
+    """
     names = list(PHASES)
-    return until if order.serves else names[min(names.index(until), names.index(PROVE))]
+    end = PROVE if not order.serves else PROMOTE if order.rehearsal else SETTLE
+    return names[min(names.index(until), names.index(end))]
 
 
 def after(journal: Journal, phase: str, now: float) -> Journal:
@@ -238,8 +244,21 @@ def is_paused(journal: Journal) -> bool:
     return journal.is_open and journal.phase == PROMOTE and not (journal.order.serves or journal.undoes or journal.goes_back)
 
 
+def rehearsed(journal: Journal) -> Problem:
+    """Why nothing goes on with a rehearsal, and nothing else is done beside it."""
+    found = f"the rehearsal {journal.name} of a lost site on {journal.home.host}, which a drill has left"
+    return Problem(found, "none: it is never accepted, and nothing of it may reach a repository", go_on(journal))
+
+
+def remove_rehearsal(host: str) -> str:
+    """The command that removes what the drill of a lost site has left on a host."""
+    return playbook("drill", f"-l {host} -e drill_kind=site -e drill_state=absent")
+
+
 def go_on(journal: Journal) -> str:
-    """The command that goes on with an open recovery."""
+    """The command that goes on with an open recovery; of a rehearsal, the one that removes it."""
+    if journal.order.rehearsal:
+        return remove_rehearsal(journal.home.host)
     if journal.woke:
         return begin_anew(journal)
     what = "rollback" if journal.undoes else f"restore {journal.order.target}"

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from . import confine, scratch_look, scratch_registry, scratch_removal, scratch_room
 from . import recovering as judgement
@@ -62,13 +62,23 @@ class Failed(Unfinished):
     """Raised when a copy does not get where it should; it is removed then."""
 
 
+class Server(Protocol):
+    """The process of a copy's server, whoever is its parent."""
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it lives."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, when it has ended. Raises TimeoutExpired after so many seconds."""
+
+
 @dataclass(frozen=True)
 class Copy:
     """A copy that stands at its target. `notes` are sentences for whoever asked for it; `size` bytes were restored in so many seconds."""
 
     entry: Entry
     replayed: Replayed
-    server: subprocess.Popen[bytes]
+    server: Server
     notes: tuple[str, ...] = ()
     size: int = 0
     seconds: float = 0.0
@@ -292,7 +302,7 @@ def _wait(goal: Goal, source: Source, layout: Layout, server: subprocess.Popen[b
         time.sleep(LOOK)
 
 
-def ended(server: subprocess.Popen[bytes]) -> str:
+def ended(server: Server) -> str:
     """How the server's process ended; empty while it lives."""
     code = server.poll()
     return "" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import host, postgres, repository
+from . import host, postgres, repository, restore_told
 from .backrest import judge_stanza
 from .catalog import Repository
 from .postgres import Cluster, NotAnswering
@@ -40,7 +40,7 @@ def survey(stanza: str, cluster: Cluster, inventory_host: str) -> Survey | None:
 
     Raises NotAnswering when the cluster exists and its server does not answer, CommandFailed when an archive cannot be listed.
     """
-    unsafe = judge_stanza(stanza)
+    unsafe = judge_stanza(stanza) or restore_told.rehearsal_of(stanza)
     if unsafe:
         raise Refusal(unsafe)
     numbers = tuple(repository.configured())
