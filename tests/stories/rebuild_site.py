@@ -18,7 +18,6 @@ from elsewhere import LOCAL
 from fleet import DATABASE, STANZA
 from lab import Host, Lab, Result
 from placing import DATA, MOUNT
-from rebuild_kills import step
 from rebuilding import REBUILD, sure
 from scheduling import TOOL
 from stores import CONNECT, Stores
@@ -133,14 +132,14 @@ def play(lab: Lab, stores: Stores, system: str, files: Path) -> Site:
     host.run(MOUNT)
     told.said["no tablespace"] = refusals(lab.ansible(host, REBUILD, extra_vars={"rebuild_lost_host": lost}, expect="failure"))[host.name]
     host.run(_MAKE_SPACE)
-    words = {"lost_host": lost, "data_directory": DATA, "services": ["shop.service"]}
-    lab.ansible(host, step(host, target="name:early", action="pause", **words))
+    words = sure(host, rebuild_lost_host=lost)
+    lab.ansible(host, REBUILD, extra_vars={**words, "rebuild_target": "name:early", "rebuild_action": "pause"})
     held = f"psql -X -qAt -h /var/lib/axiomdb/{STANZA}/restore/socket -p 65432 -d {DATABASE} -c 'select count(*) from orders'"
     told.paused = host.run(held, user="postgres").stdout.strip()
-    told.run = lab.ansible(host, REBUILD, extra_vars=sure(host, rebuild_lost_host=lost), expect="either")
+    told.run = lab.ansible(host, REBUILD, extra_vars=words, expect="either")
     if told.run.rc == 0:
         _look(told, dns)
-        told.again = lab.ansible(host, REBUILD, extra_vars=sure(host, rebuild_lost_host=lost), expect="either")
+        told.again = lab.ansible(host, REBUILD, extra_vars=words, expect="either")
         told.facts["after the second"] = host.sql("select count(*) from orders", db=DATABASE)
     return told
 
