@@ -21,6 +21,7 @@ from pressure import Pressure
 from refusing import quiet
 from scheduling import TOOL
 from scratching import HOME, changed, footprint, wait_for
+from watch import Watch, files_with, forms, watch
 
 REPORTS = f"/var/lib/axiomdb/{STANZA}"
 REPOSITORY = "/var/lib/pgbackrest"
@@ -145,6 +146,8 @@ class Drills:
     page: str = ""
     due: dict[str, str] = field(default_factory=dict)
     missing: str = ""
+    watched: Watch = field(default_factory=Watch)
+    files: list[str] = field(default_factory=list)
 
     def report(self, suffix: str) -> str:
         """The report on the controller with this ending."""
@@ -190,8 +193,11 @@ def play(converged: Converged, directory: Path) -> Drills:
     drills = Drills(prepare(converged, "drilled"), secrets)
     _pass(converged, drills, directory)
     _delay(drills)
-    _break_everything(drills)
-    _damage_repository(drills)
+    hidden = [form for secret in secrets for form in forms(secret)]
+    with watch(hidden, drills.host, pause=0.01) as drills.watched:
+        _break_everything(drills)
+        _damage_repository(drills)
+    drills.files = files_with(hidden, drills.host)
     return drills
 
 

@@ -198,6 +198,11 @@ def test_a_wrong_passphrase_is_named(system: str, drills: Drills) -> None:
     assert all("the passphrase does not open the repository" in said for said in failed.values())
 
 
+def test_no_secret_is_in_a_command_or_in_a_file_that_others_read(system: str, drills: Drills) -> None:
+    assert drills.watched.leaks == [] and drills.watched.saw("pgbackrest", "restore") and drills.watched.saw("pg_dumpall")
+    assert drills.files == ["/etc/pgbackrest/conf.d/90-secrets.conf"]
+
+
 # --- elsewhere, and killed ---------------------------------------------------------------------------------------------
 
 
