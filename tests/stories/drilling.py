@@ -188,14 +188,19 @@ def later(host: Host, *words: str, ahead: int) -> Run:
 
 
 def play(converged: Converged, directory: Path) -> Drills:
-    """All drills of one host, the live server never stopped."""
+    """The drills of one host in their quarter, the live server never stopped."""
     secrets = [converged.original.secret("role-password"), converged.original.secret("cipher-pass")]
     drills = Drills(prepare(converged, "drilled"), secrets)
     _pass(converged, drills, directory)
     _delay(drills)
-    hidden = [form for secret in secrets for form in forms(secret)]
+    _break_everything(drills)
+    return drills
+
+
+def damage(drills: Drills) -> Drills:
+    """Drills of the same host that stop at once: its repository is damaged one way after the other, and put back."""
+    hidden = [form for secret in drills.secrets for form in forms(secret)]
     with watch(hidden, drills.host, pause=0.01) as drills.watched:
-        _break_everything(drills)
         _damage_repository(drills)
     drills.files = files_with(hidden, drills.host)
     return drills
