@@ -21,6 +21,7 @@ from pressure import Pressure
 from refusing import quiet
 from scheduling import TOOL
 from scratching import HOME, changed, footprint, wait_for
+from watch import Watch, files_with, forms, watch
 
 REPORTS = f"/var/lib/axiomdb/{STANZA}"
 REPOSITORY = "/var/lib/pgbackrest"
@@ -48,7 +49,10 @@ _LACKING = [
     "insert into lacking values (1000, 'lost')",
     "update pg_index set indisready = true where indexrelid = 'lacks'::regclass; checkpoint",
 ]
-_PAGE = "create table page as select n, repeat('y', 500) as note from generate_series(1, 100) as n; checkpoint"
+# Nobody but us writes to it: the page in the file is the one that is backed up.
+_PAGE = (
+    "create table page with (autovacuum_enabled = off) as select n, repeat('y', 500) as note from generate_series(1, 100) as n; checkpoint"
+)
 _FLIP_PAGE = f"""
 import glob, sys
 with open(glob.glob("{DATA}")[0] + "/" + sys.argv[1], "r+b") as file:
@@ -70,10 +74,12 @@ exit $code
 """
 # The tool with its clock moved, so many seconds ahead as the environment says.
 _LATER = f"""#!/usr/bin/python3
-import os, runpy, time
+import os, sys, time
 now = time.time
 time.time = lambda: now() + float(os.environ["SECONDS_AHEAD"])
-runpy.run_path("{TOOL}", run_name="__main__")
+sys.path.insert(0, "{TOOL}")
+from axiomdb_recovery.cli import main
+raise SystemExit(main())
 """
 CHECKS = [{"name": "orders are there", "database": DATABASE, "sql": "select count(*) from orders", "expected": str(ROWS)}]
 
@@ -140,6 +146,8 @@ class Drills:
     page: str = ""
     due: dict[str, str] = field(default_factory=dict)
     missing: str = ""
+    watched: Watch = field(default_factory=Watch)
+    files: list[str] = field(default_factory=list)
 
     def report(self, suffix: str) -> str:
         """The report on the controller with this ending."""
@@ -166,8 +174,11 @@ def prepare(converged: Converged, name: str) -> Host:
 
 
 def beat(host: Host, ahead: int = 0) -> None:
-    """A heartbeat that is archived."""
-    later(host, "heartbeat", ahead=ahead)
+    """A heartbeat that is archived; what it says of its time is so many seconds ahead of the server's."""
+    host.run([TOOL, "heartbeat"])
+    if ahead:
+        time = f"(extract(epoch from clock_timestamp()) + {ahead})::text"
+        host.sql(f"select pg_logical_emit_message(true, 'axiomdb.heartbeat', {time})")
     archive_now(host)
 
 
@@ -177,13 +188,21 @@ def later(host: Host, *words: str, ahead: int) -> Run:
 
 
 def play(converged: Converged, directory: Path) -> Drills:
-    """All drills of one host, the live server never stopped."""
+    """The drills of one host in their quarter, the live server never stopped."""
     secrets = [converged.original.secret("role-password"), converged.original.secret("cipher-pass")]
     drills = Drills(prepare(converged, "drilled"), secrets)
     _pass(converged, drills, directory)
     _delay(drills)
     _break_everything(drills)
-    _damage_repository(drills)
+    return drills
+
+
+def damage(drills: Drills) -> Drills:
+    """Drills of the same host that stop at once: its repository is damaged one way after the other, and put back."""
+    hidden = [form for secret in drills.secrets for form in forms(secret)]
+    with watch(hidden, drills.host, pause=0.01) as drills.watched:
+        _damage_repository(drills)
+    drills.files = files_with(hidden, drills.host)
     return drills
 
 

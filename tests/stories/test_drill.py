@@ -18,6 +18,7 @@ from drilling import (
     ROWS,
     UNSEEN,
     Drills,
+    damage,
     kill_drills,
     leave_it_to_a_spare_host,
     play,
@@ -32,6 +33,12 @@ ALL = [
 def drills(converged: Converged, tmp_path_factory: pytest.TempPathFactory) -> Drills:
     """The drills of one host of each system."""
     return play(converged, tmp_path_factory.mktemp("reports"))
+
+
+@pytest.fixture(scope="module")
+def damaged(drills: Drills) -> Drills:
+    """The same host, after what stops a drill at once; its repository is whole again."""
+    return damage(drills)
 
 
 # --- a drill that passes -----------------------------------------------------------------------------------------------
@@ -178,37 +185,46 @@ def test_the_status_tells_when_no_drill_has_passed_for_the_interval(system: str,
 # --- what stops at once ------------------------------------------------------------------------------------------------
 
 
-def test_a_flipped_byte_in_the_set_is_named_by_the_repository_and_by_the_restore(system: str, drills: Drills) -> None:
-    failed = drills.failed("flipped")
+def test_a_flipped_byte_in_the_set_is_named_by_the_repository_and_by_the_restore(system: str, damaged: Drills) -> None:
+    failed = damaged.failed("flipped")
     assert list(failed) == ["repository", "restore"] and "is invalid (checksum invalid: 1)" in failed["repository"]
     # Where the byte lies decides who sees it first: what unpacks the file, or its checksum.
     assert "checksum" in failed["restore"] or "corruption" in failed["restore"]
-    assert drills.found["flipped"]["rto_seconds"] is None
+    assert damaged.found["flipped"]["rto_seconds"] is None
 
 
-def test_a_missing_segment_is_named_and_nothing_is_restored(system: str, drills: Drills) -> None:
-    failed = drills.failed("missing")
+def test_a_missing_segment_is_named_and_nothing_is_restored(system: str, damaged: Drills) -> None:
+    failed = damaged.failed("missing")
     assert list(failed) == ["plan", "wal"]
-    assert drills.missing in failed["plan"] and f"the WAL segment {drills.missing} is missing" in failed["wal"]
+    assert damaged.missing in failed["plan"] and f"the WAL segment {damaged.missing} is missing" in failed["wal"]
 
 
-def test_a_wrong_passphrase_is_named(system: str, drills: Drills) -> None:
-    failed = drills.failed("passphrase")
+def test_a_wrong_passphrase_is_named(system: str, damaged: Drills) -> None:
+    failed = damaged.failed("passphrase")
     assert list(failed) == ["plan", "repository"]
     assert all("the passphrase does not open the repository" in said for said in failed.values())
+
+
+def test_drills_that_stop_at_once_leave_the_host_as_it_was(system: str, damaged: Drills) -> None:
+    assert damaged.touched["failures at once"] == {}
+
+
+def test_no_secret_is_in_a_command_or_in_a_file_that_others_read(system: str, damaged: Drills) -> None:
+    assert damaged.watched.leaks == [] and damaged.watched.saw("pgbackrest", "restore")
+    assert damaged.files == ["/etc/pgbackrest/conf.d/90-secrets.conf"]
 
 
 # --- elsewhere, and killed ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.tier("torture"))])
-def test_killed_drills_leave_nothing(system: str, kills: int, drills: Drills, rng: random.Random) -> None:
-    found = kill_drills(drills.host, rng, kills)
+def test_killed_drills_leave_nothing(system: str, kills: int, damaged: Drills, rng: random.Random) -> None:
+    found = kill_drills(damaged.host, rng, kills)
     assert len(found) == kills and [kill for kill in found if len(kill) > 1] == []
 
 
-def test_a_spare_host_without_the_cluster_drills_it_too(system: str, drills: Drills) -> None:
-    report = leave_it_to_a_spare_host(drills.host)
+def test_a_spare_host_without_the_cluster_drills_it_too(system: str, damaged: Drills) -> None:
+    report = leave_it_to_a_spare_host(damaged.host)
     assert report["passed"] and report["spare"], report["problems"]
     assert "by the WAL itself" in report["rungs"][ALL.index("canary")]["text"]
     assert any("this host is not the one that writes these backups" in remark for remark in report["remarks"])

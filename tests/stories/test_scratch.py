@@ -121,6 +121,19 @@ def test_a_place_that_is_somebodys_or_too_small_is_refused(system: str, source: 
     host.run("umount /srv/small")
 
 
+def test_a_copy_is_ended_before_it_takes_the_last_of_a_disk(system: str, source: Source) -> None:
+    host = source.host
+    host.run("install -d -o postgres -m 700 /srv/filling && mount -t tmpfs -o size=640m,uid=postgres,mode=700 tmpfs /srv/filling")
+    before = footprint(host)
+    maker = begin(host, "--directory=/srv/filling/copy")
+    host.run("fallocate -l $(($(df --output=avail -B1 /srv/filling | tail -n 1) - (16 << 20))) /srv/filling/others")
+    said = maker.wait()
+    assert "left on the disk of /srv/filling/copy" in said and "at least 32.0 MiB, which stays free for the live server" in said
+    host.run("rm /srv/filling/others")
+    assert changed(before, footprint(host)) == {}
+    host.run("umount /srv/filling")
+
+
 def test_another_directory_that_was_there_stays_and_is_empty(system: str, source: Source) -> None:
     source.host.run("install -d -o postgres -g postgres -m 700 /srv/elsewhere")
     found = answer(make(source.host, "--directory=/srv/elsewhere", *words_of(source, "name")))

@@ -206,6 +206,7 @@ def test_what_a_killed_drill_has_begun_to_write_goes_and_what_does_not_fit_leave
     assert drill_reports.keep("axiomdb", one, [one], NOW) == ""
     names = [f"{one['name']}.{suffix}" for suffix in ("json", "md", "xml")]
     assert sorted(path.name for path in directory.iterdir()) == names
+    assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o640}
 
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")

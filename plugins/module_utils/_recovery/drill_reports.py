@@ -74,6 +74,7 @@ def _write(file: Path, text: str) -> None:
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with temporary.open("w", encoding="utf-8") as stream:
+            os.fchmod(stream.fileno(), 0o640)
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
