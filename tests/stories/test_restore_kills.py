@@ -83,6 +83,14 @@ def test_a_promotion_that_nobody_has_written_down_is_gone_on_with_or_taken_back(
     judge("promote", follow(victim, "promote", on), on)
 
 
+@pytest.mark.tier("torture")
+def test_a_server_that_died_without_its_order_and_without_its_timeline_stops_at_the_target_again(system: str, victim: Host) -> None:
+    assert kill(victim, "promote") == "promote"
+    reboot(victim)
+    victim.run("rm /var/lib/postgresql/*/main/recovery.signal")  # the first thing that the end of a recovery does
+    judge("promote", follow(victim, "promote", on=True), on=True)
+
+
 def test_a_restore_whose_pgbackrest_is_killed_goes_back_by_itself(system: str, victim: Host) -> None:
     kill(victim, "restore", ["pgbackrest.*restore"])
     assert served(victim) == OLD, "it went back without a word from anybody"
