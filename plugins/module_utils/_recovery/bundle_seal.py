@@ -67,12 +67,6 @@ def unseal(document: str, passphrase: str) -> str:
     return _openssl(data, keys.cipher, "-d").decode()
 
 
-def opens(document: str, passphrase: str) -> bool:
-    """Whether a passphrase is the one with which a text was sealed, by its fingerprint alone. Raises NotOpened for no sealed text."""
-    found = read(document)
-    return hmac.compare_digest(stretch(passphrase, bytes.fromhex(found["salt"])).fingerprint, str(found["fingerprint"]))
-
-
 def read(document: str) -> Mapping[str, Any]:
     """The parts of a sealed text. Raises NotOpened for anything else."""
     try:
