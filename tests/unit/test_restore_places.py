@@ -324,6 +324,18 @@ def test_what_is_released_is_what_was_kept_and_only_that(
         assert killed.tree() == after
 
 
+def test_kept_tablespaces_alone_are_no_way_back_and_are_released(lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = lay("plain")
+    journal = accepted(world).journal
+    alone = replace(journal, had=tuple(place for place in journal.had if place != str(world.data)))
+    shutil.rmtree(journal.moves[str(world.data)])
+    monkeypatch.setattr(restore_journal, "kept", lambda _stanza: [alone])
+    monkeypatch.setattr(restore_undo.restore_phases, "home_now", lambda home: home)
+    with pytest.raises(Refusal, match="Found no global/pg_control in anything that is kept"):
+        restore_undo.of("axiomdb", "", "the wrong moment")
+    assert restore_undo.remove("axiomdb", NAME) == list(alone.moves.values())
+
+
 def test_the_wal_of_the_data_that_serves_is_never_released(lay: Callable[..., World], undoing: Callable[[World], Journal]) -> None:
     world = lay("linked")
     undoing(accepted(world))

@@ -179,7 +179,9 @@ def _remove(stanza: str, name: str) -> list[str]:
 
 def _spoil(journal: Journal) -> None:
     """Take its control file from kept data, durably: what is left of a release that is killed is never taken for the whole."""
-    kept = journal.moves.get(journal.home.directory, "")
+    kept = journal.moves.get(journal.home.directory)
+    if kept is None:  # tablespaces alone
+        return
     control = f"{kept}/{CONTROL}"
     with as_owner_of(control), suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(control)
@@ -188,11 +190,11 @@ def _spoil(journal: Journal) -> None:
 
 def _refuse_half(journal: Journal) -> None:
     """Raise Refusal when kept data has no control file: it is what a release has left that was killed, and nothing to serve."""
-    kept = journal.moves[journal.home.directory]
-    if not os.path.lexists(f"{kept}/{CONTROL}"):
+    kept = journal.moves.get(journal.home.directory)
+    if kept is None or not os.path.lexists(f"{kept}/{CONTROL}"):
         rest = f"{restoring.TOOL} rollback --stanza={journal.home.stanza} --release={journal.name} --confirm={journal.home.confirmation()}"
         expected = "whole data, and not what a release has left that was killed"
-        raise Refusal(Problem(f"no {CONTROL} in {kept}", expected, f"{rest}, which removes the rest"))
+        raise Refusal(Problem(f"no {CONTROL} in {kept or 'anything that is kept'}", expected, f"{rest}, which removes the rest"))
 
 
 def _kept_wal(journal: Journal) -> list[str]:
