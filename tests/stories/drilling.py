@@ -352,7 +352,7 @@ def kill_drills(host: Host, rng: random.Random, kills: int) -> list[dict[str, An
         phase = rng.choice(phases)
         asks = f"--check='{DATABASE}:select pg_sleep(1)='"
         process = host.run(f"setsid {TOOL} drill {asks} > /tmp/maker 2>&1 < /dev/null & echo $!").stdout.strip()
-        wait_for(host, f"grep ' {phase}: begins' /tmp/maker", 120)
+        wait_for(host, f"grep ' {phase}: begins' /tmp/maker", 600)
         host.run(f"kill -9 {process}", check=False)
         host.run(f"timeout 120 tail -f --pid={process} /dev/null")
         wait_for(host, "! pgrep -f '[p]ostgres: axiomdb-scratch-|[a]xiomdb/scratch/.*/data'")
