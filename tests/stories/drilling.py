@@ -326,9 +326,20 @@ def leave_it_to_a_spare_host(host: Host) -> dict[str, Any]:
     """Drill where there is no cluster any more, and no word of one in pgBackRest's configuration."""
     beat(host, QUARTER)
     version = host.run(["ls", "/etc/postgresql"]).stdout.strip()
-    host.run(f"pg_dropcluster --stop {version} main && sed -i '/^pg1-/d' /etc/pgbackrest/pgbackrest.conf")
-    host.run(f"rm {REPORTS}/heartbeats.jsonl")
-    return drill(host)
+    moved = {
+        f"/etc/postgresql/{version}/main": "/root/spare/configuration",
+        f"/var/lib/postgresql/{version}/main": "/root/spare/data",
+        f"{REPORTS}/heartbeats.jsonl": "/root/spare/heartbeats",
+    }
+    host.run(f"systemctl stop postgresql@{version}-main; mkdir /root/spare; cp -a /etc/pgbackrest/pgbackrest.conf /root/spare")
+    host.run(" && ".join(f"mv {path} {aside}" for path, aside in moved.items()))
+    host.run("sed -i '/^pg1-/d' /etc/pgbackrest/pgbackrest.conf")
+    try:
+        return drill(host)
+    finally:
+        # The host is what it was: other stories are told on it, in whatever order.
+        host.run(" && ".join(f"mv {aside} {path}" for path, aside in moved.items()))
+        host.run(f"mv /root/spare/pgbackrest.conf /etc/pgbackrest/ && rmdir /root/spare && systemctl start postgresql@{version}-main")
 
 
 def kill_drills(host: Host, rng: random.Random, kills: int) -> list[dict[str, Any]]:
@@ -341,7 +352,7 @@ def kill_drills(host: Host, rng: random.Random, kills: int) -> list[dict[str, An
         phase = rng.choice(phases)
         asks = f"--check='{DATABASE}:select pg_sleep(1)='"
         process = host.run(f"setsid {TOOL} drill {asks} > /tmp/maker 2>&1 < /dev/null & echo $!").stdout.strip()
-        wait_for(host, f"grep ' {phase}: begins' /tmp/maker", 120)
+        wait_for(host, f"grep ' {phase}: begins' /tmp/maker", 600)
         host.run(f"kill -9 {process}", check=False)
         host.run(f"timeout 120 tail -f --pid={process} /dev/null")
         wait_for(host, "! pgrep -f '[p]ostgres: axiomdb-scratch-|[a]xiomdb/scratch/.*/data'")
