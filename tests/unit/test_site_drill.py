@@ -152,7 +152,7 @@ def test_its_proof_is_written_into_no_repository() -> None:
 
 @pytest.mark.parametrize("given", [{"databases": ("app",)}, {"directory": "/srv/copy"}])
 def test_a_lost_site_comes_back_as_a_whole_and_in_its_own_place(given: dict[str, object]) -> None:
-    order = replace(SITE_ORDER, **given)  # type: ignore[arg-type]
+    order = replace(SITE_ORDER, **given)
     (problem,) = drill.judge(order)
     assert "for a lost site; expected the whole cluster in its own place" in problem.sentence()
 
