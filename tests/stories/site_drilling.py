@@ -122,18 +122,17 @@ def play(converged: Converged, stores: Stores, directory: Path) -> SiteDrill:
     told.reports = {file.name: file.read_text(encoding="utf-8") for file in (directory / spare.name).iterdir()}
     told.meanwhile = _seen(stores, lost, prefix[1:])
     if told.result.rc == 0:
-        _try_to_accept(lab, told)
+        _try_to_accept(lab, told, converged.original.secret("role-password"))
     told.gone = lab.ansible(spare, DRILL, extra_vars={"drill_kind": "site", "drill_state": "absent"})
     told.left = _left(spare)
     told.after = _seen(stores, lost, prefix[1:])
     return told
 
 
-def _try_to_accept(lab: Lab, told: SiteDrill) -> None:
+def _try_to_accept(lab: Lab, told: SiteDrill, password: str) -> None:
     """What a tired person could type on the spare host, or cron could."""
     spare, name = told.spare, told.lost.name
     psql = "read PGPASSWORD; export PGPASSWORD; psql -h 127.0.0.1 -p 15432 -U axiomdb -qAt -d"
-    password = told.lost.secret("role-password")
     told.asked = spare.run(f"{psql} {DATABASE} -c 'select count(*) from orders'", stdin=f"{password}\n", check=False).output.strip()
     lost = {"rebuild_lost_host": name}
     runs = {
@@ -145,4 +144,4 @@ def _try_to_accept(lab: Lab, told: SiteDrill) -> None:
     told.refused = {what: refusals(run)[spare.name] for what, run in runs.items()}
     for what, words in _WRITERS.items():
         told.typed[what] = spare.run(f"pgbackrest --stanza={STANZA} {words}", user="postgres", check=False)
-    told.started = spare.run("systemctl start 'postgresql@*-main' || pg_ctlcluster $(ls /etc/postgresql) main start", check=False)
+    told.started = spare.run("v=$(ls /etc/postgresql); systemctl start postgresql@$v-main || pg_ctlcluster $v main start", check=False)
