@@ -287,11 +287,9 @@ def _site(module: AnsibleModule, order: Order, stanza: Stanza) -> dict[str, Any]
 
 def _absent(module: AnsibleModule, stanza: Stanza) -> dict[str, Any]:
     found = drill_keep.kept(stanza.name)
-    places = drill_site.left(stanza.name)
+    places = drill_site.left(stanza.name) if module.check_mode else drill_site.remove(stanza.name, even_kept=True)
     if found and not module.check_mode:
         in_child.as_postgres(lambda _tell: [entry.name for entry in drill_keep.remove(stanza.name)], str)
-    if places and not module.check_mode:
-        drill_site.remove(stanza.name, even_kept=True)
     lines = [f"  removed      the copy {entry.name} in {entry.directory}" for entry in found]
     lines += [f"  removed      the rehearsed site in {place}" for place in places]
     return _result(bool(lines), summary=lines or ["  removed      nothing: no drill has left a copy"])

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from converged import Converged
-from regions import NEW, OTHER, Region, play
+from regions import LOST, NEW, OTHER, Region, play
 from stores import Stores
 
 pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("rebuild")]
@@ -17,11 +17,10 @@ def story(system: str, converged: Converged, stores: Stores) -> Region:
     return play(converged, stores)
 
 
-def test_a_repository_that_is_gone_is_named_and_so_is_what_answers(system: str, story: Region) -> None:
+def test_a_repository_that_is_gone_is_named_with_what_to_do(system: str, story: Region) -> None:
     said = story.refused["gone"]
-    assert "repository 2 unreadable: " in said
-    assert "where it is lost too, take it out of pgbackrest_repositories, or declare there what takes its place" in said
-    assert f"; repository {OTHER} answers, its newest backup is of " in said
+    assert f"repository {LOST} with the new configuration: pgBackRest cannot read " in said
+    assert "where that one is lost with its region, declare in its item what takes its place" in said
 
 
 def test_nothing_comes_back_from_the_new_one(system: str, story: Region) -> None:

@@ -388,7 +388,9 @@ def test_a_repository_that_cannot_be_read_is_refused(message: str, cause: str) -
     assert problem is not None
     assert problem.found == f"repository 1 with the new configuration: {cause} (status 99: {message})"
     assert problem.expected == "a configuration with which what exists can be read"
-    assert problem.next_step == "correct item 1 of pgbackrest_repositories; the configuration on the host was left as it was"
+    kept = "correct item 1 of pgbackrest_repositories; the configuration on the host was left as it was"
+    lost = "; where that one is lost with its region, declare in its item what takes its place"
+    assert problem.next_step == (kept if "passphrase" in message else f"{kept}{lost}")
 
 
 def test_a_damaged_stanza_is_refused_too() -> None:

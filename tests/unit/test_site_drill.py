@@ -152,7 +152,7 @@ def test_its_proof_is_written_into_no_repository() -> None:
 
 @pytest.mark.parametrize("given", [{"databases": ("app",)}, {"directory": "/srv/copy"}])
 def test_a_lost_site_comes_back_as_a_whole_and_in_its_own_place(given: dict[str, object]) -> None:
-    order = replace(SITE_ORDER, **given)  # type: ignore[arg-type]
+    order = replace(SITE_ORDER, **given)
     (problem,) = drill.judge(order)
     assert "for a lost site; expected the whole cluster in its own place" in problem.sentence()
 
@@ -225,12 +225,18 @@ def test_an_empty_directory_that_was_there_is_there_again(spare: Path, monkeypat
     assert (spare / "data" / "main").is_dir() and not any((spare / "data" / "main").iterdir())
 
 
-def test_data_of_which_no_rehearsal_says_that_it_is_its_own_stays(spare: Path) -> None:
+@pytest.mark.parametrize("accepted", [False, True])
+def test_a_host_that_has_become_somebodys_keeps_data_and_configuration(spare: Path, accepted: bool) -> None:
     found = drill_site_host.note("axiomdb", CLUSTER, str(spare / "data" / "main"))
-    (spare / "data" / "main").mkdir(parents=True)
-    (spare / "data" / "main" / "PG_VERSION").write_text("somebody's")
+    known = provision(spare)
+    if accepted:
+        restore_journal.save(replace(known, order=replace(REHEARSAL, rehearsal=False), phase="", outcome=restoring.ACCEPTED))
+    else:
+        (state.DIRECTORY / "axiomdb" / "restore.json").unlink()
     assert drill_site_host.leave(found) == []
-    assert (spare / "data" / "main" / "PG_VERSION").read_text() == "somebody's"
+    assert (spare / "data" / "main" / "PG_VERSION").exists() and (spare / "etc" / "cluster" / "postgresql.conf").exists()
+    assert not (spare / "axiomdb.stop").exists(), "it may write again"
+    assert drill_site_host.load("axiomdb") is None
 
 
 def test_one_that_is_to_stay_is_kept_and_told(spare: Path) -> None:

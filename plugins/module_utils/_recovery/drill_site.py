@@ -98,7 +98,7 @@ def remove(stanza: str, *, even_kept: bool) -> list[str]:
     found = drill_site_host.load(stanza)
     if found is None or (found.kept and not even_kept):
         return []
-    return drill_site_host.leave(found) or [found.directory]
+    return drill_site_host.leave(found)
 
 
 def carry_out(order: Order, stanza: Stanza, host: str, site: Site, unprovisioned: str, tell: Tell) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from . import aside, files, held_server, host, restore_data, restore_journal, restore_places, restoring, state, survey
+from . import aside, aside_within, files, held_server, host, restore_data, restore_journal, restore_places, restoring, state, survey
 from .files import File
 from .postgres import Cluster
 from .problem import Problem, Refusal
@@ -142,6 +142,11 @@ def leave(found: Notes) -> list[str]:
         if journal.wal:
             aside.remove(journal.wal, restore_places.owner()[0])
         _forget(journal)
+    elif _is_somebodys(found):
+        _unseal(found)
+        shutil.rmtree(_home(found.stanza))
+        _remove_empty(str(NOTES))
+        return []
     _empty_again(found)
     stopped = stop_file(found.stanza)
     for number, path in enumerate(_configurations(found)):
@@ -156,6 +161,18 @@ def leave(found: Notes) -> list[str]:
     shutil.rmtree(_home(found.stanza))
     _remove_empty(str(NOTES))
     return gone
+
+
+def _is_somebodys(found: Notes) -> bool:
+    """Whether the host has data that no rehearsal has brought there: since a drill was killed it has become another one's."""
+    return host.postmaster(found.directory) is not None or (os.path.isdir(found.directory) and bool(aside_within.content(found.directory)))
+
+
+def _unseal(found: Notes) -> None:
+    """Take away what keeps a host from writing, and nothing else."""
+    for path in (stop_file(found.stanza), f"/etc/postgresql/{found.version}/{found.cluster}/conf.d/{LAST_WORD}"):
+        with as_owner_of(path), suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(path)
 
 
 def _forget(journal: Journal) -> None:
