@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from _recovery import access, host, repository
+from _recovery import access, host, repository, scratch_look
 from _recovery.run import Completed
 
 ANSWER = [{"name": "axiomdb", "repo": [{"key": key, "status": {"code": 0, "message": "ok"}} for key in (1, 2)]}]
@@ -27,6 +27,13 @@ def test_a_mount_is_one_and_a_directory_is_none(tmp_path: Path) -> None:
     assert host.mounted("/proc")
     assert not host.mounted(str(tmp_path))
     assert not host.mounted("/absent")
+
+
+def test_data_on_a_bound_directory_lies_on_a_mount(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Bound to a directory of the same filesystem: no device differs.
+    monkeypatch.setattr(host, "mounted", lambda point: point in ("/", str(tmp_path / "data")))
+    assert scratch_look.mount_point(str(tmp_path / "data" / "base")) == str(tmp_path / "data")
+    assert scratch_look.mount_point(str(tmp_path / "other")) == ""
 
 
 def test_the_configuration_remembers_it() -> None:

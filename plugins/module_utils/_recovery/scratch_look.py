@@ -140,9 +140,9 @@ def _taken() -> tuple[str, ...]:
 
 
 def mount_point(directory: str) -> str:
-    """The mount point on which a directory lies; empty for the root filesystem."""
+    """The mount point on which a directory lies; empty for the root filesystem. One bound to a directory of the same is one too."""
     path = Path(directory)
-    found = next((str(parent) for parent in (path, *path.parents) if os.path.ismount(parent)), "/")
+    found = next((str(parent) for parent in (path, *path.parents) if host.mounted(str(parent))), "/")
     return "" if found == "/" else found
 
 
