@@ -9,7 +9,7 @@ from converged import Converged
 from regions import LOST, NEW, OTHER, Region, play
 from stores import Stores
 
-pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("rebuild")]
+pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("stores")]
 
 
 @pytest.fixture(scope="module")
