@@ -10,7 +10,7 @@ from placing import DATA
 from rebuild_site import EARLY, LATE, SPACE, Site, play
 from stores import Stores
 
-pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("rebuild")]
+pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("stores")]
 
 
 @pytest.fixture(scope="module")
