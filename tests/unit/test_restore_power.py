@@ -183,7 +183,7 @@ class Machine:
         assert state.load(state.PAUSE) or journal.phase == restoring.SETTLE or journal.goes_back, journal.phase
         if self.is_up("cluster"):
             assert journal.goes_back or journal.phase in BEHIND_THE_PROOF, journal.phase
-            self.judge("old" if journal.goes_back or journal.undoes else "new")
+            self.judge("old" if journal.goes_back != bool(journal.undoes) else "new")
 
     def judge(self, which: str) -> None:
         """These rows serve, with what ALTER SYSTEM had said among them."""
