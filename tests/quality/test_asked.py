@@ -15,7 +15,7 @@ NOWHERE = "vps1.invalid,"
 # That of a drill's interval is one of the jobs'. Recoveries in place are asked in their own story.
 MISSPELT = {
     "rebuild": ("rebuild_lost_hots=vps1", "Found rebuild_lost_hots; expected one of rebuild_stanza, "),
-    "drill": ("drill_interval_days=30 drill_kep=true", "Found drill_kep; expected one of drill_state, "),
+    "drill": ("drill_interval_days=30 drill_kep=true", "Found drill_kep; expected one of drill_kind, "),
 }
 STRAY = {"rebuild": "rebuild_reason=the site", "drill": "drill_notes=by night"}
 

@@ -20,10 +20,13 @@ class Skipped(Exception):
 
 
 class Ladder:
-    """The rungs so far, of those in `names`. `clock` counts seconds from anywhere; `troubles` are failures that are none of a proof."""
+    """The rungs so far, of those in `names`, LADDER by default.
 
-    def __init__(self, clock: Callable[[], float], tell: Tell, names: Mapping[str, str] = LADDER) -> None:
-        self.names = names
+    `clock` counts seconds from anywhere; `troubles` are failures that are none of a proof.
+    """
+
+    def __init__(self, clock: Callable[[], float], tell: Tell, names: Mapping[str, str] | None = None) -> None:
+        self.names = LADDER if names is None else names
         self.chain = Chain(clock)
         self.tell = tell
         self.rungs: dict[str, Rung] = {}

@@ -212,7 +212,10 @@ class _Rehearsal:
         try:
             self.journal = restore_run.carry_on(self._begun, tell, until)
         except restore_run.Stopped as stopped:
-            raise stopped.__cause__ or stopped from None
+            cause = stopped.__cause__
+            if cause is None:
+                raise
+            raise cause from None
 
     def _copy(self) -> drill_held.HeldCopy:
         return drill_held.copy_of(self._begun, restore_phases.standing(self._begun))
