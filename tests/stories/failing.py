@@ -8,10 +8,10 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from fleet import STANZA
-from killing import NAME, interfere, served
-from lab import Host, Run
-from restores import DATA, consent
+from fleet import DATABASE, STANZA
+from killing import NAME, ROWS, interfere, served
+from lab import Host, Lab, Run
+from restores import DATA, by_hand, consent
 from scheduling import TOOL
 
 AWAY = "mv /var/lib/pgbackrest /var/lib/pgbackrest.away"
@@ -58,13 +58,14 @@ class Failures:
     another: str = ""
     by_another: tuple[str, str] = ("", "")
     listed: str = ""
+    by_hand: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
     status: str = ""
     unsure: Run | None = None
     released: tuple[bool, bool] = (False, False)
     overwritten: tuple[str, str, Run | None] = ("", "", None)
 
 
-def tell(host: Host) -> Failures:
+def tell(host: Host, lab: Lab) -> Failures:
     """All of it, one after the other, on a host that `killing.prepare` has prepared."""
     found = Failures()
     before = inode(host)
@@ -76,7 +77,23 @@ def tell(host: Host) -> Failures:
     _damaged(host, found, before)
     _kept(host, found)
     _overwritten(host, found)
+    _by_hand(host, lab, found)
     return found
+
+
+def _by_hand(host: Host, lab: Lab, found: Failures) -> None:
+    """The rows that serve after each way back before an acceptance, and those of a restore by hand."""
+    for how in ("itself", "playbook"):
+        name = f"back-by-{how}"
+        host.run([TOOL, "snapshot", name, "--reason", "a story"])
+        host.sql(f"insert into kept (note) values ('{name}')", db=DATABASE)
+        if how == "itself":
+            assert host.run(consent(host, f"name:{name}", "--check", "axiomdb:select count(*) from kept=99"), check=False).rc == 1
+        else:
+            host.run(consent(host, f"name:{name}", "--action=pause"))
+            sure = {"rollback_confirm": f"{host.name}/{STANZA}", "rollback_reason": "a story"}
+            lab.ansible(host, "playbooks/rollback.yml", extra_vars=sure)
+        found.by_hand[how] = (served(host), by_hand(host, f"{ROWS};"))
 
 
 def _interfered(host: Host, name: str, phase: str, act: str, end: str, before: str) -> Failed:

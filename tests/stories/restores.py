@@ -185,14 +185,19 @@ def _go_back(host: Host, story: Story) -> None:
     _look(host, story, "back")
     story.inodes = (story.inodes[0], host.run(f"stat -c %i {DATA}").stdout)
     archive_now(host)
+    story.bare = by_hand(host, _SUMS)
+
+
+def by_hand(host: Host, query: str) -> dict[str, str]:
+    """What a query finds in what pgBackRest's own restore gives, typed by hand after a way back."""
+    archive_now(host)
     before = json.loads(host.run(f"pgbackrest --stanza={STANZA} --output=json info", user="postgres").stdout)[0]["backup"]
     first = next(backup["label"] for backup in before if backup["database"]["repo-key"] == 1)
-    story.bare["from the set before the fork"] = bare(host, f"--set={first}")
+    from_old = _bare(host, f"--set={first}", query)
     host.run([TOOL, "backup", "--type=full"])
     archive_now(host)
-    story.bare["from a new full backup"] = bare(host, "")
+    return {"from the set before the fork": from_old, "from a new full backup": _bare(host, "", query)}
 
 
-def bare(host: Host, options: str) -> str:
-    """What pgBackRest's own restore gives, typed by hand."""
-    return host.run(_BARE.format(stanza=STANZA, options=options, database=DATABASE, sums=_SUMS), user="postgres").stdout.strip()
+def _bare(host: Host, options: str, query: str) -> str:
+    return host.run(_BARE.format(stanza=STANZA, options=options, database=DATABASE, sums=query), user="postgres").stdout.strip()

@@ -31,7 +31,7 @@ def failures(sandbox: Lab, system: str) -> Failures:
     host.run("mkdir -p /var/lib/postgresql && mount -t tmpfs -o size=900m,mode=755 data /var/lib/postgresql")
     sandbox.ansible(host, "playbooks/site.yml")
     host.run([TOOL, "backup", "--type=full"])
-    return tell(prepare(host))
+    return tell(prepare(host), sandbox)
 
 
 @pytest.mark.parametrize("name", [*TROUBLES, "check", "damaged"])
@@ -78,3 +78,10 @@ def test_overwriting_ends_with_the_rows_and_without_a_way_back(failures: Failure
     assert back is not None
     assert back.rc == 1
     assert "Found no kept data of an accepted recovery" in back.output
+
+
+@pytest.mark.parametrize("how", ["itself", "playbook"])
+def test_a_bare_restore_after_a_way_back_has_exactly_the_live_rows(how: str, failures: Failures) -> None:
+    served, given = failures.by_hand[how]
+    assert served.endswith(f"back-by-{how}")
+    assert given == {"from the set before the fork": served, "from a new full backup": served}
