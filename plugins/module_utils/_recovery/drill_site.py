@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from . import (
     drill,
@@ -212,10 +212,7 @@ class _Rehearsal:
         try:
             self.journal = restore_run.carry_on(self._begun, tell, until)
         except restore_run.Stopped as stopped:
-            cause = stopped.__cause__
-            if cause is None:
-                raise
-            raise cause from None
+            _fail(stopped.__cause__ or stopped)
 
     def _copy(self) -> drill_held.HeldCopy:
         return drill_held.copy_of(self._begun, restore_phases.standing(self._begun))
@@ -234,3 +231,8 @@ class _Rehearsal:
 
 def _cluster(stanza: Stanza) -> Cluster:
     return Cluster(stanza.version, stanza.cluster, stanza.port)
+
+
+def _fail(cause: BaseException) -> NoReturn:
+    """Raise what a phase has failed of, as the proofs of a drill tell it."""
+    raise cause from None
