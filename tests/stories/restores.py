@@ -184,7 +184,6 @@ def _go_back(host: Host, story: Story) -> None:
     story.said["back"] = host.run([TOOL, "rollback", "--reason", "the wrong moment", f"--confirm={host.name}/{STANZA}"], check=False)
     _look(host, story, "back")
     story.inodes = (story.inodes[0], host.run(f"stat -c %i {DATA}").stdout)
-    archive_now(host)
     story.bare = by_hand(host, _SUMS)
 
 
