@@ -12,7 +12,7 @@ import pytest
 from annotating import Annotated, annotate
 from byhand import Typed, type_them
 from commits import Commit, commit, seconds_to_archive, start_load, stop_load
-from converged import Converged, FirstRun, provision_watched
+from converged import Converged, converge
 from drifting import Story as DriftStory
 from drifting import play
 from fleet import Checked, Fleet, Repeated, made
@@ -23,6 +23,7 @@ from stores import Stores
 from stores import stores as boot_stores
 
 LAB = pytest.StashKey[Lab]()
+LAST = pytest.StashKey[dict[str, pytest.Item]]()
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +48,20 @@ def _cleared(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if LAB in request.session.stash:
         request.session.stash[LAB].clear()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Remove the hosts that files of one group have kept for each other, when all of its stories are told."""
+    if LAB in item.session.stash and item is item.session.stash[LAST].get(_group(item)):
+        item.session.stash[LAB].clear(kept=True)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the images that the test processes of this run had in common."""
+    if config.getoption("collectonly") or "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    execute([str(ROOT / "sandbox" / "host"), "sweep", str(os.getpid())]).checked()
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +90,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Tell the stories of one system after those of another, and each of them once.
 
     pytest puts tests with the same parameters side by side; between them what a file shares would be made anew for each.
@@ -84,11 +99,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     stories = [item for item in items if item.path.is_relative_to(here)]
     rest = [item for item in items if not item.path.is_relative_to(here)]
     items[:] = [*sorted(stories, key=lambda item: (_system(item), item.path)), *rest]
+    session.stash[LAST] = {_group(item): item for item in items}
 
 
 def _system(item: pytest.Item) -> int:
     found = item.callspec.params.get("system") if hasattr(item, "callspec") else None
     return SYSTEMS.index(found) if found in SYSTEMS else len(SYSTEMS)
+
+
+def _group(item: pytest.Item) -> str:
+    """What stays in one test process: a group, or a test by itself."""
+    marker = item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker else item.nodeid
 
 
 def _marks(system: str, *, chosen: bool, grouped: bool) -> list[pytest.MarkDecorator]:
@@ -203,30 +225,17 @@ def standby_jobs(fleet: Fleet, annotated: dict[str, Annotated]) -> dict[str, Ski
 
 
 @pytest.fixture(scope="session")
-def watched_runs() -> dict[str, FirstRun]:
-    """By system, the hosts that `watched_run` has made: pytest asks again when it comes back to a system."""
-    return {}
+def converged_hosts(sandbox: Lab, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Converged]:
+    """By system, the provisioned host of every story of this run that starts from one, in whichever test process."""
+    wanted = {item.callspec.params["system"] for item in request.session.items if "converged_hosts" in getattr(item, "fixturenames", ())}
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return converge(sandbox, sorted(wanted, key=SYSTEMS.index), shared / "converged.json")
 
 
 @pytest.fixture(scope="session")
-def converged_hosts() -> dict[str, Converged]:
-    """By system, the images that `converged` has made."""
-    return {}
-
-
-@pytest.fixture(scope="session")
-def watched_run(sandbox: Lab, watched_runs: dict[str, FirstRun], system: str) -> FirstRun:
-    """A bare host on which site.yml ran once, and what was seen meanwhile."""
-    if system not in watched_runs:
-        watched_runs[system] = provision_watched(sandbox, system)
-    return watched_runs[system]
-
-
-@pytest.fixture(scope="session")
-def converged(sandbox: Lab, converged_hosts: dict[str, Converged], watched_run: FirstRun, system: str) -> Converged:
-    """That host as an image, for stories that start from a provisioned one."""
-    if system not in converged_hosts:
-        converged_hosts[system] = Converged(sandbox, watched_run.host, sandbox.commit(watched_run.host, f"{system}-converged"))
+def converged(converged_hosts: dict[str, Converged], system: str) -> Converged:
+    """A provisioned host as an image, from which a story starts."""
     return converged_hosts[system]
 
 

@@ -59,7 +59,7 @@ def play(converged: Converged, directory: str) -> dict[bool, Connected]:
 
 
 def _connect(converged: Converged, host: Host, door: Host, pipelining: bool) -> Connected:
-    secrets = [form for name in ("cipher-pass", "role-password") for form in forms(converged.original.secret(name))]
+    secrets = [form for name in ("cipher-pass", "role-password") for form in forms(converged.secret(name))]
     env = {"ANSIBLE_PIPELINING": str(pipelining)}
     host.run(f"rm -rf {HOME}/.ansible")
     results, acl = {}, {}

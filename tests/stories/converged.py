@@ -1,21 +1,24 @@
 # Copyright: (c) 2026, the axiomdb.recovery authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""One host, provisioned once and watched meanwhile, and cheap copies of it from which each story starts."""
+"""One host of each system, provisioned once in a test run, and cheap copies of it from which each story starts."""
 
 from __future__ import annotations
 
+import fcntl
+import json
 import re
 import textwrap
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
-from lab import ROOT, Host, Lab, Result
-from watch import Watch, files_with, forms, local_files_with, watch
+from lab import Host, Lab, Result
 
 SITE = "playbooks/site.yml"
-# What the first host declares. A server that logs every statement would log a password that somebody sent in clear.
+# What the host declares. A server that logs every statement would log a password that somebody sent in clear.
 VARIABLES: dict[str, Any] = {
     "postgresql_settings": {"work_mem": "8MB", "shared_buffers": "64MB", "log_statement": "all", "log_min_duration_statement": 0},
 }
@@ -24,63 +27,74 @@ _FAILED = re.compile(r"^fatal: \[(\S+)\]: FAILED! => *\n((?:    .*\n|\n(?=    ))
 
 
 @dataclass(frozen=True)
-class FirstRun:
-    """The first run of site.yml on a bare host, and where its secrets were seen."""
-
-    host: Host
-    result: Result
-    on_host: Watch
-    on_controller: Watch
-    files_on_host: list[str]
-    files_on_controller: list[str]
-    journal: str
-
-    @property
-    def secrets(self) -> list[str]:
-        """Every secret in every form."""
-        return [form for name in ("cipher-pass", "role-password") for form in forms(self.host.secret(name))]
-
-
-def provision_watched(lab: Lab, system: str) -> FirstRun:
-    """Run site.yml on a bare host, as verbosely as can be, with eyes on every process; then look into every file."""
-    host = lab.keep(lab.up(f"{system}-vps", system, **VARIABLES))
-    secrets = [form for name in ("cipher-pass", "role-password") for form in forms(host.secret(name))]
-    home, temporary = lab.directory / f"{system}-home", lab.directory / f"{system}-tmp"
-    home.mkdir()
-    temporary.mkdir()
-    env = {"HOME": str(home), "TMPDIR": str(temporary)}
-    with watch(secrets, host) as on_host, watch(secrets, pause=0.005) as on_controller:
-        result = lab.ansible(host, SITE, "--diff", "-vvv", env=env)
-    there = files_with(secrets, host)
-    here = local_files_with(secrets, lab.directory, ROOT, Path.home() / ".ansible", but=(".git", ".cache", ".venv", ".venv-newest"))
-    journal = host.run(["journalctl", "--no-pager", "--all"]).stdout
-    return FirstRun(host, result, on_host, on_controller, there, here, journal)
-
-
-@dataclass(frozen=True)
 class Converged:
-    """A provisioned host as an image."""
+    """A provisioned host as an image. `name` is its name in the inventory of the run that built it, `secrets` the directory of them all."""
 
     lab: Lab
-    original: Host
+    system: str
+    name: str
+    secrets: Path
     image: str
+    machine_id: str
+    version: str
 
-    def copy(self, name: str, **variables: Any) -> Host:
+    def copy(self, name: str, *, volume: str = "", **variables: Any) -> Host:
         """Another machine with the same data, the same secrets and the same declarations."""
-        given = {**VARIABLES, "sandbox_secrets": str(self.original.secrets / self.original.name), **variables}
-        return self.lab.up(f"{self.original.system}-{name}", self.original.system, image=self.image, **given)
+        given = {**VARIABLES, "sandbox_secrets": str(self.secrets / self.name), **variables}
+        return self.lab.up(f"{self.system}-{name}", self.system, image=self.image, volume=volume, **given)
 
-    def twin(self, name: str, **variables: Any) -> Host:
+    def twin(self, name: str, *, volume: str = "", **variables: Any) -> Host:
         """The same machine once more: it has the original's machine-id too, and its jobs know its own name in the inventory."""
-        host = self.copy(name, **variables)
-        host.put("/etc/machine-id", self.original.read("/etc/machine-id"))
-        host.run(["sed", "-i", f's/"{self.original.name}"/"{host.name}"/', "/etc/axiomdb/recovery.json"])
+        host = self.copy(name, volume=volume, **variables)
+        host.put("/etc/machine-id", self.machine_id + "\n")
+        host.run(["sed", "-i", f's/"{self.name}"/"{host.name}"/', "/etc/axiomdb/recovery.json"])
         return host
 
-    @property
-    def version(self) -> str:
-        """PostgreSQL's major version."""
-        return self.original.run(["ls", "/etc/postgresql"]).stdout.strip()
+    def recoverable(self, name: str, **variables: Any) -> Host:
+        """The same machine once more, and its data directory can be renamed, as a recovery in place does."""
+        return self.twin(name, volume="/var/lib/postgresql", **variables)
+
+    def secret(self, name: Literal["cipher-pass", "role-password"]) -> str:
+        """Return a secret that the copies have in common."""
+        return (self.secrets / self.name / name).read_text(encoding="utf-8").strip()
+
+
+def converge(lab: Lab, systems: Sequence[str], record: Path) -> dict[str, Converged]:
+    """Provision one host of each system and keep its image; `record` is where the other test processes of this run find them."""
+    with record.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not record.exists():
+            record.write_text(json.dumps(_images(lab, systems)), encoding="utf-8")
+    images = json.loads(record.read_text(encoding="utf-8"))
+    return {image["system"]: Converged(**{**image, "lab": lab, "secrets": Path(image["secrets"])}) for image in images}
+
+
+def _images(lab: Lab, systems: Sequence[str]) -> list[dict[str, str]]:
+    """Build them all in one run of site.yml."""
+    with ThreadPoolExecutor() as pool:
+        hosts = list(pool.map(lambda system: lab.up(f"{system}-vps", system, **VARIABLES), systems))
+        lab.ansible(hosts, SITE)
+        return list(pool.map(lambda host: _image(lab, host), hosts))
+
+
+def _image(lab: Lab, host: Host) -> dict[str, str]:
+    found = {
+        "system": host.system,
+        "name": host.name,
+        "secrets": str(host.secrets),
+        "machine_id": host.read("/etc/machine-id").strip(),
+        "version": host.run(["ls", "/etc/postgresql"]).stdout.strip(),
+    }
+    return found | {"image": lab.commit(host)}
+
+
+def small_disk(host: Host, size: str) -> None:
+    """Let the server go on with a small filesystem for all of its data, such as ``500m``."""
+    host.run(
+        "systemctl stop postgresql && cp -a /var/lib/postgresql /srv/before"
+        f" && mount -t tmpfs -o size={size},mode=755 data /var/lib/postgresql"
+        " && cp -a /srv/before/. /var/lib/postgresql && rm -r /srv/before && systemctl start postgresql"
+    )
 
 
 def alias(host: Host, name: str, **variables: Any) -> Host:

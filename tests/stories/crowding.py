@@ -82,7 +82,7 @@ def crowd(converged: Converged, name: str, rng: random.Random, jobs: Mapping[str
     starts = [(rng.uniform(0, 1.5), "postgres", commands[name]) for name in names]
     starts.insert(len(starts) // 2, (0.0, "root", _ROTATE))
     order = {"starts": starts, "seconds": seconds, "filling": [commands["heartbeat"], commands["watch"]]}
-    secrets = [form for secret in (converged.original.secret("cipher-pass"), SECRET) for form in forms(secret)]
+    secrets = [form for secret in (converged.secret("cipher-pass"), SECRET) for form in forms(secret)]
     began = time.monotonic()
     with watch(secrets, host, pause=0.005) as seen, ThreadPoolExecutor(1) as other:
         named = other.submit(_take_snapshots, converged, host, snapshots)

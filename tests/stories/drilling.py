@@ -189,7 +189,7 @@ def later(host: Host, *words: str, ahead: int) -> Run:
 
 def play(converged: Converged, directory: Path) -> Drills:
     """The drills of one host in their quarter, the live server never stopped."""
-    secrets = [converged.original.secret("role-password"), converged.original.secret("cipher-pass")]
+    secrets = [converged.secret("role-password"), converged.secret("cipher-pass")]
     drills = Drills(prepare(converged, "drilled"), secrets)
     _pass(converged, drills, directory)
     _delay(drills)

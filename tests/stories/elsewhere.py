@@ -50,7 +50,7 @@ def kinds(system: str) -> list[str]:
 
 def play(converged: Converged, stores: Stores) -> Mixed:
     """Tell the story once for all kinds."""
-    items = [KINDS[kind](stores, f"/axiomdb-{converged.original.system}") for kind in kinds(converged.original.system)]
+    items = [KINDS[kind](stores, f"/axiomdb-{converged.system}") for kind in kinds(converged.system)]
     host = converged.twin("mixed", pgbackrest_repositories=[LOCAL, *items], pgbackrest_options=CONNECT)
     stores.known_to(host)
     host.run(f"mkdir -p {MOUNT} && mount -t tmpfs -o size=200m backup {MOUNT}")

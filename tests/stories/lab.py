@@ -220,26 +220,26 @@ class Lab:
 
     # --- hosts ---------------------------------------------------------------------------------------------------
 
-    def up(self, name: str, system: str = "debian13", *, image: str | None = None, **variables: Any) -> Host:
+    def up(self, name: str, system: str = "debian13", *, image: str | None = None, volume: str = "", **variables: Any) -> Host:
         """Make a bare host, or one from an image of `commit`. The same alias again is the same host.
 
+        :param volume: a path of the image that lies on a filesystem of its own: a directory of an image cannot be renamed.
         :param variables: the host's own variables in the inventory.
         """
         if name not in self._hosts:
             host = Host(f"{self._prefix}-{name}", name, system, self.directory / "secrets", dict(variables))
             self._write_secrets(host)
-            options = ["--run", self._run, *(["--image", image] if image else [])]
+            options = ["--run", self._run, *(["--image", image] if image else []), *(["--volume", volume] if volume else [])]
             self._hosts[name] = host
             execute([str(ROOT / "sandbox" / "host"), "up", host.name, system, *options]).checked()
         return self._hosts[name]
 
-    def commit(self, host: Host, tag: str) -> str:
-        """Shut a host down, keep it as an image, boot it again. Copies have its data, and a machine-id of their own."""
-        image = f"axiomdb-sandbox-run:{self._prefix}-{tag}"
+    def commit(self, host: Host) -> str:
+        """Shut a host down and keep it as an image, which outlives this lab: other test processes of the run may start from it, too."""
+        image = f"axiomdb-sandbox-run:{host.name}"
         host.stop()
         execute(["docker", "commit", host.name, image]).checked()
-        self._images.add(image)
-        host.start()
+        self.down(host)
         return image
 
     def lose(self, host: Host) -> str:
@@ -256,9 +256,9 @@ class Lab:
         self._kept.add(host.alias)
         return host
 
-    def clear(self) -> None:
-        """Remove every host that is not kept: what it does each minute costs the others time."""
-        for host in [host for alias, host in self._hosts.items() if alias not in self._kept]:
+    def clear(self, *, kept: bool = False) -> None:
+        """Remove every host that is not kept, or those too: what it does each minute costs the others time."""
+        for host in [host for alias, host in self._hosts.items() if kept or alias not in self._kept]:
             self.down(host)
 
     def down(self, host: Host) -> None:

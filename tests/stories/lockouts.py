@@ -34,7 +34,7 @@ class LockedOut:
 
 def play(converged: Converged, stores: Stores) -> LockedOut:
     """Let one thing after another go wrong, with WAL in between; then put all of it right."""
-    variables = {"pgbackrest_repositories": [LOCAL, stores.s3(f"/locked-out-{converged.original.system}")], "pgbackrest_options": QUICK}
+    variables = {"pgbackrest_repositories": [LOCAL, stores.s3(f"/locked-out-{converged.system}")], "pgbackrest_options": QUICK}
     host = converged.twin("locked-out", **{**alerting.VARIABLES, **variables})
     stores.known_to(host)
     stores.go_wrong()

@@ -52,7 +52,7 @@ class Outages:
 def play(converged: Converged, stores: Stores, seconds: float, options: Mapping[str, Any], seed: int) -> Outages:
     """Tell the story; the store is away for `seconds`, and until the other repository has got a segment that was closed meanwhile."""
     mounted = {"path": f"{MOUNT}/axiomdb", "mount_point": MOUNT, "cipher_pass": stores.secret("mount")}
-    repositories = [LOCAL, stores.s3(f"/outages-{converged.original.system}"), mounted]
+    repositories = [LOCAL, stores.s3(f"/outages-{converged.system}"), mounted]
     variables = {"pgbackrest_repositories": repositories, "pgbackrest_options": options}
     host = converged.twin("outages", **{**alerting.VARIABLES, **variables})
     stores.known_to(host)

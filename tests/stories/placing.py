@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+from converged import Converged
 from fleet import DATABASE, STANZA
 from killing import NAME, kill
-from lab import Host, Lab, Run
+from lab import Host, Run
 from restores import consent, sums
 from scheduling import TOOL
 
@@ -65,15 +66,15 @@ def data(host: Host) -> str:
     return host.sql("show data_directory")
 
 
-def prepare(lab: Lab, layout: str, system: str) -> Host:
+def prepare(converged: Converged, layout: str) -> Host:
     """A host whose data lies so."""
     if layout == LINKED:
-        host = lab.up(f"{layout}-{system}", system)
-        lab.ansible(host, "playbooks/site.yml")
+        host = converged.recoverable(layout)
         host.run(_LINK)
         host.run("until psql -c 'select 1'; do sleep 0.2; done", user="postgres")
     else:
-        host = lab.up(f"{layout}-{system}", system, postgresql_data_directory=DATA)
+        lab, system = converged.lab, converged.system
+        host = lab.up(f"{system}-{layout}", system, postgresql_data_directory=DATA)
         host.run(MOUNT)
         host.run(f"{_SEGMENTS} > /etc/postgresql-common/createcluster.d/20-segments.conf")
         lab.ansible(host, "playbooks/site.yml")
@@ -81,9 +82,9 @@ def prepare(lab: Lab, layout: str, system: str) -> Host:
     return host
 
 
-def tell(lab: Lab, layout: str, system: str) -> Story:
+def tell(converged: Converged, layout: str) -> Story:
     """Tell it all."""
-    host = prepare(lab, layout, system)
+    host = prepare(converged, layout)
     story = Story(host, segments=host.sql("show wal_segment_size"))
     _make(story, layout)
     for phase in ("keep", "restore"):

@@ -68,7 +68,7 @@ def lose(converged: Converged, stores: Stores, seed: int, name: str = "lost", pr
 
     `prepare` is done before the load begins.
     """
-    lab, system = converged.lab, converged.original.system
+    lab, system = converged.lab, converged.system
     item = stores.s3(f"/rebuild-{name}-{system}")
     variables = {"pgbackrest_repositories": [LOCAL, item], "pgbackrest_options": CONNECT}
     host = converged.twin(name, **variables)
@@ -86,7 +86,7 @@ def lose(converged: Converged, stores: Stores, seed: int, name: str = "lost", pr
     archive_now(host)
     host.run("sleep 2")
     image = lab.lose(host)
-    return Lost(host.name, converged.original.read("/etc/machine-id").strip(), image, archived, {**host.vars}, system)
+    return Lost(host.name, converged.machine_id, image, archived, {**host.vars}, system)
 
 
 def empty_host(lab: Lab, stores: Stores, lost: Lost, name: str, **more: Any) -> Host:

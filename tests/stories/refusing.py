@@ -224,7 +224,7 @@ def judge(lab: Lab, hosts: Mapping[str, Host], cases: Sequence[Case]) -> Judged:
 
 def scenes(converged: Converged) -> dict[str, Host]:
     """The hosts. What changed on the original reaches the others as a repository that they share would bring it."""
-    original, version = quiet(converged.original), converged.version
+    original, version = quiet(converged.twin("original")), converged.version
     hosts = {
         name: quiet(converged.twin(name.replace(" ", "-")))
         for name in ("behind", "left behind", "promoted too", "ahead", "stuck", "foreign", "published")

@@ -36,7 +36,7 @@ class Region:
 
 def play(converged: Converged, stores: Stores) -> Region:
     """Lose host and region; bring the site back in another one, with a new repository beside the one that is left."""
-    lab, system = converged.lab, converged.original.system
+    lab, system = converged.lab, converged.system
     one, two, three = (stores.s3(f"/region-{name}-{system}") for name in ("one", "two", "three"))
     lost = converged.twin("region-lost", pgbackrest_repositories=[LOCAL, one, two], pgbackrest_options=CONNECT)
     stores.known_to(lost)

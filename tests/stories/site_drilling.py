@@ -100,7 +100,7 @@ def _left(host: Host) -> list[str]:
 
 def play(converged: Converged, stores: Stores, directory: Path) -> SiteDrill:
     """Drill, with the site kept; try whatever could make it an acceptance; remove it."""
-    lab, system = converged.lab, converged.original.system
+    lab, system = converged.lab, converged.system
     prefix = f"/site-drill-{system}"
     variables = {"pgbackrest_repositories": [LOCAL, stores.s3(prefix)], "pgbackrest_options": CONNECT}
     lost = converged.twin("living", **variables)
@@ -122,7 +122,7 @@ def play(converged: Converged, stores: Stores, directory: Path) -> SiteDrill:
     told.reports = {file.name: file.read_text(encoding="utf-8") for file in (directory / spare.name).iterdir()}
     told.meanwhile = _seen(stores, lost, prefix[1:])
     if told.result.rc == 0:
-        _try_to_accept(lab, told, converged.original.secret("role-password"))
+        _try_to_accept(lab, told, converged.secret("role-password"))
     told.gone = lab.ansible(spare, DRILL, extra_vars={"drill_kind": "site", "drill_state": "absent"})
     told.left = _left(spare)
     told.after = _seen(stores, lost, prefix[1:])

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from converged import Converged
 from faulting import FEW, MANY, Faults, declared, play
 from lab import SYSTEMS, Lab, Result
 from scheduling import TOOL
@@ -21,13 +22,14 @@ STOP = ". Type: sudo systemctl stop postgresql, on the server that must not live
 
 
 @pytest.fixture(scope="module")
-def faults(sandbox: Lab, request: pytest.FixtureRequest) -> dict[str, Faults]:
+def faults(sandbox: Lab, converged_hosts: dict[str, Converged], request: pytest.FixtureRequest) -> dict[str, Faults]:
     """The story of one host of each system, all at once."""
     here = [item for item in request.session.items if item.path == Path(__file__) and hasattr(item, "callspec")]
     wanted = {item.callspec.params["system"] for item in here}
     checks = max((item.callspec.params.get("checks", FEW) for item in here), default=FEW)
     with ThreadPoolExecutor() as pool:
-        hosts = list(pool.map(lambda system: sandbox.up(f"faults-{system}", system, **declared()), sorted(wanted, key=SYSTEMS.index)))
+        systems = sorted(wanted, key=SYSTEMS.index)
+        hosts = list(pool.map(lambda system: converged_hosts[system].twin("faults", **declared()), systems))
         sandbox.ansible(hosts, "playbooks/site.yml")
         return dict(zip((host.system for host in hosts), pool.map(lambda host: play(host, checks), hosts), strict=True))
 
@@ -111,8 +113,8 @@ def test_pgbackrest_verify_itself_ends_with_0(system: str, faults: dict[str, Fau
     assert codes == dict.fromkeys(codes, {1: 0, 2: 0})
 
 
-def test_the_playbooks_say_it_too(system: str, faults: dict[str, Faults], sandbox: Lab) -> None:
-    host = sandbox.up(f"faults-{system}", system)
+def test_the_playbooks_say_it_too(faults: dict[str, Faults], sandbox: Lab, converged: Converged) -> None:
+    host = converged.twin("faults")
     judged: Result = sandbox.ansible(host, "playbooks/verify.yml", expect="failure")
     assert "BROKEN: " in judged.stdout
     assert "what was committed after set " in " ".join(judged.stdout.split())

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
+from converged import Converged
 from fleet import STANZA
 from lab import Lab
 
 
-def test_a_hole_in_the_archive_is_not_called_protected(system: str, sandbox: Lab) -> None:
-    host = sandbox.up("hole", system)
-    sandbox.ansible(host, "playbooks/site.yml")
+def test_a_hole_in_the_archive_is_not_called_protected(sandbox: Lab, converged: Converged) -> None:
+    host = converged.twin("hole")
     host.sql("alter system set archive_command = '/bin/true'; select pg_reload_conf(); select pg_sleep(1)")
     host.sql("create table lost as select 1; select pg_switch_wal(); select pg_sleep(3)")
     host.sql("alter system reset archive_command; select pg_reload_conf(); select pg_sleep(1)")

@@ -105,7 +105,7 @@ def nothing_was_written(judged: Judged) -> None:
 
 @pytest.mark.parametrize("case", [*DECLARATIONS, *SERVERS], ids=lambda case: case.name)
 def test_refused(judged: Judged, converged: Converged, case: Case) -> None:
-    is_refused(judged, case, version=converged.version, original=converged.original.name, host=judged.names[case.name])
+    is_refused(judged, case, version=converged.version, original=converged.name, host=judged.names[case.name])
 
 
 def test_the_passphrase_of_one_repository_is_not_held_against_another(judged: Judged) -> None:

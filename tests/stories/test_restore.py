@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from converged import Converged
 from lab import SYSTEMS, Lab
 from restores import Story, tell
 
@@ -16,14 +17,13 @@ KINDS = ("latest", "idle", "xid", "lsn", "time", "name")
 
 
 @pytest.fixture(scope="module")
-def restored(sandbox: Lab, request: pytest.FixtureRequest) -> dict[str, Story]:
+def restored(sandbox: Lab, converged_hosts: dict[str, Converged], request: pytest.FixtureRequest) -> dict[str, Story]:
     """The story of one host of each system, all at once."""
     here = [item for item in request.session.items if item.path == Path(__file__) and hasattr(item, "callspec")]
     wanted = {item.callspec.params["system"] for item in here}
     seed = request.config.getoption("--seed")
     with ThreadPoolExecutor() as pool:
-        hosts = list(pool.map(lambda system: sandbox.up(f"restored-{system}", system), sorted(wanted, key=SYSTEMS.index)))
-        sandbox.ansible(hosts, "playbooks/site.yml")
+        hosts = list(pool.map(lambda system: converged_hosts[system].recoverable("restored"), sorted(wanted, key=SYSTEMS.index)))
         told = pool.map(lambda host: tell(host, sandbox, seed), hosts)
         return dict(zip((host.system for host in hosts), told, strict=True))
 

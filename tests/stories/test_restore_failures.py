@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from converged import Converged, small_disk
 from failing import TROUBLES, Failures, tell
 from killing import OLD, TARGET, prepare
 from lab import Lab
@@ -25,11 +26,10 @@ SAID = {
 
 
 @pytest.fixture(scope="module")
-def failures(sandbox: Lab, system: str) -> Failures:
+def failures(sandbox: Lab, converged: Converged) -> Failures:
     """A host whose data has a small filesystem, with two full backups before the moment that is wanted."""
-    host = sandbox.up(f"failing-{system}", system)
-    host.run("mkdir -p /var/lib/postgresql && mount -t tmpfs -o size=900m,mode=755 data /var/lib/postgresql")
-    sandbox.ansible(host, "playbooks/site.yml")
+    host = converged.twin("failing")
+    small_disk(host, "900m")
     host.run([TOOL, "backup", "--type=full"])
     return tell(prepare(host), sandbox)
 

@@ -8,6 +8,7 @@ import random
 
 import havoc
 import pytest
+from converged import Converged
 from killing import OLD, PHASES, TARGET, Killed, amiss, beside, follow, kill, prepare, promote_and_kill, reboot, served
 from lab import Host, Lab
 
@@ -16,10 +17,8 @@ BEFORE_THE_STOP, BEHIND_THE_PROOF = ("save", "quiet"), ("serve", "settle")
 
 
 @pytest.fixture(scope="module")
-def prepared(sandbox: Lab, system: str) -> Host:
-    host = sandbox.up(f"killed-{system}", system)
-    sandbox.ansible(host, "playbooks/site.yml")
-    return prepare(host)
+def prepared(converged: Converged) -> Host:
+    return prepare(converged.recoverable("killed"))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from converged import Converged
 from lab import Lab
 from pausing import Paused, tell
 
@@ -25,10 +26,8 @@ ROWS = {
 
 
 @pytest.fixture(scope="module")
-def paused(sandbox: Lab, system: str) -> Paused:
-    host = sandbox.up(f"paused-{system}", system)
-    sandbox.ansible(host, "playbooks/site.yml")
-    return tell(host, sandbox)
+def paused(sandbox: Lab, converged: Converged) -> Paused:
+    return tell(converged.recoverable("paused"), sandbox)
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from lab import Lab
+from converged import Converged
 from placing import DATA, LINKED, MOUNTED, WAL, Story, tell
 
 pytestmark = pytest.mark.xdist_group("places")
@@ -13,10 +13,10 @@ LAYOUTS = (MOUNTED, LINKED)
 
 
 @pytest.fixture(scope="module")
-def told(sandbox: Lab, system: str, request: pytest.FixtureRequest) -> dict[str, Story]:
+def told(converged: Converged, request: pytest.FixtureRequest) -> dict[str, Story]:
     """The story of each layout, one after the other."""
     wanted = {item.callspec.params.get("layout") for item in request.session.items if hasattr(item, "callspec")}
-    return {layout: tell(sandbox, layout, system) for layout in LAYOUTS if layout in wanted}
+    return {layout: tell(converged, layout) for layout in LAYOUTS if layout in wanted}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from converged import Converged
+from converged import Converged, small_disk
 from fleet import STANZA
 from lab import Lab
 from restore_refusals import Refusals, problems, tell
@@ -36,12 +36,11 @@ SAID = {
 
 
 @pytest.fixture(scope="module")
-def refused(sandbox: Lab, converged: Converged, system: str) -> tuple[str, str, str, Refusals]:
+def refused(sandbox: Lab, converged: Converged) -> tuple[str, str, str, Refusals]:
     """A host whose data has half a gigabyte, another one of the same stanza, and everything that was refused."""
-    host, other = sandbox.up(f"refused-{system}", system), converged.twin("another")
-    host.run("mkdir -p /var/lib/postgresql && mount -t tmpfs -o size=500m,mode=755 data /var/lib/postgresql")
-    sandbox.ansible(host, "playbooks/site.yml")
-    return host.name, other.name, host.run("ls /etc/postgresql").stdout.strip(), tell(sandbox, host, other)
+    host, other = converged.twin("without-room"), converged.twin("another")
+    small_disk(host, "500m")
+    return host.name, other.name, converged.version, tell(sandbox, host, other)
 
 
 @pytest.mark.parametrize("name", SAID)

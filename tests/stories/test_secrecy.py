@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from converged import FirstRun
+import pytest
 from lab import Lab, Result
+from secrecy import FirstRun, provision_watched
 from watch import files_with, forms, watch
 
 SECRETS_FILE = "/etc/pgbackrest/conf.d/90-secrets.conf"
+
+
+@pytest.fixture(scope="module")
+def watched_run(sandbox: Lab, system: str) -> FirstRun:
+    """A bare host on which site.yml ran once, and what was seen meanwhile."""
+    return provision_watched(sandbox, system)
 
 
 def test_the_watch_would_have_seen_a_leak(watched_run: FirstRun) -> None:

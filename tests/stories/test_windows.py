@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from lab import SYSTEMS, Host, Lab
+from converged import Converged
+from lab import SYSTEMS, Host
 from timelines import ROWS, told
 from truths import Truth, play
 
@@ -18,7 +19,7 @@ SEEDED, MANY = 8, 40
 
 
 @pytest.fixture(scope="module")
-def truths(sandbox: Lab, request: pytest.FixtureRequest) -> dict[str, Truth]:
+def truths(converged_hosts: dict[str, Converged], request: pytest.FixtureRequest) -> dict[str, Truth]:
     """The story of one host of each system, all at once."""
     here = [item for item in request.session.items if item.path == Path(__file__) and hasattr(item, "callspec")]
     wanted = {item.callspec.params["system"] for item in here}
@@ -28,8 +29,7 @@ def truths(sandbox: Lab, request: pytest.FixtureRequest) -> dict[str, Truth]:
         return play(host, str(request.config.getoption("--seed")), count)
 
     with ThreadPoolExecutor() as pool:
-        hosts = list(pool.map(lambda system: sandbox.up(f"windows-{system}", system), sorted(wanted, key=SYSTEMS.index)))
-        sandbox.ansible(hosts, "playbooks/site.yml")
+        hosts = list(pool.map(lambda system: converged_hosts[system].twin("windows"), sorted(wanted, key=SYSTEMS.index)))
         return dict(zip((host.system for host in hosts), pool.map(told, hosts), strict=True))
 
 
