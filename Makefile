@@ -29,6 +29,7 @@ demo: ## Provision a throw-away host and say what can be recovered
 	$(playbook) -i inventories/sandbox playbooks/site.yml -l "$(HOST)"
 
 test: controllers ## Run all tests of the CI tier
+	@sandbox/engine start --in-memory
 	@sandbox/image
 	$(pytest) --tier=ci $(ARGS)
 
@@ -36,6 +37,7 @@ check: controllers ## Run lint, types, units and docs: no host is needed
 	$(pytest) tests/unit tests/quality $(ARGS)
 
 torture: controllers ## Run everything on everything; the result goes to benchmarks/results
+	@sandbox/engine start --in-memory
 	@sandbox/image
 	$(pytest) --tier=all --seed=$(SEED) --hypothesis-seed=$(SEED) --result-dir=benchmarks/results $(ARGS)
 
