@@ -44,6 +44,7 @@ def damaged(drills: Drills) -> Drills:
 # --- a drill that passes -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.core
 def test_a_drill_that_passes_has_proven_each_rung_and_says_what_it_measured(system: str, drills: Drills) -> None:
     assert drills.passed is not None and "DRILL PASSED" in drills.passed.stdout
     report = json.loads(drills.report(".json"))
@@ -54,11 +55,13 @@ def test_a_drill_that_passes_has_proven_each_rung_and_says_what_it_measured(syst
     assert report["restored_bytes"] > 1 << 20 and report["rates"]["restore"] > 0
 
 
+@pytest.mark.core
 def test_the_phases_sum_to_the_whole(system: str, drills: Drills) -> None:
     for report in (drills.quiet.report, drills.delayed.report, *drills.found.values()):
         assert sum(round(phase["seconds"] * 1000) for phase in report["phases"]) == round(report["seconds"] * 1000)
 
 
+@pytest.mark.core
 def test_the_report_is_on_the_controller_in_three_forms_and_on_the_host(system: str, drills: Drills) -> None:
     page, suite = drills.report(".md"), ElementTree.fromstring(drills.report(".xml"))
     assert "**PASSED** latest" in page and "- Ada and Grace took part" in page
@@ -69,12 +72,14 @@ def test_the_report_is_on_the_controller_in_three_forms_and_on_the_host(system: 
     assert drills.passed is not None and drills.passed.last_line.endswith(f"/{drills.host.name}/{name}.md")
 
 
+@pytest.mark.core
 def test_a_check_run_says_what_would_be_drilled_and_does_nothing(system: str, drills: Drills) -> None:
     assert drills.foretold is not None and drills.foretold.changed == 0
     assert "  drills       latest, in a directory of its own" in drills.foretold.stdout
     assert drills.touched["a check"] == {}
 
 
+@pytest.mark.core
 def test_the_copy_is_kept_where_the_runbook_asks_it_until_it_is_not_wanted(system: str, drills: Drills) -> None:
     tables, rows = drills.asked.split()
     assert int(tables) > 100 and rows == str(ROWS) == CHECKS[0]["expected"]
@@ -83,17 +88,20 @@ def test_the_copy_is_kept_where_the_runbook_asks_it_until_it_is_not_wanted(syste
     assert drills.gone is not None and "  removed      the copy " in drills.gone.stdout
 
 
+@pytest.mark.core
 def test_the_live_server_is_untouched_and_nothing_stays(system: str, drills: Drills) -> None:
     assert {name: found for name, found in drills.touched.items() if found} == {}
     assert drills.scope == str(512 << 20)
 
 
+@pytest.mark.core
 def test_no_worker_of_a_copy_reaches_anybody(system: str, drills: Drills) -> None:
     """Nothing that is preloaded, replicates or archives has a process; and no event trigger was called, or it had left a file."""
     assert drills.workers.splitlines() == ["background writer", "checkpointer", "walwriter"]
     assert not drills.host.exists("/srv/reached")
 
 
+@pytest.mark.core
 def test_the_set_and_the_status_say_that_it_passed(system: str, drills: Drills) -> None:
     (proof,) = drills.annotations
     assert " passed latest in " in proof
@@ -103,6 +111,7 @@ def test_the_set_and_the_status_say_that_it_passed(system: str, drills: Drills) 
 # --- drills that fail --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.core
 def test_everything_that_is_broken_is_told_at_once(system: str, drills: Drills) -> None:
     failed = drills.failed("everything")
     assert list(failed) == ["checks", "amcheck", "dump", "checksums"]
@@ -112,6 +121,7 @@ def test_everything_that_is_broken_is_told_at_once(system: str, drills: Drills) 
     assert "(page in axiomdb), block 1" in failed["checksums"]
 
 
+@pytest.mark.core
 def test_an_index_that_lacks_rows_is_found_by_amcheck_alone(system: str, drills: Drills) -> None:
     assert [name for name, said in drills.failed("everything").items() if "lacks" in said] == ["amcheck"]
 
@@ -119,6 +129,7 @@ def test_an_index_that_lacks_rows_is_found_by_amcheck_alone(system: str, drills:
 # --- a quarter later ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.core
 def test_a_delay_shows_in_its_phase_and_nowhere_else(system: str, drills: Drills) -> None:
     quiet, delayed = drills.quiet, drills.delayed
     assert quiet.report["set"] == delayed.report["set"] and delayed.report["rungs"][-1]["outcome"] == "passed"
@@ -132,6 +143,7 @@ def test_a_delay_shows_in_its_phase_and_nowhere_else(system: str, drills: Drills
         assert abs(more) - others <= 2, (name, seconds, quiet.seconds[name], others)
 
 
+@pytest.mark.core
 def test_a_missed_objective_is_told_with_the_phase_that_took_most_of_it(system: str, drills: Drills) -> None:
     report = drills.delayed.report
     took = {phase["name"]: phase["seconds"] for phase in report["phases"]}
@@ -144,6 +156,7 @@ def test_a_missed_objective_is_told_with_the_phase_that_took_most_of_it(system: 
     assert {rung["name"]: rung["outcome"] for rung in report["rungs"]} == dict.fromkeys(ALL, "passed")
 
 
+@pytest.mark.core
 def test_the_page_of_the_quarter_says_what_got_worse_and_by_how_much(system: str, drills: Drills) -> None:
     quiet, delayed = drills.quiet.report, drills.delayed.report
     first, second = (datetime.fromtimestamp(one["began"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for one in (quiet, delayed))
@@ -176,6 +189,7 @@ def _human(size: float) -> str:
     return f"{size / 1024:.1f} KiB" if size < 1 << 20 else f"{size / (1 << 20):.1f} MiB"
 
 
+@pytest.mark.core
 def test_the_status_tells_when_no_drill_has_passed_for_the_interval(system: str, drills: Drills) -> None:
     late = "  trouble      no drill has passed for 92 days; one each 92 days is asked for. Type: sudo /opt/axiomdb/axiomdb-recovery drill"
     assert late not in drills.due["before"] and "the next one is due by " in drills.due["before"]
@@ -185,6 +199,7 @@ def test_the_status_tells_when_no_drill_has_passed_for_the_interval(system: str,
 # --- what stops at once ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.core
 def test_a_flipped_byte_in_the_set_is_named_by_the_repository_and_by_the_restore(system: str, damaged: Drills) -> None:
     failed = damaged.failed("flipped")
     assert list(failed) == ["repository", "restore"] and "is invalid (checksum invalid: 1)" in failed["repository"]
@@ -193,22 +208,26 @@ def test_a_flipped_byte_in_the_set_is_named_by_the_repository_and_by_the_restore
     assert damaged.found["flipped"]["rto_seconds"] is None
 
 
+@pytest.mark.core
 def test_a_missing_segment_is_named_and_nothing_is_restored(system: str, damaged: Drills) -> None:
     failed = damaged.failed("missing")
     assert list(failed) == ["plan", "wal"]
     assert damaged.missing in failed["plan"] and f"the WAL segment {damaged.missing} is missing" in failed["wal"]
 
 
+@pytest.mark.core
 def test_a_wrong_passphrase_is_named(system: str, damaged: Drills) -> None:
     failed = damaged.failed("passphrase")
     assert list(failed) == ["plan", "repository"]
     assert all("the passphrase does not open the repository" in said for said in failed.values())
 
 
+@pytest.mark.core
 def test_drills_that_stop_at_once_leave_the_host_as_it_was(system: str, damaged: Drills) -> None:
     assert damaged.touched["failures at once"] == {}
 
 
+@pytest.mark.core
 def test_no_secret_is_in_a_command_or_in_a_file_that_others_read(system: str, damaged: Drills) -> None:
     assert damaged.watched.leaks == [] and damaged.watched.saw("pgbackrest", "restore")
     assert damaged.files == ["/etc/pgbackrest/conf.d/90-secrets.conf"]

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import pytest
 from converged import Converged
 from fleet import STANZA
 from lab import Lab
+
+pytestmark = pytest.mark.tier("torture")
 
 
 def test_a_hole_in_the_archive_is_not_called_protected(sandbox: Lab, converged: Converged) -> None:

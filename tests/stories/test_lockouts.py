@@ -9,7 +9,7 @@ from converged import Converged
 from lockouts import LockedOut, play
 from stores import Stores
 
-pytestmark = pytest.mark.xdist_group("stores")
+pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("stores")]
 
 SAID = {
     "wrong port": "unable to connect to 'store.lab:8444",

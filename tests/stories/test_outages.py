@@ -12,7 +12,7 @@ from stores import Stores
 TROUBLE, OVER = "\U0001f534", "\U0001f7e2"
 NUMBERS = {"cut off": 2, "full": 3, "unmounted": 3}
 
-pytestmark = pytest.mark.xdist_group("stores")
+pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("stores")]
 
 
 @pytest.fixture(scope="module")

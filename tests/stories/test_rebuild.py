@@ -12,7 +12,7 @@ from fleet import info
 from rebuilding import Rebuilt, at, come_back, lose, rebuild, reported
 from stores import Stores
 
-pytestmark = [pytest.mark.xdist_group("stores")]
+pytestmark = [pytest.mark.core, pytest.mark.xdist_group("stores")]
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,11 @@ from __future__ import annotations
 import json
 import shlex
 
+import pytest
 from converged import SITE, Converged, changed_tasks, started
 from lab import Host, Lab, Result
+
+pytestmark = pytest.mark.tier("torture")
 
 ALLOWED = "postgresql_restart_allowed=true"
 HAND_MADE = """

@@ -8,7 +8,7 @@ import pytest
 from converged import Converged
 from placing import DATA, LINKED, MOUNTED, WAL, Story, tell
 
-pytestmark = pytest.mark.xdist_group("places")
+pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("places")]
 LAYOUTS = (MOUNTED, LINKED)
 
 

@@ -9,7 +9,7 @@ from converged import Converged
 from site_drilling import ROWS, SiteDrill, play
 from stores import Stores
 
-pytestmark = [pytest.mark.xdist_group("stores")]
+pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("stores")]
 
 
 @pytest.fixture(scope="module")

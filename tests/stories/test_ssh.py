@@ -9,6 +9,8 @@ from connecting import Connected, play
 from converged import Converged, changed_tasks
 from test_secrecy import SECRETS_FILE
 
+pytestmark = pytest.mark.tier("torture")
+
 
 @pytest.fixture(scope="module")
 def connected(converged: Converged, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Connected]:

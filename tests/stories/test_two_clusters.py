@@ -16,6 +16,8 @@ from lab import ROOT, Host, Lab, Result, Run
 from scheduling import TOOL, cron_commands, job_of
 from snapshots import SNAPSHOT
 
+pytestmark = pytest.mark.tier("torture")
+
 EXAMPLE = "examples/two_clusters.yml"
 STANZAS = ["shop", "wiki"]
 

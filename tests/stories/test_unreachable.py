@@ -9,7 +9,7 @@ from converged import Converged
 from stores import Stores
 from unreachable import CASES, Refused, cases, play
 
-pytestmark = pytest.mark.xdist_group("stores")
+pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("stores")]
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from _recovery import (
     restore_told,
     restore_undo,
     restoring,
+    sql,
     waiting,
 )
 from _recovery.pooler_console import Console
@@ -117,7 +118,7 @@ class World:
         monkeypatch.setattr(restore_journal, "save", self.save)
 
     def run(self, argv: list[str], **_options: Any) -> Completed:
-        words = argv[-1] if argv[0] == "psql" else " ".join(word for word in argv if word != "--")
+        words = argv[-1] if argv[0] == sql.client() else " ".join(word for word in argv if word != "--")
         self.did.append(words)
         failed = next((text for key, text in self.fails.items() if key in words), "")
         return Completed(" ".join(argv), 1 if failed else 0, "", failed)

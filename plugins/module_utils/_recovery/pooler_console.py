@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .pooler import ADMIN, Running
 from .run import CommandFailed, Completed, run
+from .sql import client
 
 UNIT = "pgbouncer.service"
 LOG = "/var/log/postgresql/pgbouncer.log"
@@ -33,7 +34,7 @@ class Console:
 
     def command(self, sql: str, timeout: float = 60.0) -> Completed:
         """One command, as postgres: the operating system proves who asks. `timeout` is in seconds."""
-        argv = ["psql", "-X", "-w", "--csv", "-h", self.directory, "-p", str(self.port), "-U", ADMIN, "-d", ADMIN, "-c", sql]
+        argv = [client(), "-X", "-w", "--csv", "-h", self.directory, "-p", str(self.port), "-U", ADMIN, "-d", ADMIN, "-c", sql]
         return run(argv, user="postgres", env={"PGCONNECT_TIMEOUT": "10"}, timeout=timeout)
 
     def typed(self, sql: str) -> str:

@@ -31,6 +31,7 @@ from .recovery_watch import Watched
 from .run import LOCK_HELD, PATH, Completed, require, run
 from .scratch import Choice, Goal, Layout, Source, Wish
 from .scratch_registry import Entry
+from .sql import client
 
 STILL = 300.0  # seconds without any movement after which a recovery stands still
 LOOK = 0.2  # seconds between two looks
@@ -113,7 +114,8 @@ def query(layout: Layout, database: str, sql: str, timeout: float = 600.0) -> Co
 def query_at(socket: str, port: int, database: str, sql: str, timeout: float) -> Completed:
     """One query as postgres through the socket of this directory; no setting of the source's users or databases holds."""
     where = ["-h", socket, "-p", str(port), "-d", connection(database)]
-    return run(["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", *where, "-c", sql], user="postgres", env=environment(timeout))
+    words = ["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", *where, "-c", sql]
+    return run([client(), *words], user="postgres", env=environment(timeout))
 
 
 def environment(timeout: float) -> dict[str, str]:

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from .run import Completed, run
@@ -16,10 +18,17 @@ class NotAnswering(Exception):
     """The server does not answer on its socket."""
 
 
+@cache
+def client() -> str:
+    """The newest psql itself. The one in PATH is Debian's wrapper: it starts Perl to find the cluster that is always named here."""
+    found = [path for path in Path("/usr/lib/postgresql").glob("*/bin/psql") if path.parts[-3].isdigit()]
+    return str(max(found, key=lambda path: int(path.parts[-3]))) if found else "psql"
+
+
 def psql(port: int, *statements: str, database: str = "postgres") -> Completed:
     """Statements through the socket, each in a transaction of its own; rows without alignment."""
     commands = [word for sql in statements for word in ("-c", sql)]
-    argv = ["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", SOCKET_DIRECTORY, "-p", str(port), "-d", database, *commands]
+    argv = [client(), "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", SOCKET_DIRECTORY, "-p", str(port), "-d", database, *commands]
     return run(argv, user="postgres", env={"PGCONNECT_TIMEOUT": "10", "PGOPTIONS": "-c statement_timeout=60s -c client_min_messages=error"})
 
 
