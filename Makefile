@@ -42,6 +42,7 @@ torture: controllers ## Run everything on everything; the result goes to benchma
 	$(pytest) --tier=all --seed=$(SEED) --hypothesis-seed=$(SEED) --result-dir=benchmarks/results $(ARGS)
 
 bench: controllers ## Compare with a bare shell script, as ratios
+	@sandbox/engine start --on-disk
 	@sandbox/image
 	benchmarks/run $(ARGS)
 
