@@ -31,6 +31,7 @@ def test_every_plugin_imports_without_a_warning(controller: Controller) -> None:
     assert int(run.stdout) > 20
 
 
+@pytest.mark.tier("torture")
 def test_both_find_do_and_say_the_same(drift_story: Story, converged: Converged) -> None:
     controller_directory("newest")
     other = play(converged, "newest", "newest")

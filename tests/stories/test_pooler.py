@@ -196,10 +196,10 @@ def test_what_would_lock_clients_out_is_refused(sandbox: Lab, pooled: Host, vari
 
 
 @pytest.mark.on("debian13")
-def test_site_builds_the_pooler_only_where_it_is_wanted(sandbox: Lab, converged: Converged) -> None:
+def test_the_newest_controller_builds_the_pooler_only_where_it_is_wanted(sandbox: Lab, converged: Converged) -> None:
     host = converged.twin("with-pooler", pgbouncer_enabled=True)
     assert not host.exists("/etc/pgbouncer")
-    run = sandbox.ansible(host, SITE)
+    run = sandbox.ansible(host, SITE, controller="newest")
     assert changed_tasks(run) == ["install | Install the packages", CONFIGURE]
     assert run.last_line.startswith("PROTECTED")
     assert come_in(host, "axiomdb", converged.secret("role-password")).stdout == "axiomdb\n"
