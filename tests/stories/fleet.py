@@ -111,7 +111,7 @@ class Fleet:
         """Run playbooks/site.yml with more variables. The stories judge how it ended."""
         return self.play("playbooks/site.yml", check=check, **variables)
 
-    def play(self, playbook: str, *, check: bool = False, **variables: Any) -> Result:
+    def play(self, playbook: str | list[dict[str, Any]], *, check: bool = False, **variables: Any) -> Result:
         """Run any playbook on all of them."""
         return self._lab.ansible(list(self.hosts.values()), playbook, check=check, expect="either", extra_vars=variables)
 

@@ -18,6 +18,7 @@ from lab import Host, Result
 TOOL = "/opt/axiomdb/axiomdb-recovery"
 SECOND = {"path": "/var/lib/pgbackrest2", "cipher_pass": "{{ sandbox_cipher_pass }}2", "retention_full_days": 2}
 REPOSITORIES = [{"cipher_pass": "{{ sandbox_cipher_pass }}"}, SECOND]
+JOBS = "axiomdb.recovery.backup_jobs"
 # How a held lock stands in a log; the digits alone are in labels and times too.
 LOCK_HELD = re.compile(r"\[050\]|\b050:|with 050\b|unable to acquire lock")
 PROMISED = 180  # seconds after the minute in which cron starts both
@@ -60,11 +61,12 @@ def second_repository(fleet: Fleet) -> Result:
 
 def collide(fleet: Fleet) -> dict[str, Collision]:
     """Let the full and the hourly backup be due in the same coming minute, and wait until both have ended."""
-    minute = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=2)
+    minute = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=3)
     both = f"{minute.minute} {minute.hour} * * *"
     before = fleet.each(backups)
     variables = {"backup_jobs_full_schedule": both, "backup_jobs_hourly_schedule": both}
-    result = fleet.site(pgbackrest_repositories=REPOSITORIES, **variables)
+    jobs: dict[str, Any] = {"name": "Schedule both", "hosts": "all", "gather_facts": False, "become": True, "roles": [JOBS]}
+    result = fleet.play([jobs], pgbackrest_repositories=REPOSITORIES, **variables)
     assert result.rc == 0, result.output
     assert datetime.now(UTC) < minute, "the run took longer than the time that was left"
     return fleet.each(lambda host: _wait_for_both(host, minute.timestamp(), before[host.system]))
