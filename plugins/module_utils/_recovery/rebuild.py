@@ -98,6 +98,19 @@ def judge_ground(ground: Ground, host: str, stanza: str) -> Problem | None:
     )
 
 
+def judge_left(places: Sequence[str], host: str, again: str) -> Problem | None:
+    """Why nothing may be brought back while tablespaces of a cluster that is gone still lie where the set has its own."""
+    if not places:
+        return None
+    first = places[0]
+    aside = f"{first.rpartition('/')[0]}/left-{first.rpartition('/')[2]}"
+    return Problem(
+        f"data in {', '.join(places)} on {host}",
+        "tablespaces without data: a rebuild never overwrites any",
+        f"put it aside, sudo mv {first} {aside}, or let its disk be mounted elsewhere; then {again}",
+    )
+
+
 def judge_repositories(stanza: str, host: str, holdings: Sequence[Holding], named: int = 0) -> list[Problem]:
     """Why these repositories cannot bring the site back: unreadable, empty, or of another cluster; or the `named` one is none of them."""
     info = f"sudo -u postgres pgbackrest --stanza={stanza} info, on {host}"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -100,8 +101,10 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wi
     home = restore_look.home_of(stanza, cluster, inventory_host, found)
     ground = restore_look.ground_of(home, found)
     known = restore_journal.load(stanza)
-    if known is not None and known.is_open and known.order.rebuild:
+    own = known if known is not None and known.is_open and known.order.rebuild else None
+    if own is not None:
         ground = replace(ground, foreign="")  # the held server of this very rebuild, which another target stops
+    left = rebuild.judge_left([] if own is not None and own.has_restored else _tablespaces_left(home), inventory_host, again)
     problems = restore_preflight.judge(order, home, found, ground, detach=False, require_verified=False)
     held = scratch_look.databases(stanza, found.repository, found.backup)
     where = f"repository {found.repository}, set {found.backup}"
@@ -109,7 +112,12 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wi
     told, others = _by_bundle(order, home, found.repository, wish, again)
     notes = [note for note in ("" if order.rehearsal else rebuild.empties(holdings), *told) if note]
     found = replace(found, notes=(*found.notes, *notes))
-    return Proposal(home, found, life, tuple(one for one in (alive, foreign, *others, *problems) if one is not None))
+    return Proposal(home, found, life, tuple(one for one in (alive, foreign, left, *others, *problems) if one is not None))
+
+
+def _tablespaces_left(home: Home) -> list[str]:
+    """Directories of tablespaces in which something lies although the cluster has no data."""
+    return [place for place in home.tablespaces if os.path.isdir(place) and os.listdir(place)]
 
 
 def _by_bundle(order: Order, home: Home, number: int, wish: Wish, again: str) -> tuple[list[str], list[Problem]]:

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A rebuild is planned and begun on a host of which the data directory is empty, and perhaps not the rest."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from _recovery import (
+    horizon,
+    rebuild,
+    rebuild_look,
+    rebuild_run,
+    restore_journal,
+    restore_look,
+    restoring,
+    scratch_look,
+    state,
+)
+from _recovery.catalog import Backup, Database, Repository
+from _recovery.horizon import Sight
+from _recovery.plan import Plan
+from _recovery.postgres import Cluster
+from _recovery.problem import Problem
+from _recovery.reach import Here
+from _recovery.rebuild import Holding, Life, Writer
+from _recovery.rebuild_run import Proposal, Wish
+from _recovery.restore_preflight import Ground
+from _recovery.restoring import Home, Journal, Order
+from _recovery.scratch import Goal
+from _recovery.window import Seen
+from test_restoring import planned
+
+AGAIN = "ansible-playbook -i inventory playbooks/rebuild.yml -l vps2"
+A = Writer("vps1", "a" * 32, "20261122-020001F")
+SET = Backup("20261122-020001F", "full", 1, 900, 1000, "0/3000000", "0/4000000", "000000010000000000000004", False, 1, 1, {})
+REPOSITORY = Repository(2, 0, "ok", databases=(Database(1, 7, "17"),), backups=(SET,))
+CLUSTER = Cluster("17", "main")
+ORDER = Order("latest", "the host is lost", rebuild=True)
+
+
+@dataclass
+class World:
+    """What is seen while a rebuild is planned, and in which order some of it was looked at."""
+
+    home: Home
+    plan: Plan = field(default_factory=lambda: planned(free_bytes=None))
+    sight: Sight = field(default_factory=lambda: Sight("axiomdb", CLUSTER, Here(1.0, "axiomdb"), (), {}, Seen(), 1 << 24))
+    looked: list[str] = field(default_factory=list)
+
+    def propose(self, order: Order = ORDER, wish: Wish | None = None) -> Proposal:
+        return rebuild_run.propose(order, "axiomdb", CLUSTER, "vps2", wish or Wish(), AGAIN)
+
+    @property
+    def journal(self) -> Journal:
+        """A rebuild that has begun."""
+        goal = Goal("axiomdb", 2, "20261122-020001F", 1, "latest")
+        return Journal("20261122-120000", ORDER, self.home, goal, {"options": [], "only_here": []}, recovered=rebuild.remembered(Life(A)))
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+    data = tmp_path / "data"
+    data.mkdir()
+    found = World(Home("axiomdb", "17", "main", 5432, str(data), "vps2", 7))
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path / "state")
+    monkeypatch.setattr(state, "ids", lambda _user, _group: (os.geteuid(), os.getegid()))
+    monkeypatch.setattr(rebuild_run, "sight_of", lambda _stanza, _cluster: found.looked.append("sight") or found.sight)
+    monkeypatch.setattr(rebuild_run, "stand_in", lambda *_words: nullcontext(""))
+    monkeypatch.setattr(rebuild_run, "_by_bundle", lambda *_words: ([], []))
+    monkeypatch.setattr(rebuild_look, "holdings_of", lambda _sight: [Holding(REPOSITORY)])
+    monkeypatch.setattr(rebuild_look, "life_of", lambda _sight: Life(A))
+    monkeypatch.setattr(horizon, "foresee", lambda _target, _sight: found.plan)
+    monkeypatch.setattr(restore_look, "home_of", lambda *_words: found.home)
+    monkeypatch.setattr(restore_look, "ground_of", lambda *_words: Ground())
+    monkeypatch.setattr(scratch_look, "databases", lambda *_words: None)
+    return found
+
+
+def said(problems: tuple[Problem, ...]) -> str:
+    return " ".join(one.sentence() for one in problems)
+
+
+# --- tablespaces that are left -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def space(world: World, tmp_path: Path) -> Path:
+    """The place of a tablespace, with a file in it."""
+    place = tmp_path / "space" / "PG_17_202406281"
+    place.mkdir(parents=True)
+    (place / "16384").touch()
+    world.home = replace(world.home, tablespaces=(str(place),))
+    return place
+
+
+def test_an_empty_host_is_rebuilt(world: World) -> None:
+    assert world.propose().problems == ()
+
+
+def test_tablespaces_whose_data_directory_is_gone_are_not_removed(world: World, space: Path) -> None:
+    assert f"Found data in {space} on vps2; expected tablespaces without data" in said(world.propose().problems)
+    assert f"sudo mv {space} {space.parent}/left-PG_17_202406281" in said(world.propose().problems)
+    (space / "16384").unlink()
+    assert world.propose().problems == ()
+
+
+def test_but_what_this_very_rebuild_has_restored_there_is_restored_anew(world: World, space: Path) -> None:
+    restore_journal.save(replace(world.journal, phase=restoring.RESTORE))
+    assert world.propose().problems == ()
+    restore_journal.save(replace(world.journal, phase=restoring.KEEP))
+    assert f"data in {space}" in said(world.propose().problems)
