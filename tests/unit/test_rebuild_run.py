@@ -25,11 +25,12 @@ from _recovery.catalog import Backup, Database, Repository
 from _recovery.horizon import Sight
 from _recovery.plan import Plan
 from _recovery.postgres import Cluster
-from _recovery.problem import Problem
+from _recovery.problem import Problem, Refusal
 from _recovery.reach import Here
 from _recovery.rebuild import Holding, Life, Writer
 from _recovery.rebuild_run import Proposal, Wish
 from _recovery.restore_preflight import Ground
+from _recovery.restore_run import Consent
 from _recovery.restoring import Home, Journal, Order
 from _recovery.scratch import Goal
 from _recovery.window import Seen
@@ -54,6 +55,12 @@ class World:
 
     def propose(self, order: Order = ORDER, wish: Wish | None = None) -> Proposal:
         return rebuild_run.propose(order, "axiomdb", CLUSTER, "vps2", wish or Wish(), AGAIN)
+
+    def begin(self, order: Order = ORDER, wish: Wish | None = None) -> Journal:
+        consent = Consent("vps2/axiomdb", again=AGAIN)
+        return rebuild_run.begin(
+            order, "axiomdb", CLUSTER, "vps2", wish or Wish(target=order.target, directory=self.home.directory), consent
+        )
 
     @property
     def journal(self) -> Journal:
@@ -114,3 +121,31 @@ def test_but_what_this_very_rebuild_has_restored_there_is_restored_anew(world: W
     assert world.propose().problems == ()
     restore_journal.save(replace(world.journal, phase=restoring.KEEP))
     assert f"data in {space}" in said(world.propose().problems)
+
+
+# --- two commands at once ------------------------------------------------------------------------------------------------
+
+
+def test_a_rebuild_is_begun_and_gone_on_with(world: World) -> None:
+    begun = world.begin()
+    known = restore_journal.load("axiomdb")
+    assert known is not None
+    assert (known.name, known.phase) == (begun.name, restoring.SAVE)
+    assert world.begin().name == begun.name
+
+
+@pytest.mark.parametrize("target", ["latest", "name:before"])
+def test_what_another_command_has_done_meanwhile_is_not_begun_anew(target: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new rebuild, and one that is led to another target: each is planned for a while, and nobody else waits for it."""
+    if target != "latest":
+        restore_journal.save(replace(world.journal, phase=restoring.RESTORE))
+    serving = replace(world.journal, phase=restoring.SETTLE)
+
+    def foresee(_target: object, _sight: object) -> Plan:
+        restore_journal.save(serving)
+        return world.plan
+
+    monkeypatch.setattr(horizon, "foresee", foresee)
+    with pytest.raises(Refusal, match="with which another command has gone on meanwhile"):
+        world.begin(replace(ORDER, target=target))
+    assert restore_journal.load("axiomdb") == serving, "its clients are served: nothing is restored over it"

@@ -26,6 +26,7 @@ from . import (
     restoring,
     scratch_goal,
     scratch_look,
+    state,
     target,
 )
 from .control_stand_in import stand_in
@@ -142,6 +143,7 @@ def sight_of(stanza: str, cluster: Cluster) -> Sight:
 
 def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish: Wish, consent: Consent) -> Journal:
     """The journal of a rebuild that may go on: the open one, perhaps to another target, or a new one. Raises Refusal."""
+    seen = restore_journal.load(stanza)
     known = refuse_data(stanza, cluster, inventory_host, wish)
     if known is not None and not known.is_open:
         return known
@@ -160,24 +162,31 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish
         goal, found = scratch_goal.of_plan(proposal.plan, stanza), plan.document(proposal.plan)
         recovered = rebuild.remembered(proposal.life)
         moved = restore_consent.moved(known, order, goal, found)
-        return restore_journal.save(replace(moved, home=home, phase=_again_from(known), recovered=recovered, trouble=""))
-    return _begun(order, proposal)
+        return _written(replace(moved, home=home, phase=_again_from(known), recovered=recovered, trouble=""), known)
+    return _written(_begun(order, proposal), seen)
 
 
 def rehearse(order: Order, proposal: Proposal) -> Journal:
     """The journal of a rehearsal. Nobody confirms it, for nobody is ever let in. Raises Refusal with what speaks against a rebuild."""
     if proposal.problems:
         raise Refusal(*proposal.problems)
-    return _begun(replace(order, rebuild=True, rehearsal=True), proposal)
+    return restore_journal.save(_begun(replace(order, rebuild=True, rehearsal=True), proposal))
 
 
 def _begun(order: Order, proposal: Proposal) -> Journal:
-    """A new journal, written down."""
+    """A new journal."""
     now = time.time()
     name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
     goal, found = scratch_goal.of_plan(proposal.plan, proposal.home.stanza), plan.document(proposal.plan)
     recovered = rebuild.remembered(proposal.life)
-    return restore_journal.save(Journal(name, order, proposal.home, goal, found, began=now, recovered=recovered))
+    return Journal(name, order, proposal.home, goal, found, began=now, recovered=recovered)
+
+
+def _written(journal: Journal, seen: Journal | None) -> Journal:
+    """Write it down in the stanza's turn. Raises Refusal when another command has gone on meanwhile with what was `seen`."""
+    with state.turn_within_an_hour(journal.home.stanza, f"rebuild {journal.name}"):
+        restore_journal.refuse_another(journal.home.stanza, seen)
+        return restore_journal.save(journal)
 
 
 def _again(known: Journal, order: Order, consent: Consent) -> Journal:
@@ -186,7 +195,7 @@ def _again(known: Journal, order: Order, consent: Consent) -> Journal:
     if consent.confirm != wanted:
         raise Refusal(Problem(f"the confirmation '{consent.confirm}'", f"'{wanted}', the host that is rebuilt", consent.again))
     said = replace(known.order, action=order.action, checks=order.checks, reindex=order.reindex, patience=order.patience)
-    return restore_journal.save(replace(known, order=said))
+    return _written(replace(known, order=said), known)
 
 
 def _judge_other_target(known: Journal, order: Order) -> None:
