@@ -134,6 +134,12 @@ def test_a_rebuild_is_begun_and_gone_on_with(world: World) -> None:
     assert world.begin().name == begun.name
 
 
+@pytest.mark.parametrize("phase", [restoring.RESTORE, restoring.RELEASE])
+def test_indexes_that_were_to_be_made_anew_are_made_by_whatever_goes_on(phase: str, world: World) -> None:
+    restore_journal.save(replace(world.journal, phase=phase, order=replace(ORDER, reindex=True)))
+    assert world.begin(ORDER).order.reindex
+
+
 @pytest.mark.parametrize("target", ["latest", "name:before"])
 def test_what_another_command_has_done_meanwhile_is_not_begun_anew(target: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new rebuild, and one that is led to another target: each is planned for a while, and nobody else waits for it."""

@@ -194,7 +194,9 @@ def _again(known: Journal, order: Order, consent: Consent) -> Journal:
     wanted = known.home.confirmation()
     if consent.confirm != wanted:
         raise Refusal(Problem(f"the confirmation '{consent.confirm}'", f"'{wanted}', the host that is rebuilt", consent.again))
-    said = replace(known.order, action=order.action, checks=order.checks, reindex=order.reindex, patience=order.patience)
+    said = replace(known.order, action=order.action, checks=order.checks, patience=order.patience)
+    # Collations were let pass for it: nobody may leave it out before the indexes are made.
+    said = replace(said, reindex=order.reindex or known.order.reindex)
     return _written(replace(known, order=said), known)
 
 
