@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ import pytest
 from _recovery import (
     horizon,
     rebuild,
+    rebuild_acts,
     rebuild_look,
     rebuild_run,
     restore_journal,
@@ -25,7 +27,7 @@ from _recovery.catalog import Backup, Database, Repository
 from _recovery.horizon import Sight
 from _recovery.plan import Plan
 from _recovery.postgres import Cluster
-from _recovery.problem import Problem, Refusal
+from _recovery.problem import Problem, Refusal, Unfinished
 from _recovery.reach import Here
 from _recovery.rebuild import Holding, Life, Writer
 from _recovery.rebuild_run import Proposal, Wish
@@ -33,9 +35,11 @@ from _recovery.restore_preflight import Ground
 from _recovery.restore_run import Consent
 from _recovery.restoring import Home, Journal, Order
 from _recovery.scratch import Goal
+from _recovery.scratch_copy import Failed
 from _recovery.window import Seen
 from test_restoring import planned
 
+OLD, NEW = "0000000100000000000000A1", "0000000100000000000000A2"
 AGAIN = "ansible-playbook -i inventory playbooks/rebuild.yml -l vps2"
 A = Writer("vps1", "a" * 32, "20261122-020001F")
 SET = Backup("20261122-020001F", "full", 1, 900, 1000, "0/3000000", "0/4000000", "000000010000000000000004", False, 1, 1, {})
@@ -46,12 +50,12 @@ ORDER = Order("latest", "the host is lost", rebuild=True)
 
 @dataclass
 class World:
-    """What is seen while a rebuild is planned, and in which order some of it was looked at."""
+    """What is seen while a rebuild is planned, `archived` are the newest names in the repositories."""
 
     home: Home
     plan: Plan = field(default_factory=lambda: planned(free_bytes=None))
     sight: Sight = field(default_factory=lambda: Sight("axiomdb", CLUSTER, Here(1.0, "axiomdb"), (), {}, Seen(), 1 << 24))
-    looked: list[str] = field(default_factory=list)
+    archived: dict[str, dict[str, str]] = field(default_factory=lambda: {"2": {"00000001": OLD}})
 
     def propose(self, order: Order = ORDER, wish: Wish | None = None) -> Proposal:
         return rebuild_run.propose(order, "axiomdb", CLUSTER, "vps2", wish or Wish(), AGAIN)
@@ -76,11 +80,12 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     found = World(Home("axiomdb", "17", "main", 5432, str(data), "vps2", 7))
     monkeypatch.setattr(state, "DIRECTORY", tmp_path / "state")
     monkeypatch.setattr(state, "ids", lambda _user, _group: (os.geteuid(), os.getegid()))
-    monkeypatch.setattr(rebuild_run, "sight_of", lambda _stanza, _cluster: found.looked.append("sight") or found.sight)
+    monkeypatch.setattr(rebuild_run, "sight_of", lambda _stanza, _cluster: found.sight)
     monkeypatch.setattr(rebuild_run, "stand_in", lambda *_words: nullcontext(""))
     monkeypatch.setattr(rebuild_run, "_by_bundle", lambda *_words: ([], []))
     monkeypatch.setattr(rebuild_look, "holdings_of", lambda _sight: [Holding(REPOSITORY)])
-    monkeypatch.setattr(rebuild_look, "life_of", lambda _sight: Life(A))
+    monkeypatch.setattr(rebuild_look, "life_of", lambda _sight: Life(A, newest=copy.deepcopy(found.archived)))
+    monkeypatch.setattr(rebuild_look, "newest_of", lambda _stanza: copy.deepcopy(found.archived))
     monkeypatch.setattr(horizon, "foresee", lambda _target, _sight: found.plan)
     monkeypatch.setattr(restore_look, "home_of", lambda *_words: found.home)
     monkeypatch.setattr(restore_look, "ground_of", lambda *_words: Ground())
@@ -121,6 +126,32 @@ def test_but_what_this_very_rebuild_has_restored_there_is_restored_anew(world: W
     assert world.propose().problems == ()
     restore_journal.save(replace(world.journal, phase=restoring.KEEP))
     assert f"data in {space}" in said(world.propose().problems)
+
+
+# --- the lost host meanwhile ---------------------------------------------------------------------------------------------
+
+
+def test_what_arrives_while_it_is_planned_stops_it_before_it_archives(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The segment is not in the plan, so nobody would recover it."""
+
+    def look(_stanza: str, _cluster: Cluster) -> Sight:
+        seen = world.sight
+        world.archived["2"]["00000001"] = NEW
+        return seen
+
+    monkeypatch.setattr(rebuild_run, "sight_of", look)
+    begun = world.begin()
+    with pytest.raises(Failed, match=f"signs that vps1 lives: since the rebuild was planned {NEW} in repository 2"):
+        rebuild_acts.unwoken(replace(begun, phase=restoring.RELEASE, timeline=2), lambda _line: None)
+
+
+def test_what_could_not_be_read_is_not_taken_for_empty(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unread(_stanza: str) -> dict[str, dict[str, str]]:
+        raise Unfinished(Problem("repository 2 unreadable", "it", "info"))
+
+    monkeypatch.setattr(rebuild_look, "newest_of", unread)
+    with pytest.raises(Unfinished, match="repository 2 unreadable"):
+        world.propose()
 
 
 # --- two commands at once ------------------------------------------------------------------------------------------------

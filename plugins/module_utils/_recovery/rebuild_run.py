@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from . import (
@@ -33,10 +33,12 @@ from .control_stand_in import stand_in
 from .horizon import Sight
 from .plan import Plan
 from .postgres import Cluster
-from .problem import Problem, Refusal
+from .problem import Problem, Refusal, Unfinished
 from .rebuild import Life
 from .restore_run import Consent
 from .restoring import Home, Journal, Order
+from .run import CommandFailed
+from .waking import Newest
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,18 @@ def refuse_data(stanza: str, cluster: Cluster, inventory_host: str, wish: Wish) 
 
 def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish: Wish, again: str) -> Proposal:
     """Plan a rebuild and judge it. Changes nothing. Raises Refusal where there is no plan at all."""
+    newest, unread = _newest_of(stanza)
     sight = sight_of(stanza, cluster)
     holdings = rebuild_look.holdings_of(sight)
     problems = rebuild.judge_repositories(stanza, inventory_host, holdings, wish.repository)
     if problems:
         raise Refusal(*problems)
+    if unread is not None:
+        raise unread
     system = next(one.repository.current for one in holdings if one.repository.current is not None)
     with stand_in(cluster, system.system_id, sight.size) as directory:
         sight = replace(sight, stand_in=directory)
-        life = rebuild_look.life_of(sight)
+        life = replace(rebuild_look.life_of(sight), newest=newest)
         found = horizon.foresee(target.parse(order.target), rebuild_look.named(sight, wish.repository))
     # A rehearsal writes nowhere, and lets nobody in: the lost host may live.
     alive = None if order.rehearsal else rebuild.judge_old_host(life, host.machine_id(), wish.lost, time.time(), again)
@@ -114,6 +119,17 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wi
     notes = [note for note in ("" if order.rehearsal else rebuild.empties(holdings), *told) if note]
     found = replace(found, notes=(*found.notes, *notes))
     return Proposal(home, found, life, tuple(one for one in (alive, foreign, left, *others, *problems) if one is not None))
+
+
+def _newest_of(stanza: str) -> tuple[Mapping[str, Newest], Exception | None]:
+    """The last names in each repository, or why one could not be read.
+
+    They are asked for before anything else is looked at: what arrives while the plan is made, and is not in it, is a sign of life then.
+    """
+    try:
+        return rebuild_look.newest_of(stanza), None
+    except (Unfinished, CommandFailed) as error:
+        return {}, error
 
 
 def _tablespaces_left(home: Home) -> list[str]:
