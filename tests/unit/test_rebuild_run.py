@@ -128,6 +128,28 @@ def test_but_what_this_very_rebuild_has_restored_there_is_restored_anew(world: W
     assert f"data in {space}" in said(world.propose().problems)
 
 
+# --- a rebuild that was accepted -----------------------------------------------------------------------------------------
+
+
+def test_what_comes_behind_an_accepted_rebuild_is_gone_on_with_while_its_data_is_there(world: World) -> None:
+    done = restore_journal.save(replace(world.journal, phase="", outcome=restoring.ACCEPTED))
+    (Path(world.home.directory) / "PG_VERSION").touch()
+    assert world.begin().name == done.name
+
+
+def test_a_host_that_has_lost_its_data_again_is_rebuilt_again(world: World) -> None:
+    done = restore_journal.save(replace(world.journal, phase="", outcome=restoring.ACCEPTED))
+    again = world.begin()
+    assert (again.name != done.name, again.phase, again.is_open) == (True, restoring.SAVE, True)
+
+
+def test_but_not_below_a_mount_point_on_which_nothing_is_mounted(world: World) -> None:
+    home = replace(world.home, mounts=(world.home.directory,))
+    restore_journal.save(replace(world.journal, home=home, phase="", outcome=restoring.ACCEPTED))
+    with pytest.raises(Refusal, match="Found nothing mounted on"):
+        world.begin()
+
+
 # --- the lost host meanwhile ---------------------------------------------------------------------------------------------
 
 

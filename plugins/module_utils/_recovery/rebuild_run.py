@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from . import (
+    aside_within,
     bundle,
     bundle_look,
     bundle_store,
@@ -21,6 +22,7 @@ from . import (
     restore_consent,
     restore_journal,
     restore_look,
+    restore_places,
     restore_preflight,
     restore_run,
     restoring,
@@ -75,7 +77,7 @@ def refuse_data(stanza: str, cluster: Cluster, inventory_host: str, wish: Wish) 
     known = restore_journal.load(stanza)
     if known is not None and known.is_open and known.order.rehearsal:
         raise Refusal(restoring.rehearsed(known))
-    if known is not None and known.order.rebuild and (known.is_open or rebuild.is_done(known, wish.target)):
+    if known is not None and known.order.rebuild and (known.is_open or (rebuild.is_done(known, wish.target) and _has_data(known.home))):
         return known
     if known is not None and known.is_open:
         raise Refusal(Problem(f"an open recovery of {stanza} on {inventory_host}", "its end", restoring.go_on(known)))
@@ -83,6 +85,12 @@ def refuse_data(stanza: str, cluster: Cluster, inventory_host: str, wish: Wish) 
     if problem is not None:
         raise Refusal(problem)
     return None
+
+
+def _has_data(home: Home) -> bool:
+    """Whether what a rebuild has brought back is still there: the host may have lost it again. Raises Refusal without its filesystem."""
+    restore_places.refuse_unmounted(home)
+    return os.path.isdir(home.directory) and bool(aside_within.content(home.directory))
 
 
 def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish: Wish, again: str) -> Proposal:
