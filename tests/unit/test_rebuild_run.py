@@ -9,14 +9,17 @@ import os
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from _recovery import (
+    backup,
     horizon,
     rebuild,
     rebuild_acts,
     rebuild_look,
     rebuild_run,
+    restore_acceptance,
     restore_journal,
     restore_look,
     restoring,
@@ -148,6 +151,21 @@ def test_but_not_below_a_mount_point_on_which_nothing_is_mounted(world: World) -
     restore_journal.save(replace(world.journal, home=home, phase="", outcome=restoring.ACCEPTED))
     with pytest.raises(Refusal, match="Found nothing mounted on"):
         world.begin()
+
+
+def test_the_first_backup_is_one_of_the_new_timeline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the machine is the one that has lost its disk: what it took before is of the timeline of before."""
+    begun = replace(SET, label="20261122-020001F_20261122-130000I", wal_stop="00000002000000000000000B")
+    taken: list[int] = []
+    repositories = (replace(REPOSITORY, number=1, backups=(SET, begun)), REPOSITORY)
+    seen = SimpleNamespace(repositories=repositories)
+    monkeypatch.setattr(restore_acceptance, "survey", lambda *_words: seen)
+    monkeypatch.setattr(restore_acceptance, "writable", lambda *_words: ([1, 2], []))
+    monkeypatch.setattr(backup, "impossible", lambda _seen: None)
+    monkeypatch.setattr(backup, "take_each", lambda _seen, numbers, _kind, _tell: (taken.extend(numbers), [], [])[1:])
+    journal = replace(world.journal, phase=restoring.SETTLE, timeline=2)
+    assert restore_acceptance._back_up(journal, lambda _line: None) == []
+    assert taken == [2]
 
 
 # --- the lost host meanwhile ---------------------------------------------------------------------------------------------
