@@ -154,6 +154,12 @@ def test_signs_of_this_very_machine_are_no_other_hosts() -> None:
     assert rebuild.judge_old_host(Life(A, "seg", NOW, NOW, 2), "a" * 32, "", NOW, AGAIN) is None
 
 
+@pytest.mark.parametrize(("name", "alive"), [("vps1", False), ("vps2", True)])
+def test_but_of_another_host_made_from_the_same_image_they_are(name: str, alive: bool) -> None:
+    problem = rebuild.judge_old_host(Life(A, "seg", NOW, NOW, 2), "a" * 32, "", NOW, AGAIN, name)
+    assert (problem is not None) == alive
+
+
 def test_an_unsigned_writer_may_live_too() -> None:
     problem = rebuild.judge_old_host(Life(Writer(), "seg", NOW - 5, None, 2), "b" * 32, "", NOW, AGAIN)
     assert problem is not None

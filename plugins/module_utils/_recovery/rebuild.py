@@ -183,10 +183,11 @@ def judge_databases(declared: Iterable[str], held: Sequence[str] | None, where: 
     return Problem(f"a foreign cluster in {where}: its databases are {known}", f"one of {', '.join(wanted)}, as declared", step)
 
 
-def judge_old_host(life: Life, machine: str, lost: str, now: float, again: str) -> Problem | None:
+def judge_old_host(life: Life, machine: str, lost: str, now: float, again: str, own_name: str = "") -> Problem | None:
     """Why another host may still serve, and write to the same stanza. `lost` is the one of which a person says that it is lost.
 
-    `machine` is the machine-id of this host; `again` the command to type with the name.
+    `machine` is the machine-id of this host; `again` the command to type with the name. Hosts made from one image may have the same
+    machine-id: one of another name than `own_name` is another host.
     """
     writer = life.writer
     known = (writer.host, writer.machine)
@@ -196,7 +197,7 @@ def judge_old_host(life: Life, machine: str, lost: str, now: float, again: str) 
             return None
         found = f"rebuild_lost_host={lost}, and a stanza to which {writer.name} wrote last (set {writer.backup})"
         return Problem(found, "the name of the host that is lost", f"{again} -e rebuild_lost_host={name}")
-    if writer.machine and writer.machine == machine:
+    if writer.machine and writer.machine == machine and (not own_name or writer.host in ("", own_name)):
         return None
     signs = _signs(life, now)
     if not signs:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -109,7 +110,8 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wi
         life = replace(rebuild_look.life_of(sight), newest=newest)
         found = horizon.foresee(target.parse(order.target), rebuild_look.named(sight, wish.repository))
     # A rehearsal writes nowhere, and lets nobody in: the lost host may live.
-    alive = None if order.rehearsal else rebuild.judge_old_host(life, host.machine_id(), wish.lost, time.time(), again)
+    me = host.machine_id()
+    alive = None if order.rehearsal else rebuild.judge_old_host(life, me, wish.lost, time.time(), again, socket.gethostname())
     if isinstance(found, Problem):
         raise Refusal(*([alive] if alive else []), found)
     home = restore_look.home_of(stanza, cluster, inventory_host, found)
