@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,8 +14,11 @@ from types import SimpleNamespace
 
 import pytest
 from _recovery import (
+    aside,
     backup,
+    files,
     horizon,
+    host,
     rebuild,
     rebuild_acts,
     rebuild_look,
@@ -25,6 +29,7 @@ from _recovery import (
     restoring,
     scratch_look,
     state,
+    without_data,
 )
 from _recovery.catalog import Backup, Database, Repository
 from _recovery.horizon import Sight
@@ -129,6 +134,38 @@ def test_but_what_this_very_rebuild_has_restored_there_is_restored_anew(world: W
     assert world.propose().problems == ()
     restore_journal.save(replace(world.journal, phase=restoring.KEEP))
     assert f"data in {space}" in said(world.propose().problems)
+
+
+# --- a cluster that is never started -------------------------------------------------------------------------------------
+
+
+def test_a_cluster_that_is_disabled_is_refused_before_its_timeline_is_archived(world: World) -> None:
+    world.home = replace(world.home, start="disabled")
+    assert "Found 'disabled' in /etc/postgresql/17/main/start.conf" in said(world.propose().problems)
+    restore_journal.save(replace(world.journal, phase=restoring.RECOVER))
+    assert world.propose().problems == (), "this very rebuild keeps it from starting"
+
+
+def test_a_configuration_without_data_may_be_started_wherever_it_was_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Killed before the data that never served is removed, the next run goes on with it."""
+    directory = tmp_path / "main"
+    beside = Path(f"{directory}{without_data.NEVER_SERVED}")
+    beside.mkdir()
+    directory.mkdir()
+    written: list[str] = []
+
+    def killed(_place: str, _owner: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(host, "cluster_exists", lambda _version, _name: True)
+    monkeypatch.setattr(host, "data_directory", lambda _version, _name: str(directory))
+    monkeypatch.setattr(shutil, "chown", lambda *_words: None)
+    monkeypatch.setattr(without_data, "ids", lambda _user, _group: (os.geteuid(), os.getegid()))
+    monkeypatch.setattr(files, "write", lambda file: written.append(file.content))
+    monkeypatch.setattr(aside, "remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        without_data.configure(CLUSTER, str(directory), [])
+    assert written == ["auto\n"]
 
 
 # --- a rebuild that was accepted -----------------------------------------------------------------------------------------

@@ -122,6 +122,7 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wi
         ground = replace(ground, foreign="")  # the held server of this very rebuild, which another target stops
     left = rebuild.judge_left([] if own is not None and own.has_restored else _tablespaces_left(home), inventory_host, again)
     problems = restore_preflight.judge(order, home, found, ground, detach=False, require_verified=False)
+    problems += restore_preflight.judge_start(home) if own is None else []  # this very rebuild keeps it from starting
     held = scratch_look.databases(stanza, found.repository, found.backup)
     where = f"repository {found.repository}, set {found.backup}"
     foreign = rebuild.judge_databases(wish.databases, held, where)
