@@ -31,6 +31,7 @@ from _recovery import (
     state,
     without_data,
 )
+from _recovery.archive import Holdings
 from _recovery.catalog import Backup, Database, Repository
 from _recovery.horizon import Sight
 from _recovery.plan import Plan
@@ -44,7 +45,7 @@ from _recovery.restore_run import Consent
 from _recovery.restoring import Home, Journal, Order
 from _recovery.scratch import Goal
 from _recovery.scratch_copy import Failed
-from _recovery.window import Seen
+from _recovery.window import Outlook, Seen
 from test_restoring import planned
 
 OLD, NEW = "0000000100000000000000A1", "0000000100000000000000A2"
@@ -52,6 +53,7 @@ AGAIN = "ansible-playbook -i inventory playbooks/rebuild.yml -l vps2"
 A = Writer("vps1", "a" * 32, "20261122-020001F")
 SET = Backup("20261122-020001F", "full", 1, 900, 1000, "0/3000000", "0/4000000", "000000010000000000000004", False, 1, 1, {})
 REPOSITORY = Repository(2, 0, "ok", databases=(Database(1, 7, "17"),), backups=(SET,))
+OUTLOOK = Outlook(REPOSITORY, Holdings(1 << 24))
 CLUSTER = Cluster("17", "main")
 ORDER = Order("latest", "the host is lost", rebuild=True)
 
@@ -62,7 +64,7 @@ class World:
 
     home: Home
     plan: Plan = field(default_factory=lambda: planned(free_bytes=None))
-    sight: Sight = field(default_factory=lambda: Sight("axiomdb", CLUSTER, Here(1.0, "axiomdb"), (), {}, Seen(), 1 << 24))
+    sight: Sight = field(default_factory=lambda: Sight("axiomdb", CLUSTER, Here(1.0, "axiomdb"), (OUTLOOK,), {}, Seen(), 1 << 24))
     archived: dict[str, dict[str, str]] = field(default_factory=lambda: {"2": {"00000001": OLD}})
 
     def propose(self, order: Order = ORDER, wish: Wish | None = None) -> Proposal:
@@ -166,6 +168,19 @@ def test_a_configuration_without_data_may_be_started_wherever_it_was_killed(monk
     with pytest.raises(KeyboardInterrupt):
         without_data.configure(CLUSTER, str(directory), [])
     assert written == ["auto\n"]
+
+
+# --- the timeline that is begun ------------------------------------------------------------------------------------------
+
+
+def test_a_timeline_that_another_repository_has_already_is_not_begun_a_second_time(world: World) -> None:
+    older = Outlook(REPOSITORY, Holdings(1 << 24, {3: ((1, 9),)}, frozenset({2, 3})))
+    newer = Outlook(replace(REPOSITORY, number=1), Holdings(1 << 24, {4: ((1, 9),)}, frozenset({2, 3, 4})))
+    world.sight = replace(world.sight, outlooks=(older,))
+    assert world.propose().problems == ()
+    world.sight = replace(world.sight, outlooks=(newer, older))
+    assert "Found timeline 4 in repository 1; expected none from timeline 4 on" in said(world.propose().problems)
+    assert world.propose(replace(ORDER, rehearsal=True)).problems == (), "nothing of it is archived"
 
 
 # --- a rebuild that was accepted -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .archive import Holdings
 from .catalog import Backup, Repository
 from .problem import Problem, playbook
 from .restoring import ACCEPTED, Journal
@@ -171,6 +172,23 @@ def _empty(stanza: str, holdings: Sequence[Holding]) -> Problem:
     numbers = " and ".join(str(one.repository.number) for one in holdings)
     step = "correct path and credentials in pgbackrest_repositories: those of the lost host"
     return Problem(f"an empty repository {numbers}", f"the backups of {stanza}", step)
+
+
+def judge_timeline(timeline: int, number: int, known: Mapping[int, Holdings], again: str) -> Problem | None:
+    """Why the timeline that would be begun is somebody's already: the server sees those of the repository alone from which it recovers.
+
+    It recovers along `timeline` from repository `number`, and counts on from there to the first one that has no history.
+    """
+    begins = timeline + 1
+    while begins in known[number].histories:
+        begins += 1
+    ahead = [other for other, held in known.items() if other != number and max(held.timelines, default=0) >= begins]
+    if not ahead:
+        return None
+    shown = " and ".join(f"timeline {max(known[other].timelines)} in repository {other}" for other in ahead)
+    step = f"{again} -e rebuild_repository={ahead[0]}; or take repository {ahead[0]} out of pgbackrest_repositories"
+    expected = f"none from timeline {begins} on, which a rebuild from repository {number} would begin: its WAL would be mixed with that"
+    return Problem(shown, expected, step)
 
 
 def judge_databases(declared: Iterable[str], held: Sequence[str] | None, where: str) -> Problem | None:

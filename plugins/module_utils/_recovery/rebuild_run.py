@@ -126,10 +126,13 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wi
     held = scratch_look.databases(stanza, found.repository, found.backup)
     where = f"repository {found.repository}, set {found.backup}"
     foreign = rebuild.judge_databases(wish.databases, held, where)
+    archives = {one.repository.number: one.holdings for one in sight.outlooks}
+    # A rehearsal archives nothing.
+    taken = None if order.rehearsal else rebuild.judge_timeline(found.timeline, found.repository, archives, again)
     told, others = _by_bundle(order, home, found.repository, wish, again)
     notes = [note for note in ("" if order.rehearsal else rebuild.empties(holdings), *told) if note]
     found = replace(found, notes=(*found.notes, *notes))
-    return Proposal(home, found, life, tuple(one for one in (alive, foreign, left, *others, *problems) if one is not None))
+    return Proposal(home, found, life, tuple(one for one in (alive, foreign, left, taken, *others, *problems) if one is not None))
 
 
 def _newest_of(stanza: str) -> tuple[Mapping[str, Newest], Exception | None]:
