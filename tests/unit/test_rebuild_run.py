@@ -183,6 +183,24 @@ def test_a_timeline_that_another_repository_has_already_is_not_begun_a_second_ti
     assert world.propose(replace(ORDER, rehearsal=True)).problems == (), "nothing of it is archived"
 
 
+# --- a repository that was named -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("lsn", "leads"), [("0/3000060", False), ("0/5000060", True)])
+def test_what_another_repository_has_more_is_told_and_not_called_lost_for_ever(
+    lsn: str, leads: bool, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = Outlook(replace(REPOSITORY, number=1), Holdings(1 << 24))
+    world.sight = replace(world.sight, outlooks=(newer, OUTLOOK))
+    best = replace(world.plan, repository=1, lsn=lsn)
+    monkeypatch.setattr(horizon, "foresee", lambda _target, sight: best if newer in sight.outlooks else world.plan)
+    proposal = world.propose(wish=Wish(repository=2))
+    assert (f"repository 1 leads further, to LSN {lsn} on timeline 3" in proposal.plan.notes) == leads
+    told = "\n".join(rebuild.report(rebuild.Recovered("latest", "0/3000060", 1.0, rebuild.remembered(proposal.life))))
+    assert ("nothing later can be recovered" in told) != leads
+    assert (f"repository 1 leads further, to LSN {lsn} on timeline 3, and was not asked for" in told) == leads
+
+
 # --- a rebuild that was accepted -----------------------------------------------------------------------------------------
 
 

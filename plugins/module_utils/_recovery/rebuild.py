@@ -13,10 +13,12 @@ from typing import Any
 
 from .archive import Holdings
 from .catalog import Backup, Repository
+from .plan import Plan
 from .problem import Problem, playbook
 from .restoring import ACCEPTED, Journal
 from .spoken import age, counted, moment
 from .waking import Newest
+from .wal import Lsn
 
 ALIVE_WITHIN = 3600.0  # seconds: a host that lives, with its heartbeat, has archived a segment every other minute
 NAMES_SHOWN = 5
@@ -39,7 +41,8 @@ class Writer:
 class Life:
     """The newest signs of life of whoever wrote to the stanza, in Unix seconds; None for what is not known.
 
-    `newest` are the names that are the last ones, by repository and timeline.
+    `newest` are the names that are the last ones, by repository and timeline. `further` says which other repository leads further than
+    the one that was asked for.
     """
 
     writer: Writer
@@ -48,6 +51,7 @@ class Life:
     heartbeat: float | None = None
     repository: int = 0
     newest: Mapping[str, Newest] = field(default_factory=dict)
+    further: str = ""
 
 
 @dataclass(frozen=True)
@@ -259,6 +263,15 @@ def judge_collations(found: Sequence[Sorted], again: str) -> Problem | None:
     return Problem(f"other collation versions: {shown}{more}", expected, f"the lost host's system here; or {again} -e rebuild_reindex=true")
 
 
+def further(named: Plan, whole: Plan | Problem) -> str:
+    """Which repository leads further than the one that was named; empty for none. `whole` is the plan of all of them."""
+    if isinstance(whole, Problem) or whole.repository == named.repository or not (whole.lsn and named.lsn):
+        return ""
+    if (whole.timeline, Lsn.parse(whole.lsn)) <= (named.timeline, Lsn.parse(named.lsn)):
+        return ""
+    return f"repository {whole.repository} leads further, to LSN {whole.lsn} on timeline {whole.timeline}"
+
+
 def remembered(life: Life) -> dict[str, Any]:
     """What a journal keeps of the host that is lost."""
     return {
@@ -269,6 +282,7 @@ def remembered(life: Life) -> dict[str, Any]:
         "arrived": life.arrived,
         "heartbeat": life.heartbeat,
         "newest": life.newest,
+        "further": life.further,
     }
 
 
@@ -300,7 +314,8 @@ def report(found: Recovered) -> list[str]:
     text += [f"  heartbeat    the newest in the archive is of {exactly(beat)}"] if beat is not None else []
     if found.target == "latest":
         since = f"after {exactly(found.commit)}" if found.commit is not None else "that was not archived"
-        text.append(f"  lost         every commit of {host} {since}, and none before: nothing later can be recovered")
+        end = f"{known['further']}, and was not asked for" if known.get("further") else "nothing later can be recovered"
+        text.append(f"  lost         every commit of {host} {since}, and none before: {end}")
     else:
         text.append(f"  lost         every commit of {host} behind {found.target}, as it was asked for")
     arrived = known.get("arrived")

@@ -109,6 +109,8 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wi
         sight = replace(sight, stand_in=directory)
         life = replace(rebuild_look.life_of(sight), newest=newest)
         found = horizon.foresee(target.parse(order.target), rebuild_look.named(sight, wish.repository))
+        if wish.repository and not isinstance(found, Problem):
+            life = replace(life, further=rebuild.further(found, horizon.foresee(target.parse(order.target), sight)))
     # A rehearsal writes nowhere, and lets nobody in: the lost host may live.
     me = host.machine_id()
     alive = None if order.rehearsal else rebuild.judge_old_host(life, me, wish.lost, time.time(), again, socket.gethostname())
@@ -130,7 +132,7 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wi
     # A rehearsal archives nothing.
     taken = None if order.rehearsal else rebuild.judge_timeline(found.timeline, found.repository, archives, again)
     told, others = _by_bundle(order, home, found.repository, wish, again)
-    notes = [note for note in ("" if order.rehearsal else rebuild.empties(holdings), *told) if note]
+    notes = [note for note in ("" if order.rehearsal else rebuild.empties(holdings), life.further, *told) if note]
     found = replace(found, notes=(*found.notes, *notes))
     return Proposal(home, found, life, tuple(one for one in (alive, foreign, left, taken, *others, *problems) if one is not None))
 
