@@ -90,7 +90,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     found = World(Home("axiomdb", "17", "main", 5432, str(data), "vps2", 7))
     monkeypatch.setattr(state, "DIRECTORY", tmp_path / "state")
     monkeypatch.setattr(state, "ids", lambda _user, _group: (os.geteuid(), os.getegid()))
-    monkeypatch.setattr(rebuild_run, "sight_of", lambda _stanza, _cluster: found.sight)
+    monkeypatch.setattr(horizon, "look", lambda _stanza, _cluster: found.sight)
     monkeypatch.setattr(rebuild_run, "stand_in", lambda *_words: nullcontext(""))
     monkeypatch.setattr(rebuild_run, "_by_bundle", lambda *_words: ([], []))
     monkeypatch.setattr(rebuild_look, "holdings_of", lambda _sight: [Holding(REPOSITORY)])
@@ -238,6 +238,18 @@ def test_the_first_backup_is_one_of_the_new_timeline(world: World, monkeypatch: 
     assert taken == [2]
 
 
+# --- room ----------------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_rebuild_has_restored_makes_room_for_what_it_restores_instead(world: World) -> None:
+    """Else a disk of less than twice the data would have none for another target, or after the lost host woke up."""
+    (Path(world.home.directory) / "16384").write_bytes(b"x" * 65536)
+    world.sight = replace(world.sight, here=replace(world.sight.here, free_bytes=1000))
+    assert rebuild_run.sight_of("axiomdb", CLUSTER).here.free_bytes == 1000
+    restore_journal.save(replace(world.journal, phase=restoring.PROVE))
+    assert (rebuild_run.sight_of("axiomdb", CLUSTER).here.free_bytes or 0) >= 1000 + 65536
+
+
 # --- the lost host meanwhile ---------------------------------------------------------------------------------------------
 
 
@@ -249,7 +261,7 @@ def test_what_arrives_while_it_is_planned_stops_it_before_it_archives(world: Wor
         world.archived["2"]["00000001"] = NEW
         return seen
 
-    monkeypatch.setattr(rebuild_run, "sight_of", look)
+    monkeypatch.setattr(horizon, "look", look)
     begun = world.begin()
     with pytest.raises(Failed, match=f"signs that vps1 lives: since the rebuild was planned {NEW} in repository 2"):
         rebuild_acts.unwoken(replace(begun, phase=restoring.RELEASE, timeline=2), lambda _line: None)

@@ -15,6 +15,7 @@ from . import (
     bundle,
     bundle_look,
     bundle_store,
+    data_space,
     horizon,
     host,
     plan,
@@ -168,9 +169,12 @@ def _by_bundle(order: Order, home: Home, number: int, wish: Wish, again: str) ->
 
 
 def sight_of(stanza: str, cluster: Cluster) -> Sight:
-    """What the repositories hold. What an unfinished rebuild has left on this host counts for nothing."""
+    """What the repositories hold. What an unfinished rebuild has left on this host counts for nothing, and its room as free."""
     sight = horizon.archived(horizon.look(stanza, cluster))
-    return replace(sight, here=replace(sight.here, timeline=0, directory="", keep=True))
+    free, known = sight.here.free_bytes, restore_journal.load(stanza)
+    if free is not None and known is not None and known.is_open and known.order.rebuild and os.path.isdir(known.home.directory):
+        free += data_space.held(known.home.directory)[0]
+    return replace(sight, here=replace(sight.here, timeline=0, directory="", keep=True, free_bytes=free))
 
 
 def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish: Wish, consent: Consent) -> Journal:
