@@ -276,6 +276,11 @@ def test_what_could_not_be_read_is_not_taken_for_empty(world: World, monkeypatch
         world.propose()
 
 
+def test_the_command_that_plans_it_anew_says_again_from_where_and_without_which_mounts(world: World) -> None:
+    begun = world.begin(wish=Wish(repository=2, mounts=False, target="latest"))
+    assert " -e rebuild_repository=2 -e rebuild_mounts=ignored -e rebuild_confirm=" in restoring.begin_anew(begun)
+
+
 # --- two commands at once ------------------------------------------------------------------------------------------------
 
 

@@ -193,13 +193,13 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish
     if refused or proposal.problems:
         raise Refusal(*([refused] if refused else []), *proposal.problems)
     order = replace(order, lost=proposal.life.writer.machine if proposal.life.writer.machine != host.machine_id() else "")
+    recovered = {**rebuild.remembered(proposal.life), restoring.NAMED: wish.repository, restoring.UNMOUNTED: not wish.mounts}
     if known is not None:
         home = replace(proposal.home, start=known.home.start, paused=known.home.paused)
         goal, found = scratch_goal.of_plan(proposal.plan, stanza), plan.document(proposal.plan)
-        recovered = rebuild.remembered(proposal.life)
         moved = restore_consent.moved(known, order, goal, found)
         return _written(replace(moved, home=home, phase=_again_from(known), recovered=recovered, trouble=""), known)
-    return _written(_begun(order, proposal), seen)
+    return _written(replace(_begun(order, proposal), recovered=recovered), seen)
 
 
 def rehearse(order: Order, proposal: Proposal) -> Journal:
