@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from _recovery import rebuild, restore_record, restore_told, restoring
+from _recovery.archive import Holdings
 from _recovery.catalog import Backup, Database, Repository, unreadable
 from _recovery.rebuild import Ground, Holding, Life, Recovered, Sorted, Writer
 
@@ -99,6 +100,23 @@ def test_two_clusters_under_one_name_are_refused() -> None:
     )
 
 
+def archive(*timelines: int) -> Holdings:
+    return Holdings(1 << 24, {one: ((1, 9),) for one in timelines}, frozenset(timelines) - {1})
+
+
+@pytest.mark.parametrize(
+    ("timeline", "number", "free"), [(1, 1, True), (2, 1, True), (3, 1, True), (1, 2, False), (1, 3, True), (1, 4, False), (2, 4, False)]
+)
+def test_the_new_timeline_is_in_no_repository_yet(timeline: int, number: int, free: bool) -> None:
+    """The server counts on behind the histories of the repository from which it recovers, and of no other."""
+    known = {1: archive(1, 2, 3), 2: archive(1), 4: archive(1, 2), 5: Holdings(1 << 24)}
+    problem = rebuild.judge_timeline(timeline, number, {**known, 3: archive(1, 2, 3)}, AGAIN)
+    assert (problem is None) == free
+    if problem is not None:
+        assert "timeline 3 in repository 1" in problem.found
+        assert f"{AGAIN} -e rebuild_repository=1; or take repository 1 out" in problem.next_step
+
+
 @pytest.mark.parametrize(
     ("declared", "databases", "problem"),
     [
@@ -152,6 +170,12 @@ def test_another_name_says_nothing_of_it(life: Life) -> None:
 
 def test_signs_of_this_very_machine_are_no_other_hosts() -> None:
     assert rebuild.judge_old_host(Life(A, "seg", NOW, NOW, 2), "a" * 32, "", NOW, AGAIN) is None
+
+
+@pytest.mark.parametrize(("name", "alive"), [("vps1", False), ("vps2", True)])
+def test_but_of_another_host_made_from_the_same_image_they_are(name: str, alive: bool) -> None:
+    problem = rebuild.judge_old_host(Life(A, "seg", NOW, NOW, 2), "a" * 32, "", NOW, AGAIN, name)
+    assert (problem is not None) == alive
 
 
 def test_an_unsigned_writer_may_live_too() -> None:

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .archive import Holdings
 from .catalog import Backup, Repository
+from .plan import Plan
 from .problem import Problem, playbook
 from .restoring import ACCEPTED, Journal
 from .spoken import age, counted, moment
 from .waking import Newest
+from .wal import Lsn
 
 ALIVE_WITHIN = 3600.0  # seconds: a host that lives, with its heartbeat, has archived a segment every other minute
 NAMES_SHOWN = 5
@@ -38,7 +41,8 @@ class Writer:
 class Life:
     """The newest signs of life of whoever wrote to the stanza, in Unix seconds; None for what is not known.
 
-    `newest` are the names that are the last ones, by repository and timeline.
+    `newest` are the names that are the last ones, by repository and timeline. `further` says which other repository leads further than
+    the one that was asked for.
     """
 
     writer: Writer
@@ -47,6 +51,7 @@ class Life:
     heartbeat: float | None = None
     repository: int = 0
     newest: Mapping[str, Newest] = field(default_factory=dict)
+    further: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,19 @@ def judge_ground(ground: Ground, host: str, stanza: str) -> Problem | None:
         f"{found} on {host}",
         f"a host without data for {stanza}: a rebuild never overwrites any",
         f"{restore}, which recovers in place and keeps what is there; or a rebuild onto an empty host",
+    )
+
+
+def judge_left(places: Sequence[str], host: str, again: str) -> Problem | None:
+    """Why nothing may be brought back while tablespaces of a cluster that is gone still lie where the set has its own."""
+    if not places:
+        return None
+    first = places[0]
+    aside = f"{first.rpartition('/')[0]}/left-{first.rpartition('/')[2]}"
+    return Problem(
+        f"data in {', '.join(places)} on {host}",
+        "tablespaces without data: a rebuild never overwrites any",
+        f"put it aside, sudo mv {first} {aside}, or let its disk be mounted elsewhere; then {again}",
     )
 
 
@@ -160,6 +178,23 @@ def _empty(stanza: str, holdings: Sequence[Holding]) -> Problem:
     return Problem(f"an empty repository {numbers}", f"the backups of {stanza}", step)
 
 
+def judge_timeline(timeline: int, number: int, known: Mapping[int, Holdings], again: str) -> Problem | None:
+    """Why the timeline that would be begun is somebody's already: the server sees those of the repository alone from which it recovers.
+
+    It recovers along `timeline` from repository `number`, and counts on from there to the first one that has no history.
+    """
+    begins = timeline + 1
+    while begins in known[number].histories:
+        begins += 1
+    ahead = [other for other, held in known.items() if other != number and max(held.timelines, default=0) >= begins]
+    if not ahead:
+        return None
+    shown = " and ".join(f"timeline {max(known[other].timelines)} in repository {other}" for other in ahead)
+    step = f"{again} -e rebuild_repository={ahead[0]}; or take repository {ahead[0]} out of pgbackrest_repositories"
+    expected = f"none from timeline {begins} on, which a rebuild from repository {number} would begin: its WAL would be mixed with that"
+    return Problem(shown, expected, step)
+
+
 def judge_databases(declared: Iterable[str], held: Sequence[str] | None, where: str) -> Problem | None:
     """Why a set is foreign: none of the databases that the inventory declares is in it."""
     wanted = list(declared)
@@ -170,10 +205,11 @@ def judge_databases(declared: Iterable[str], held: Sequence[str] | None, where: 
     return Problem(f"a foreign cluster in {where}: its databases are {known}", f"one of {', '.join(wanted)}, as declared", step)
 
 
-def judge_old_host(life: Life, machine: str, lost: str, now: float, again: str) -> Problem | None:
+def judge_old_host(life: Life, machine: str, lost: str, now: float, again: str, own_name: str = "") -> Problem | None:
     """Why another host may still serve, and write to the same stanza. `lost` is the one of which a person says that it is lost.
 
-    `machine` is the machine-id of this host; `again` the command to type with the name.
+    `machine` is the machine-id of this host; `again` the command to type with the name. Hosts made from one image may have the same
+    machine-id: one of another name than `own_name` is another host.
     """
     writer = life.writer
     known = (writer.host, writer.machine)
@@ -183,7 +219,7 @@ def judge_old_host(life: Life, machine: str, lost: str, now: float, again: str) 
             return None
         found = f"rebuild_lost_host={lost}, and a stanza to which {writer.name} wrote last (set {writer.backup})"
         return Problem(found, "the name of the host that is lost", f"{again} -e rebuild_lost_host={name}")
-    if writer.machine and writer.machine == machine:
+    if writer.machine and writer.machine == machine and (not own_name or writer.host in ("", own_name)):
         return None
     signs = _signs(life, now)
     if not signs:
@@ -227,6 +263,15 @@ def judge_collations(found: Sequence[Sorted], again: str) -> Problem | None:
     return Problem(f"other collation versions: {shown}{more}", expected, f"the lost host's system here; or {again} -e rebuild_reindex=true")
 
 
+def further(named: Plan, whole: Plan | Problem) -> str:
+    """Which repository leads further than the one that was named; empty for none. `whole` is the plan of all of them."""
+    if isinstance(whole, Problem) or whole.repository == named.repository or not (whole.lsn and named.lsn):
+        return ""
+    if (whole.timeline, Lsn.parse(whole.lsn)) <= (named.timeline, Lsn.parse(named.lsn)):
+        return ""
+    return f"repository {whole.repository} leads further, to LSN {whole.lsn} on timeline {whole.timeline}"
+
+
 def remembered(life: Life) -> dict[str, Any]:
     """What a journal keeps of the host that is lost."""
     return {
@@ -237,6 +282,7 @@ def remembered(life: Life) -> dict[str, Any]:
         "arrived": life.arrived,
         "heartbeat": life.heartbeat,
         "newest": life.newest,
+        "further": life.further,
     }
 
 
@@ -268,7 +314,8 @@ def report(found: Recovered) -> list[str]:
     text += [f"  heartbeat    the newest in the archive is of {exactly(beat)}"] if beat is not None else []
     if found.target == "latest":
         since = f"after {exactly(found.commit)}" if found.commit is not None else "that was not archived"
-        text.append(f"  lost         every commit of {host} {since}, and none before: nothing later can be recovered")
+        end = f"{known['further']}, and was not asked for" if known.get("further") else "nothing later can be recovered"
+        text.append(f"  lost         every commit of {host} {since}, and none before: {end}")
     else:
         text.append(f"  lost         every commit of {host} behind {found.target}, as it was asked for")
     arrived = known.get("arrived")

@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from . import (
+    aside_within,
     bundle,
     bundle_look,
     bundle_store,
+    data_space,
     horizon,
     host,
     plan,
@@ -20,21 +24,25 @@ from . import (
     restore_consent,
     restore_journal,
     restore_look,
+    restore_places,
     restore_preflight,
     restore_run,
     restoring,
     scratch_goal,
     scratch_look,
+    state,
     target,
 )
 from .control_stand_in import stand_in
 from .horizon import Sight
 from .plan import Plan
 from .postgres import Cluster
-from .problem import Problem, Refusal
+from .problem import Problem, Refusal, Unfinished
 from .rebuild import Life
 from .restore_run import Consent
 from .restoring import Home, Journal, Order
+from .run import CommandFailed
+from .waking import Newest
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ def refuse_data(stanza: str, cluster: Cluster, inventory_host: str, wish: Wish) 
     known = restore_journal.load(stanza)
     if known is not None and known.is_open and known.order.rehearsal:
         raise Refusal(restoring.rehearsed(known))
-    if known is not None and known.order.rebuild and (known.is_open or rebuild.is_done(known, wish.target)):
+    if known is not None and known.order.rebuild and (known.is_open or (rebuild.is_done(known, wish.target) and _has_data(known.home))):
         return known
     if known is not None and known.is_open:
         raise Refusal(Problem(f"an open recovery of {stanza} on {inventory_host}", "its end", restoring.go_on(known)))
@@ -81,35 +89,69 @@ def refuse_data(stanza: str, cluster: Cluster, inventory_host: str, wish: Wish) 
     return None
 
 
+def _has_data(home: Home) -> bool:
+    """Whether what a rebuild has brought back is still there: the host may have lost it again. Raises Refusal without its filesystem."""
+    restore_places.refuse_unmounted(home)
+    return os.path.isdir(home.directory) and bool(aside_within.content(home.directory))
+
+
 def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish: Wish, again: str) -> Proposal:
     """Plan a rebuild and judge it. Changes nothing. Raises Refusal where there is no plan at all."""
+    newest, unread = _newest_of(stanza)
     sight = sight_of(stanza, cluster)
     holdings = rebuild_look.holdings_of(sight)
     problems = rebuild.judge_repositories(stanza, inventory_host, holdings, wish.repository)
     if problems:
         raise Refusal(*problems)
+    if unread is not None:
+        raise unread
     system = next(one.repository.current for one in holdings if one.repository.current is not None)
     with stand_in(cluster, system.system_id, sight.size) as directory:
         sight = replace(sight, stand_in=directory)
-        life = rebuild_look.life_of(sight)
+        life = replace(rebuild_look.life_of(sight), newest=newest)
         found = horizon.foresee(target.parse(order.target), rebuild_look.named(sight, wish.repository))
+        if wish.repository and not isinstance(found, Problem):
+            life = replace(life, further=rebuild.further(found, horizon.foresee(target.parse(order.target), sight)))
     # A rehearsal writes nowhere, and lets nobody in: the lost host may live.
-    alive = None if order.rehearsal else rebuild.judge_old_host(life, host.machine_id(), wish.lost, time.time(), again)
+    me = host.machine_id()
+    alive = None if order.rehearsal else rebuild.judge_old_host(life, me, wish.lost, time.time(), again, socket.gethostname())
     if isinstance(found, Problem):
         raise Refusal(*([alive] if alive else []), found)
     home = restore_look.home_of(stanza, cluster, inventory_host, found)
     ground = restore_look.ground_of(home, found)
     known = restore_journal.load(stanza)
-    if known is not None and known.is_open and known.order.rebuild:
+    own = known if known is not None and known.is_open and known.order.rebuild else None
+    if own is not None:
         ground = replace(ground, foreign="")  # the held server of this very rebuild, which another target stops
+    left = rebuild.judge_left([] if own is not None and own.has_restored else _tablespaces_left(home), inventory_host, again)
     problems = restore_preflight.judge(order, home, found, ground, detach=False, require_verified=False)
+    problems += restore_preflight.judge_start(home) if own is None else []  # this very rebuild keeps it from starting
     held = scratch_look.databases(stanza, found.repository, found.backup)
     where = f"repository {found.repository}, set {found.backup}"
     foreign = rebuild.judge_databases(wish.databases, held, where)
+    archives = {one.repository.number: one.holdings for one in sight.outlooks}
+    # A rehearsal archives nothing.
+    taken = None if order.rehearsal else rebuild.judge_timeline(found.timeline, found.repository, archives, again)
     told, others = _by_bundle(order, home, found.repository, wish, again)
-    notes = [note for note in ("" if order.rehearsal else rebuild.empties(holdings), *told) if note]
+    notes = [note for note in ("" if order.rehearsal else rebuild.empties(holdings), life.further, *told) if note]
     found = replace(found, notes=(*found.notes, *notes))
-    return Proposal(home, found, life, tuple(one for one in (alive, foreign, *others, *problems) if one is not None))
+    return Proposal(home, found, life, tuple(one for one in (alive, foreign, left, taken, *others, *problems) if one is not None))
+
+
+def _newest_of(stanza: str) -> tuple[Mapping[str, Newest], Exception | None]:
+    """The last names in each repository, or why one could not be read.
+
+    They are asked for before anything else is looked at: what arrives while the plan is made, and is not in it, is a sign of life then.
+    """
+    try:
+        return rebuild_look.newest_of(stanza), None
+    except (Unfinished, CommandFailed) as error:
+        return {}, error
+
+
+def _tablespaces_left(home: Home) -> list[str]:
+    """Directories of tablespaces in which something lies although the cluster has no data."""
+    return [place for place in home.tablespaces if os.path.isdir(place) and os.listdir(place)]
 
 
 def _by_bundle(order: Order, home: Home, number: int, wish: Wish, again: str) -> tuple[list[str], list[Problem]]:
@@ -127,13 +169,17 @@ def _by_bundle(order: Order, home: Home, number: int, wish: Wish, again: str) ->
 
 
 def sight_of(stanza: str, cluster: Cluster) -> Sight:
-    """What the repositories hold. What an unfinished rebuild has left on this host counts for nothing."""
+    """What the repositories hold. What an unfinished rebuild has left on this host counts for nothing, and its room as free."""
     sight = horizon.archived(horizon.look(stanza, cluster))
-    return replace(sight, here=replace(sight.here, timeline=0, directory="", keep=True))
+    free, known = sight.here.free_bytes, restore_journal.load(stanza)
+    if free is not None and known is not None and known.is_open and known.order.rebuild and os.path.isdir(known.home.directory):
+        free += data_space.held(known.home.directory)[0]
+    return replace(sight, here=replace(sight.here, timeline=0, directory="", keep=True, free_bytes=free))
 
 
 def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish: Wish, consent: Consent) -> Journal:
     """The journal of a rebuild that may go on: the open one, perhaps to another target, or a new one. Raises Refusal."""
+    seen = restore_journal.load(stanza)
     known = refuse_data(stanza, cluster, inventory_host, wish)
     if known is not None and not known.is_open:
         return known
@@ -147,29 +193,36 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish
     if refused or proposal.problems:
         raise Refusal(*([refused] if refused else []), *proposal.problems)
     order = replace(order, lost=proposal.life.writer.machine if proposal.life.writer.machine != host.machine_id() else "")
+    recovered = {**rebuild.remembered(proposal.life), restoring.NAMED: wish.repository, restoring.UNMOUNTED: not wish.mounts}
     if known is not None:
         home = replace(proposal.home, start=known.home.start, paused=known.home.paused)
         goal, found = scratch_goal.of_plan(proposal.plan, stanza), plan.document(proposal.plan)
-        recovered = rebuild.remembered(proposal.life)
         moved = restore_consent.moved(known, order, goal, found)
-        return restore_journal.save(replace(moved, home=home, phase=_again_from(known), recovered=recovered, trouble=""))
-    return _begun(order, proposal)
+        return _written(replace(moved, home=home, phase=_again_from(known), recovered=recovered, trouble=""), known)
+    return _written(replace(_begun(order, proposal), recovered=recovered), seen)
 
 
 def rehearse(order: Order, proposal: Proposal) -> Journal:
     """The journal of a rehearsal. Nobody confirms it, for nobody is ever let in. Raises Refusal with what speaks against a rebuild."""
     if proposal.problems:
         raise Refusal(*proposal.problems)
-    return _begun(replace(order, rebuild=True, rehearsal=True), proposal)
+    return restore_journal.save(_begun(replace(order, rebuild=True, rehearsal=True), proposal))
 
 
 def _begun(order: Order, proposal: Proposal) -> Journal:
-    """A new journal, written down."""
+    """A new journal."""
     now = time.time()
     name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
     goal, found = scratch_goal.of_plan(proposal.plan, proposal.home.stanza), plan.document(proposal.plan)
     recovered = rebuild.remembered(proposal.life)
-    return restore_journal.save(Journal(name, order, proposal.home, goal, found, began=now, recovered=recovered))
+    return Journal(name, order, proposal.home, goal, found, began=now, recovered=recovered)
+
+
+def _written(journal: Journal, seen: Journal | None) -> Journal:
+    """Write it down in the stanza's turn. Raises Refusal when another command has gone on meanwhile with what was `seen`."""
+    with state.turn_within_an_hour(journal.home.stanza, f"rebuild {journal.name}"):
+        restore_journal.refuse_another(journal.home.stanza, seen)
+        return restore_journal.save(journal)
 
 
 def _again(known: Journal, order: Order, consent: Consent) -> Journal:
@@ -177,8 +230,10 @@ def _again(known: Journal, order: Order, consent: Consent) -> Journal:
     wanted = known.home.confirmation()
     if consent.confirm != wanted:
         raise Refusal(Problem(f"the confirmation '{consent.confirm}'", f"'{wanted}', the host that is rebuilt", consent.again))
-    said = replace(known.order, action=order.action, checks=order.checks, reindex=order.reindex, patience=order.patience)
-    return restore_journal.save(replace(known, order=said))
+    said = replace(known.order, action=order.action, checks=order.checks, patience=order.patience)
+    # Collations were let pass for it: nobody may leave it out before the indexes are made.
+    said = replace(said, reindex=order.reindex or known.order.reindex)
+    return _written(replace(known, order=said), known)
 
 
 def _judge_other_target(known: Journal, order: Order) -> None:

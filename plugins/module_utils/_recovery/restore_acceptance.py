@@ -206,8 +206,9 @@ def _back_up(journal: Journal, tell: Tell) -> list[str]:
         return [problem.sentence()]
     try:
         able, problems = writable(seen, journal.order.lost)
-        # A rebuild that goes on takes only those that it still lacks.
-        lacking = set(backup.due(seen, only_if_missing=True)) if journal.order.rebuild else set(able)
+        # A rebuild that goes on takes only those that it still lacks. Its machine may be the one that took those of before.
+        begun = [item for item in seen.repositories if any(one.timeline == journal.timeline for one in item.usable_backups(home.system_id))]
+        lacking = set(able) - {item.number for item in begun} if journal.order.rebuild else set(able)
         _made, failed = backup.take_each(seen, [number for number in able if number in lacking], "incr", tell)
         return [*problems, *failed]
     except Refusal as refusal:

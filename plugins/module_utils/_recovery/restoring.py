@@ -41,6 +41,7 @@ ENDINGS: Mapping[str, str] = {
     SHUTS_DOWN: "is stopped at its target, proven, until the same command is typed without that",
 }
 WOKE = "woke"  # in what a journal remembers of the host that is lost
+NAMED, UNMOUNTED = "named", "unmounted"  # there too: the repository that was named, and whether mounts were to be ignored
 NO_WAY_BACK = "/no-way-back"
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 FOLLOW = "sudo tail -f /var/log/axiomdb/restore.log, on the host"
@@ -270,6 +271,8 @@ def begin_anew(journal: Journal) -> str:
     """The command that plans a rebuild anew, and carries that out."""
     sure = f"-e rebuild_confirm={journal.home.confirmation()} -e rebuild_lost_host={journal.recovered.get('name') or 'unknown'}"
     aim = "" if journal.order.target == "latest" else f" -e {shlex.quote(f'rebuild_target={journal.order.target}')}"
+    aim += f" -e rebuild_repository={journal.recovered[NAMED]}" if journal.recovered.get(NAMED) else ""
+    aim += " -e rebuild_mounts=ignored" if journal.recovered.get(UNMOUNTED) else ""
     indexes = " -e rebuild_reindex=true" if journal.order.reindex else ""
     return playbook("rebuild", f"-l {journal.home.host}{aim}{indexes} {sure}")
 

@@ -47,8 +47,9 @@ def configure(cluster: Cluster, directory: str, creation: Sequence[str]) -> None
         found = _DATA.sub(f"data_directory = '{directory}'", files.read(main) or "")
         files.write(File(main, found, "postgres", "postgres", 0o644))
     if os.path.isdir(beside):
-        aside.remove(beside, ids("postgres", "postgres")[0])
+        # Removed last: whoever was killed before would find nothing to go on with, and a cluster that never starts.
         files.write(File(f"{cluster.configuration}/start.conf", _START, "postgres", "postgres", 0o644))
+        aside.remove(beside, ids("postgres", "postgres")[0])
 
 
 def _pairs(words: Sequence[str]) -> list[tuple[str, str]]:
