@@ -14,6 +14,8 @@ from converged import Converged
 from crowding import JOBS, Crowd, crowd, labels
 from scheduling import LOCK_HELD
 
+pytestmark = pytest.mark.tier("torture")
+
 FEW = {"full": 1, "hourly": 3, "verify": 2, "heartbeat": 2, "watch": 2}
 MANY = {"full": 10, "hourly": 40, "verify": 15, "heartbeat": 15, "watch": 20}
 

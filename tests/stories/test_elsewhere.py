@@ -12,7 +12,7 @@ from stores import Stores
 
 NUMBERS = {kind: number for number, kind in enumerate(KINDS, 2)}
 
-pytestmark = pytest.mark.xdist_group("stores")
+pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("stores")]
 
 
 def needs(system: str, kind: str) -> None:

@@ -12,7 +12,7 @@ from clients import Told, give_up, hold_a_transaction, hooks, kill_a_pause, play
 from converged import Converged, refusals
 from lab import Lab
 
-pytestmark = pytest.mark.xdist_group("clients")
+pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("clients")]
 GOOD = {"name": "shop", "url": "http://127.0.0.1:8080/health", "contains": "up"}
 BAD = {"name": "till", "url": "http://127.0.0.1:8080/nowhere", "timeout": 2}
 LIVES = {"shop": "active", "bench": "active", "web": "active", "paused": "0"}

@@ -9,7 +9,7 @@ from converged import Converged
 from lab import Lab
 from pausing import Paused, tell
 
-pytestmark = pytest.mark.xdist_group("failures")
+pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("failures")]
 ALL = "first second third last"
 # What clients get, and what the operator sees through the held server's socket; None for no server there.
 ROWS = {

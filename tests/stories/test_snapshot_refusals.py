@@ -10,6 +10,8 @@ import pytest
 from converged import Converged
 from naming import KNOWN, WORDS, Marks, Played, play
 
+pytestmark = pytest.mark.tier("torture")
+
 TAKEN = "expected a name that does not exist yet. Next: choose another name, such as {}-2"
 ARCHIVED = "each WAL segment to reach each repository"
 
