@@ -15,6 +15,7 @@ from _recovery import (
     drill,
     drill_history,
     drill_report,
+    drill_site,
     drill_site_host,
     held_server,
     host,
@@ -26,18 +27,24 @@ from _recovery import (
     restore_run,
     restore_told,
     restoring,
+    scratch_goal,
     state,
     survey,
 )
 from _recovery.drill import SITE, SITE_LADDER, Order
 from _recovery.drill_ladder import Ladder
+from _recovery.drill_look import Chosen
+from _recovery.drill_run import Climb
+from _recovery.drill_site_host import Notes
+from _recovery.jobs import Stanza
 from _recovery.postgres import Cluster
-from _recovery.problem import Refusal
+from _recovery.problem import Problem, Refusal
 from _recovery.rebuild_run import Wish
 from _recovery.restore_run import Consent
 from _recovery.restoring import Journal
 from _recovery.run import Completed
-from drilled import ended
+from _recovery.scratch_copy import Failed
+from drilled import BEST, ended
 from test_restoring import HOME, JOURNAL
 
 SITE_ORDER = Order(kind=SITE)
@@ -155,6 +162,24 @@ def test_a_lost_site_comes_back_as_a_whole_and_in_its_own_place(given: dict[str,
     order = replace(SITE_ORDER, **given)
     (problem,) = drill.judge(order)
     assert "for a lost site; expected the whole cluster in its own place" in problem.sentence()
+
+
+def test_the_phase_that_fails_is_the_one_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    ladder = Ladder(lambda: 0.0, silent, SITE_ORDER.ladder)
+    ladder.chain.begin(drill.PROVISION, 0.0)
+    climb = Climb(SITE_ORDER, Stanza("axiomdb", "17", "main", 5432), ladder)
+    notes = Notes("axiomdb", "17", "main", 5432, "/var/lib/postgresql/17/main", 0.0, 0.0, "")
+    rehearsal = drill_site._Rehearsal(drill_site.Site(Wish()), "spare1", notes)
+
+    def fails(_rehearsal: object, _ladder: Ladder, _until: str) -> None:
+        raise Failed(Problem("a full disk", "room", "df -h"))
+
+    monkeypatch.setattr(drill_site._Rehearsal, "_carry_on", fails)
+    monkeypatch.setattr(drill_site, "remove", lambda _stanza, even_kept: [])
+    rehearsal.climb(climb, Chosen("latest", BEST, scratch_goal.of_plan(BEST, "axiomdb"), "17", 7, True))
+    found = {rung.name: (rung.outcome, rung.problems) for rung in ladder.all()}
+    assert found[drill.RESTORE] == (drill.FAILED, ("Found a full disk; expected room. Next: df -h",))
+    assert ladder.troubles == [] and ladder.chain.current == drill.REMOVE
 
 
 # --- the host afterwards -----------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from . import (
     state,
 )
 from .drill import Drill, Order
-from .drill_ladder import Ladder
+from .drill_ladder import TROUBLES, Ladder
 from .drill_look import Chosen
 from .drill_run import NOT_KEPT, Climb
 from .drill_site_host import Notes
@@ -190,6 +190,8 @@ class _Rehearsal:
                     raise Refusal(NOT_KEPT)
                 climb.kept = drill_held.serve(copy, self._begun, stopped=climb.witness.stopped)
                 drill_site_host.keep(self.notes)
+        except TROUBLES as error:
+            ladder.fail(error)  # before the next phase begins, by which this one would be called passed
         finally:
             if not climb.kept:
                 _remove(climb, climb.stanza)
