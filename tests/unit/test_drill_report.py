@@ -262,10 +262,20 @@ def test_no_answer_of_a_database_breaks_the_page_or_the_xml() -> None:
     assert failure.text is not None and "<b>|</b>" in failure.text
 
 
-def test_junit_has_a_case_for_each_rung_and_one_for_the_objective() -> None:
+def test_what_fails_behind_the_proofs_fails_in_every_report() -> None:
+    left = "remove: Found processes that do not end: 77; expected none. Next: ps -p 77"
+    one = told(ended(troubles=(left,)))
+    assert not one["passed"]
+    suite = ElementTree.fromstring(drill_report.junit(one))
+    failed = {case.get("name"): case[0].get("message") for case in suite if len(case)}
+    assert suite.get("failures") == "1" and failed == {"copy removed, or kept as asked": left}
+    assert f"  FAILED       {left}" in drill_report.lines(one) and f"- {left}" in drill_report.page(one, [one], NOW)
+
+
+def test_junit_has_a_case_for_each_rung_one_for_the_copy_and_one_for_the_objective() -> None:
     slow = told(ended(took={"restore": 2000000}, failed={"dump": "none"}))
     suite = ElementTree.fromstring(drill_report.junit(slow))
-    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("14", "2", "0")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("15", "2", "0")
     failed = {case.get("name"): case[0].get("message") for case in suite if len(case)}
     assert failed["dump possible"] == "none" and "the phase restore took 2000.0 s" in str(failed["objective met"])
     assert {case.get("name"): case.get("time") for case in suite}["restored"] == "2000.000"
