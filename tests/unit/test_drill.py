@@ -4,15 +4,22 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from _recovery import drill, drill_choice
+from _recovery import drill, drill_choice, drill_report, drill_run
 from _recovery.drill import LADDER, NEWEST, OLDEST, RANDOM, RECOVERY, Chain, Measured, Objective, Order
 from _recovery.drill_ladder import Ladder, Skipped
+from _recovery.drill_look import Chosen
+from _recovery.drill_proofs import Witness
 from _recovery.problem import Problem, Refusal
+from _recovery.recovering import Replayed
 from _recovery.restoring import Check
+from _recovery.scratch_copy import Copy
+from _recovery.scratch_goal import of_plan
+from _recovery.scratch_registry import Entry
 from _recovery.target import parse
 from archives import NEW, NOW, OLD, Scene, clock
 from drilled import ended
@@ -215,6 +222,22 @@ def test_nothing_is_chosen_where_there_is_nothing() -> None:
 
 def test_the_seed_is_the_day_unless_one_is_given() -> None:
     assert drill_choice.seed_of(Order(), NOW) == "2026-11-22" and drill_choice.seed_of(Order(seed="q4"), NOW) == "q4"
+
+
+@pytest.mark.parametrize(("age", "rpo", "ahead"), [(40.0, 40.0, 0.0), (-20.0, 0.0, 0.0), (-3600.0, None, 3600.0)])
+def test_what_is_later_than_the_drill_tells_of_a_wrong_clock_and_of_no_rpo(age: float, rpo: float | None, ahead: float) -> None:
+    newest = Scene().planned("latest")
+    chosen = Chosen("latest", newest, of_plan(newest, "axiomdb"), "17", 7, True)
+    entry = Entry("one", "/var/lib/axiomdb/scratch/one", "axiomdb", "17", "a drill", 0.0, 1, True, "")
+    copy = Copy(entry, Replayed(None, None, None, 7, "", False), subprocess.Popen(["true"]))
+    found = drill_run.measured(copy, Witness(heartbeat=NOW - age), chosen, NOW)
+    assert (found.rpo_seconds, found.ahead) == (rpo, ahead)
+    over = ended(measured=found, plan=newest)
+    assert over.passed == (rpo is not None)
+    if ahead:
+        assert "no RPO: the newest heartbeat that was recovered is 3600 s later than this drill, so a clock is wrong" in over.problems[0]
+        told = drill_report.measured(drill.document(over))
+        assert "RPO unknown: the newest heartbeat is 3600 s later than the drill, so a clock is wrong" in told
 
 
 # --- the proof in the repository ---------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ REBUILD = (PROVISION, *RECOVERY)  # a drill beside a live server has no first on
 PASSED, FAILED, SKIPPED, NOT_REACHED = "passed", "failed", "skipped", "not reached"
 NEWEST, OLDEST, RANDOM = "newest", "oldest", "random"
 HEARTBEAT, COMMIT = "the newest heartbeat", "the newest commit"  # what an RPO is measured by
+AHEAD = 300.0  # seconds by which that may be later than the drill: two hosts have two clocks
 FULL, QUICK, NONE = "full", "quick", "none"
 AMCHECKS = (FULL, QUICK, NONE)
 PORT = 15432
@@ -162,7 +163,7 @@ class Measured:
     """What a drill measured; None is not known. `heartbeat` is the newest one that was recovered, `last_commit` the newest commit.
 
     `rpo_seconds` is what would have been lost, had the host died when the drill began; of an older target it is not known. It is
-    measured by `rpo_by`.
+    measured by `rpo_by`, which tells nothing when it is so many seconds `ahead` of this host's clock.
     """
 
     restored_bytes: int = 0
@@ -171,6 +172,7 @@ class Measured:
     last_commit: float | None = None
     rpo_seconds: float | None = None
     rpo_by: str = HEARTBEAT
+    ahead: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -277,6 +279,8 @@ def missed(
         found.append(_missed(f"an RPO of {rpo:.0f} s: {measured.rpo_by} that was recovered is so old", wanted))
     if rpo is None and objective.rpo_seconds is not None and whole and rto is not None:
         unknown = "no RPO: neither a heartbeat nor a commit was found in the WAL that was recovered"
+        if measured.ahead:
+            unknown = f"no RPO: {measured.rpo_by} that was recovered is {measured.ahead:.0f} s later than this drill, so a clock is wrong"
         found.append(_missed(unknown, f"at most {objective.rpo_seconds:g} s for {objective.scenario}"))
     return tuple(found)
 

@@ -61,14 +61,16 @@ def measured(one: Document) -> str:
     """RTO, RPO, sizes and rates in one line."""
     rto, rpo, rates = one["rto_seconds"], one["rpo_seconds"], one["rates"]
     parts = [f"RTO {rto:.1f} s" if rto is not None else "RTO unknown, it did not get there"]
-    parts.append(
-        f"RPO {rpo:.0f} s{_by(one)}"
-        if rpo is not None
-        else "RPO unknown: " + ("the target is older" if one["set"] else "nothing was recovered")
-    )
+    parts.append(f"RPO {rpo:.0f} s{_by(one)}" if rpo is not None else f"RPO unknown: {_why_unknown(one)}")
     parts += [f"{human(one['restored_bytes'])} restored"] if one["restored_bytes"] else []
     parts += [f"{name} at {human(rate)}/s" for name, rate in rates.items()]
     return ", ".join([*parts, f"{one['seconds']:.1f} s in all"])
+
+
+def _why_unknown(one: Document) -> str:
+    if one.get("ahead"):
+        return f"{one['rpo_by']} is {one['ahead']:.0f} s later than the drill, so a clock is wrong"
+    return "the target is older" if one["set"] else "nothing was recovered"
 
 
 def _by(one: Document) -> str:

@@ -156,9 +156,11 @@ def measured(copy: Copy, witness: Witness, chosen: Chosen, now: float) -> Measur
     """The RPO is that of the newest target alone: what an older one leaves behind was left on purpose."""
     beat = witness.heartbeat
     newest = beat if beat is not None else witness.commit
-    rpo = max(0.0, now - newest) if newest is not None and chosen.goal.kind == LATEST else None
+    age = now - newest if newest is not None and chosen.goal.kind == LATEST else None
+    ahead = -age if age is not None and age < -drill.AHEAD else 0.0
+    rpo = None if age is None or ahead else max(0.0, age)
     by = drill.HEARTBEAT if beat is not None or newest is None else drill.COMMIT
-    return Measured(copy.size, chosen.plan.wal_bytes, beat, copy.replayed.time, rpo, by)
+    return Measured(copy.size, chosen.plan.wal_bytes, beat, copy.replayed.time, rpo, by, ahead)
 
 
 def _remember(ended: Drill) -> None:
