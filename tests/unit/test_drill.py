@@ -258,6 +258,12 @@ def test_only_the_host_that_writes_the_backups_annotates_them(live: int | None, 
     assert (found == "") == (why == "") and why in found
 
 
+def test_a_drill_of_some_databases_is_no_proof_of_the_set() -> None:
+    some = ended(order=Order(databases=("app",)))
+    assert some.passed
+    assert drill.may_annotate(some, SYSTEM_ID, False, False) == "a drill of app alone proves nothing of the others"
+
+
 def test_a_drill_that_failed_is_no_proof() -> None:
     assert drill.may_annotate(ended(failed={"dump": "none"}), SYSTEM_ID, False, False)
     assert drill.annotation(ended()) == {"axiomdb-drill": "2026-11-22T12:00:30Z passed latest in 7s"}

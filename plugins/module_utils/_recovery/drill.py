@@ -298,6 +298,8 @@ def may_annotate(drill: Drill, live: int | None, standby: bool, paused: bool) ->
         return "the drill of a lost site writes nothing into a repository"
     if not drill.passed:
         return "a drill that failed proves nothing"
+    if drill.order.databases:
+        return f"a drill of {', '.join(drill.order.databases)} alone proves nothing of the others"
     if live != drill.system_id or standby:
         return "this host is not the one that writes these backups"
     return "jobs are paused" if paused else ""
