@@ -239,6 +239,29 @@ def test_the_host_is_left_as_it_was(spare: Path, configured: bool) -> None:
     assert drill_site_host.load("axiomdb") is None and restore_journal.load("axiomdb") is None
 
 
+def test_a_removal_that_is_killed_at_its_very_end_takes_no_configuration_with_it(spare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (spare / "etc" / "pgbackrest").mkdir()
+    (spare / "etc" / "pgbackrest" / "pgbackrest.conf").write_text("of before")
+    found = drill_site_host.note("axiomdb", CLUSTER, str(spare / "data" / "main"))
+    provision(spare)
+    real = drill_site_host.shutil.rmtree
+
+    def killed(path: Path, **_more: object) -> None:
+        if path == drill_site_host._home("axiomdb"):
+            real(path / "1")  # the copy of the configuration
+            raise KeyboardInterrupt
+        real(path, ignore_errors=True)
+
+    monkeypatch.setattr(drill_site_host.shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        drill_site_host.leave(found)
+    monkeypatch.setattr(drill_site_host.shutil, "rmtree", real)
+    left = drill_site_host.load("axiomdb")
+    if left is not None:
+        drill_site_host.leave(left)
+    assert (spare / "etc" / "pgbackrest" / "pgbackrest.conf").read_text() == "of before"
+
+
 def test_an_empty_directory_that_was_there_is_there_again(spare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (spare / "data" / "main").mkdir(parents=True)
     monkeypatch.setattr(aside, "make", lambda path, _owner, _group: os.mkdir(path, 0o700))
