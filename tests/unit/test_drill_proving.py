@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from _recovery import drill_look, drill_proofs, quoted, scratch_copy
+from _recovery import drill_look, drill_proofs, quoted, rebuild_acts, recovery_watch, scratch_copy, sql
 from _recovery.drill import Order
 from _recovery.drill_look import Faults
 from _recovery.drill_proofs import Witness
@@ -33,7 +33,7 @@ class Asked:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, databases: Sequence[str], closed: Sequence[str] = ()) -> None:
         self.said: list[tuple[str, str]] = []
         self.words: list[tuple[str, ...]] = []
-        self.databases, self.closed = list(databases), list(closed)
+        self.databases, self.closed, self.triggers = list(databases), list(closed), ["told", 'on "all"']
         monkeypatch.setattr(Copy, "text", lambda _copy, database, sql, timeout=600.0: self._text(database, sql))
         monkeypatch.setattr(drill_proofs, "program", self._program)
         server = subprocess.Popen(["true"])
@@ -42,7 +42,8 @@ class Asked:
 
     def _text(self, database: str, sql: str) -> str:
         self.said.append((database, sql))
-        answers: dict[str, Any] = {drill_proofs._DATABASES: self.databases, drill_proofs._CLOSED: self.closed}
+        known = (drill_proofs._DATABASES, self.databases), (drill_proofs._CLOSED, self.closed), (drill_proofs._TRIGGERS, self.triggers)
+        answers: dict[str, Any] = dict(known)
         return json.dumps(answers.get(sql, FOUND))
 
     def _program(self, _copy: Copy, name: str, *words: str) -> Completed:
@@ -108,7 +109,18 @@ def test_a_database_that_is_wanted_and_not_there_fails(asked: Callable[..., Aske
 def test_event_triggers_are_silenced_before_anything_is_made(asked: Callable[..., Asked]) -> None:
     seen = asked("app")
     drill_proofs.amcheck(seen.copy, Order(), Witness(databases=["app"]))
-    assert seen.said == [("app", drill_proofs._SILENCE)] and seen.words[0][0] == "pg_amcheck"
+    silenced = [f"alter event trigger {name} disable" for name in ('"told"', '"on ""all"""')]
+    assert seen.said == [("app", sql) for sql in (drill_proofs._TRIGGERS, *silenced)] and seen.words[0][0] == "pg_amcheck"
+
+
+def test_nobodys_function_is_called_as_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(sql, "run", lambda _argv, **more: (given.update(more), Completed("psql", 0, "1", ""))[1])
+    sql.ask(5432, "select 1", database="app")
+    assert "-c search_path=pg_catalog" in given["env"]["PGOPTIONS"]
+    asked = [drill_proofs._DATABASES, drill_proofs._CLOSED, drill_proofs._CATALOGUE, drill_proofs._TRIGGERS]
+    for text in (*asked, rebuild_acts._DATABASES, rebuild_acts._SORTED, recovery_watch.STATE):
+        assert text.startswith("set search_path to pg_catalog;") and "{" not in text
 
 
 @pytest.mark.parametrize(
