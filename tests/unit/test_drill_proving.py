@@ -93,6 +93,8 @@ def test_no_setting_of_the_source_hides_damage_or_forbids_a_proof() -> None:
     for setting in ("zero_damaged_pages=off", "ignore_checksum_failure=off", "default_transaction_read_only=off", "lock_timeout=0"):
         assert f"-c {setting}" in options
     assert "-c statement_timeout=600s" in options
+    # A standby refuses serializable transactions, and another role may not make what proves.
+    assert r"-c default_transaction_isolation=read\ committed" in options and "-c role=none" in options
 
 
 def test_a_database_that_lets_nobody_in_is_opened_and_proven(asked: Callable[..., Asked]) -> None:

@@ -49,6 +49,8 @@ _OPTIONS = " ".join(
         "statement_timeout={timeout}",
         "lock_timeout=0",
         "default_transaction_read_only=off",
+        "default_transaction_isolation=read\\ committed",
+        "role=none",
         "zero_damaged_pages=off",
         "ignore_checksum_failure=off",
     )
