@@ -11,9 +11,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from _recovery import drill, drill_history, drill_report, drill_reports, state
+from _recovery import drill, drill_history, drill_report, drill_reports, drill_run, state
 from _recovery.drill import Drill, Measured, Order
 from _recovery.drill_history import DAY, Last
+from _recovery.jobs import Stanza
 from archives import NOW
 from drilled import ended
 
@@ -214,6 +215,24 @@ def test_what_a_killed_drill_has_begun_to_write_goes_and_what_does_not_fit_leave
     monkeypatch.setattr(drill_reports.os, "fsync", full)
     assert drill_reports.keep("axiomdb", {**one, "name": "drill-axiomdb-x"}, [one], NOW).endswith("No space left on device")
     assert sorted(path.name for path in directory.iterdir()) == names
+
+
+def test_a_drill_that_is_killed_while_its_annotation_waits_has_a_report_and_else_the_report_tells_of_it(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, file = ended(NOW), directory / f"{told(ended(NOW))['name']}.json"
+    stanza, waiting = Stanza("axiomdb", "17", "main", 5432), []
+    monkeypatch.setattr(drill_run.state, "operation", lambda _entry: None)
+
+    def annotate(_ended: Drill, _stanza: Stanza) -> str:
+        waiting.append(json.loads(file.read_text())["passed"])
+        return "the set is annotated"
+
+    monkeypatch.setattr(drill_run.drill_look, "annotate", annotate)
+    found = drill_run.reported(over, stanza, NOW)
+    assert waiting == [True] and found["remarks"] == ["the set is annotated"]
+    assert json.loads(file.read_text())["remarks"] == found["remarks"]
+    assert "- the set is annotated" in file.with_suffix(".md").read_text()
 
 
 def test_the_status_tells_the_last_drill() -> None:

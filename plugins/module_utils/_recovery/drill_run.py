@@ -57,8 +57,12 @@ def reported(ended: Drill, stanza: Stanza, now: float) -> dict[str, Any]:
     same = [one for one in earlier if one["host"] == ended.host]
     before = drill_history.before(same, found)
     found |= {"worse": drill_history.worse(before, found), "compared_with": before["began"] if before else None}
-    for remark in (drill_look.annotate(ended, stanza), drill_reports.keep(stanza.name, found, [*earlier, found], now)):
-        found["remarks"] += [remark] if remark else []
+    unkept = drill_reports.keep(stanza.name, found, [*earlier, found], now)  # first: an annotation may wait for a backup
+    annotated = drill_look.annotate(ended, stanza)
+    if annotated:
+        found["remarks"].append(annotated)
+        unkept = drill_reports.keep(stanza.name, found, [*earlier, found], now)
+    found["remarks"] += [unkept] if unkept else []
     entry = {"operation": JOB, "host": ended.host, "stanza": stanza.name, "outcome": "done" if found["passed"] else "failed"}
     more = {key: found[key] for key in ("target", "set", "seconds", "rto_seconds")}
     state.operation({**entry, **more, "text": " | ".join(found["problems"])})
