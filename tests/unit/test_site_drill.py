@@ -36,6 +36,7 @@ from _recovery.drill_ladder import Ladder
 from _recovery.drill_look import Chosen
 from _recovery.drill_run import Climb
 from _recovery.drill_site_host import Notes
+from _recovery.horizon import Sight
 from _recovery.jobs import Stanza
 from _recovery.postgres import Cluster
 from _recovery.problem import Problem, Refusal
@@ -44,6 +45,8 @@ from _recovery.restore_run import Consent
 from _recovery.restoring import Journal
 from _recovery.run import Completed
 from _recovery.scratch_copy import Failed
+from _recovery.window import Seen
+from archives import HERE, NEW, OLD, SIZE, Scene
 from drilled import BEST, ended
 from test_restoring import HOME, JOURNAL
 
@@ -180,6 +183,26 @@ def test_the_phase_that_fails_is_the_one_that_is_told(monkeypatch: pytest.Monkey
     found = {rung.name: (rung.outcome, rung.problems) for rung in ladder.all()}
     assert found[drill.RESTORE] == (drill.FAILED, ("Found a full disk; expected room. Next: df -h",))
     assert ladder.troubles == [] and ladder.chain.current == drill.REMOVE
+
+
+def test_the_oldest_set_of_the_repository_that_was_named_is_drilled(monkeypatch: pytest.MonkeyPatch) -> None:
+    outlooks = (Scene().outlook(1), Scene(backups=(NEW,)).outlook(2))
+    seen = Sight("axiomdb", CLUSTER, HERE, outlooks, {}, Seen(), SIZE)
+    monkeypatch.setattr(rebuild_run, "sight_of", lambda _stanza, _cluster: seen)
+    asked: list[str] = []
+
+    def propose(order: restoring.Order, *_more: object) -> None:
+        asked.append(order.target)
+        raise Refusal(Problem("enough", "no more", "nothing"))
+
+    monkeypatch.setattr(rebuild_run, "propose", propose)
+    notes = Notes("axiomdb", "17", "main", 5432, "/var/lib/postgresql/17/main", 0.0, 0.0, "")
+    for number in (0, 2):
+        order = replace(SITE_ORDER, target=drill.OLDEST, repository=number)
+        climb = Climb(order, Stanza("axiomdb", "17", "main", 5432), Ladder(lambda: 0.0, silent, order.ladder))
+        with pytest.raises(Refusal, match="enough"):
+            drill_site._Rehearsal(drill_site.Site(Wish()), "spare1", notes).plan(climb, "")
+    assert asked == [f"backup:{OLD.label}", f"backup:{NEW.label}"]
 
 
 # --- the host afterwards -----------------------------------------------------------------------------------------------

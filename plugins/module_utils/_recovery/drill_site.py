@@ -24,6 +24,7 @@ from . import (
     held_server,
     in_child,
     rebuild_acts,
+    rebuild_look,
     rebuild_run,
     restore_journal,
     restore_phases,
@@ -44,6 +45,7 @@ from .rebuild_run import Wish
 from .restoring import Journal
 from .scratch import Goal
 from .spoken import moment
+from .window import Outlook
 
 Tell = Callable[[str], None]
 LEFT_OUT = "left out: archiving, the first backup, clients, jobs, rebuild_components and hooks, which a rebuild has behind its proof"
@@ -157,7 +159,7 @@ class _Rehearsal:
         """Plan as a rebuild does. Raises Refusal with all that a rebuild would be refused for, but a lost host that lives."""
         order, stanza = climb.order, climb.stanza
         cluster = _cluster(stanza)
-        outlooks = () if order.target == drill.NEWEST else rebuild_run.sight_of(stanza.name, cluster).outlooks
+        outlooks = () if order.target == drill.NEWEST else self._outlooks(stanza, cluster, order.repository)
         text = drill_choice.choose(order, outlooks, seed)
         if isinstance(text, Problem):
             raise Refusal(text)
@@ -169,6 +171,10 @@ class _Rehearsal:
         goal: Goal = scratch_goal.of_plan(best, stanza.name)
         climb.chosen = Chosen(text, best, goal, home.version, home.system_id, True)
         return f"{text}: repository {best.repository}, set {best.backup}, {best.segments} WAL segments"
+
+    def _outlooks(self, stanza: Stanza, cluster: Cluster, repository: int) -> tuple[Outlook, ...]:
+        """Of the repository alone that was named: a set of another one could not be restored from it."""
+        return rebuild_look.named(rebuild_run.sight_of(stanza.name, cluster), repository).outlooks
 
     def climb(self, climb: Climb, chosen: Chosen) -> None:
         """Restore, recover, prove, begin the timeline, and prove more; then all of it is removed, or kept for whoever asked for it."""
