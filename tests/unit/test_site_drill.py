@@ -215,6 +215,7 @@ def spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(state, "DIRECTORY", tmp_path / "state")
     monkeypatch.setattr(state, "PAUSE", tmp_path / "state" / "pause.json")
     monkeypatch.setattr(state, "ids", lambda _user, _group: me)
+    monkeypatch.setattr(drill_site, "_has_postgres", lambda: True)
     monkeypatch.setattr(restore_places, "owner", lambda: me)
     monkeypatch.setattr(drill_site_host, "NOTES", tmp_path / "notes")
     monkeypatch.setattr(host, "data_directory", lambda _version, _name: "")
@@ -315,6 +316,20 @@ def test_one_that_is_to_stay_is_kept_and_told(spare: Path) -> None:
     with pytest.raises(Refusal, match="the site that an earlier drill has left on spare1") as refused:
         drill_site_host.refuse_kept("axiomdb", "spare1")
     assert refused.value.problems[0].next_step == REMOVE
+
+
+def test_beside_a_drill_that_is_at_work_none_begins_and_none_goes_on(spare: Path) -> None:
+    found = drill_site_host.note("axiomdb", CLUSTER, str(spare / "data" / "main"))
+    stanza, site = Stanza("axiomdb", "17", "main", 5432), drill_site.Site(Wish())
+    (state.DIRECTORY / "axiomdb").mkdir(parents=True)
+    with state.only_one("axiomdb", "drill"):
+        for act in (
+            lambda: drill_site.begin(SITE_ORDER, stanza, "spare1", Wish()),
+            lambda: drill_site.carry_out(SITE_ORDER, stanza, "spare1", site, "", silent),
+        ):
+            with pytest.raises(Refusal, match="a drill of this stanza at work"):
+                act()
+    assert drill_site_host.load("axiomdb") == found
 
 
 def test_a_host_that_is_not_sealed_is_not_drilled_on(spare: Path, monkeypatch: pytest.MonkeyPatch) -> None:

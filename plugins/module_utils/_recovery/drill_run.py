@@ -25,6 +25,7 @@ from .spoken import moment
 
 Tell = Callable[[str], None]
 JOB = "drill"
+AT_WORK = Problem("a drill of this stanza at work", "its end", "pgrep -af 'axiomdb-recovery drill'")
 NOT_KEPT = Problem("a copy that was never opened for writing", "one that a person can ask", "mend what failed first, and drill again")
 
 
@@ -45,7 +46,7 @@ def carry_out(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -
     """Drill once; the report's document. `now` is in Unix seconds. Raises Refusal before anything is done."""
     with state.only_one(stanza.name, JOB) as alone:
         if not alone:
-            raise Refusal(Problem("a drill of this stanza at work", "its end", "pgrep -af 'axiomdb-recovery drill'"))
+            raise Refusal(AT_WORK)
         _refuse(order, stanza)
         return reported(_climb(order, stanza, host, now, tell), stanza, now)
 
