@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,6 +96,19 @@ def test_no_setting_of_the_source_hides_damage_or_forbids_a_proof() -> None:
     assert "-c statement_timeout=600s" in options
     # A standby refuses serializable transactions, and another role may not make what proves.
     assert r"-c default_transaction_isolation=read\ committed" in options and "-c role=none" in options
+
+
+def test_a_copy_that_does_not_end_fails_its_proof_and_not_the_whole_drill(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = subprocess.Popen(["sleep", "60"])
+    copy = replace(asked().copy, server=server)
+    monkeypatch.setattr(scratch_copy, "program", lambda *_words: Completed("pg_ctl", 0, "", ""))
+    monkeypatch.setattr(scratch_copy, "STOPPED_WITHIN", 0.05)
+    with pytest.raises(Refusal, match="a copy that has stopped and does not end"):
+        scratch_copy.stop(copy)
+    server.kill()
+    server.wait()
 
 
 def test_a_database_that_lets_nobody_in_is_opened_and_proven(asked: Callable[..., Asked]) -> None:
