@@ -35,6 +35,7 @@ class Asked:
         self.said: list[tuple[str, str]] = []
         self.words: list[tuple[str, ...]] = []
         self.databases, self.closed, self.triggers = list(databases), list(closed), ["told", 'on "all"']
+        self.prepared: dict[str, list[str]] = {}
         monkeypatch.setattr(Copy, "text", lambda _copy, database, sql, timeout=600.0: self._text(database, sql))
         monkeypatch.setattr(drill_proofs, "program", self._program)
         server = subprocess.Popen(["true"])
@@ -44,7 +45,7 @@ class Asked:
     def _text(self, database: str, sql: str) -> str:
         self.said.append((database, sql))
         known = (drill_proofs._DATABASES, self.databases), (drill_proofs._CLOSED, self.closed), (drill_proofs._TRIGGERS, self.triggers)
-        answers: dict[str, Any] = dict(known)
+        answers: dict[str, Any] = {**dict(known), drill_proofs._PREPARED: self.prepared.get(database, [])}
         return json.dumps(answers.get(sql, FOUND))
 
     def _program(self, _copy: Copy, name: str, *words: str) -> Completed:
@@ -117,6 +118,15 @@ def test_a_database_that_lets_nobody_in_is_opened_and_proven(asked: Callable[...
     assert seen.said[1] == ("postgres", 'alter database "archive" allow_connections true') and witness.databases == seen.databases
 
 
+def test_transactions_that_were_prepared_do_not_let_the_proofs_wait(asked: Callable[..., Asked]) -> None:
+    seen = asked("app", "postgres")
+    seen.prepared = {"app": ["it's\\1"]}
+    drill_proofs.catalogue(seen.copy, Order(), Witness())
+    ended = [one for one in seen.said if one[1].startswith("rollback")]
+    assert ended == [("app", r"rollback prepared E'it''s\\1'")]
+    assert seen.said.index(ended[0]) < seen.said.index(("app", drill_proofs._CATALOGUE))
+
+
 def test_a_database_that_is_wanted_and_not_there_fails(asked: Callable[..., Asked]) -> None:
     with pytest.raises(Refusal, match="no database shop in the copy; expected one of app, postgres"):
         drill_proofs.catalogue(asked("app", "postgres").copy, Order(databases=("app", "shop")), Witness())
@@ -134,7 +144,7 @@ def test_nobodys_function_is_called_as_postgres(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sql, "run", lambda _argv, **more: (given.update(more), Completed("psql", 0, "1", ""))[1])
     sql.ask(5432, "select 1", database="app")
     assert "-c search_path=pg_catalog" in given["env"]["PGOPTIONS"]
-    asked = [drill_proofs._DATABASES, drill_proofs._CLOSED, drill_proofs._CATALOGUE, drill_proofs._TRIGGERS]
+    asked = [drill_proofs._DATABASES, drill_proofs._CLOSED, drill_proofs._CATALOGUE, drill_proofs._TRIGGERS, drill_proofs._PREPARED]
     for text in (*asked, rebuild_acts._DATABASES, rebuild_acts._SORTED, recovery_watch.STATE):
         assert text.startswith("set search_path to pg_catalog;") and "{" not in text
 

@@ -21,7 +21,7 @@ from .drill_ladder import Skipped
 from .moments import Moment, parse_heartbeats
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
-from .quoted import connection, identifier
+from .quoted import connection, identifier, literal
 from .scratch import LATEST, Goal
 from .scratch_copy import Copy, program
 from .spoken import counted, human, moment
@@ -46,6 +46,8 @@ select json_build_object('relations', (select count(*) from pg_class), 'columns'
 """
 # Making an extension is an event; what its triggers do reaches further than the copy. From PostgreSQL 17 on a setting silences them.
 _TRIGGERS = f"{SAFE_PATH} select coalesce(json_agg(evtname), '[]') from pg_event_trigger where evtenabled <> 'D'"
+# They hold their locks until somebody ends them, and nobody who knows of them reaches a copy: what proves would wait for ever.
+_PREPARED = f"{SAFE_PATH} select coalesce(json_agg(gid), '[]') from pg_prepared_xacts where database = current_database()"
 NOT_READ = Problem("no database of which the catalogue was read", "each of them", "mend what failed before")
 _BAD_BLOCK = r'checksum verification failed in file "{data}/([^"]+)", block (\d+)'
 
@@ -158,6 +160,8 @@ def catalogue(copy: Copy, order: Order, witness: Witness) -> str:
     relations, size = 0, 0
     for name in witness.databases:
         try:
+            for transaction in copy.ask(name, _PREPARED):
+                copy.text(name, f"rollback prepared {literal(transaction)}")
             found = copy.ask(name, _CATALOGUE)
         except NotAnswering as error:
             problems.append(Problem(f"no catalogue in the database {name} ({error})", "its relations", _again(copy)))
