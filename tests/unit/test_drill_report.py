@@ -272,7 +272,7 @@ def test_the_page_of_a_quarter_has_what_got_worse_the_notes_and_both_drills() ->
 
 
 def test_no_answer_of_a_database_breaks_the_page_or_the_xml() -> None:
-    nasty = "Found '<b>|</b>\x00`rm`\n\"' for the check; expected '&'. Next: look"
+    nasty = "Found '<b>|</b>\x00\ufffe\uffff`rm`\n\"' for the check; expected '&'. Next: look"
     one = told(ended(failed={"checks": nasty}))
     page = drill_report.page(one, [one], NOW)
     (row,) = (line for line in page.splitlines() if line.startswith("| checks answered"))

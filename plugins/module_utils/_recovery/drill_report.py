@@ -177,4 +177,4 @@ def _attribute(text: str) -> str:
 
 def _printable(text: str) -> str:
     """What XML may hold at all."""
-    return "".join(letter if letter >= " " or letter in "\n\t" else " " for letter in text)
+    return "".join(letter if (letter >= " " or letter in "\n\t") and letter not in "\ufffe\uffff" else " " for letter in text)
