@@ -154,6 +154,12 @@ def test_a_drill_that_did_not_climb_its_whole_ladder_has_not_passed(name: str) -
     assert not replace(whole, rungs=()).passed
 
 
+def test_two_sets_at_once_are_refused() -> None:
+    (problem,) = drill.judge(Order(target=f"backup:{OLD.label}", label=NEW.label))
+    assert problem.sentence() == f"Found backup:{OLD.label} and the set {NEW.label}; expected one set. Next: leave one of them out"
+    assert drill.judge(Order(target=f"backup:{NEW.label}", label=NEW.label)) == [] == drill.judge(Order(label=NEW.label))
+
+
 def test_a_check_that_asks_nothing_is_refused() -> None:
     (problem,) = drill.judge(Order(checks=(Check("orders", " \n", ""), Check("none", "select from orders where false", ""))))
     assert problem.sentence() == "Found the check orders without a query; expected one that proves something. Next: correct drill_checks"

@@ -248,6 +248,8 @@ def judge(order: Order) -> list[Problem]:
         problems.append(
             Problem(f"the check {one.name or one.database} without a query", "one that proves something", "correct drill_checks")
         )
+    if order.label and order.target.startswith("backup:") and order.target != f"backup:{order.label}":
+        problems.append(Problem(f"{order.target} and the set {order.label}", "one set", "leave one of them out"))
     if order.kind == SITE and (order.databases or order.directory):
         given = f"drill_databases={','.join(order.databases)}" if order.databases else f"drill_directory={order.directory}"
         whole = "the whole cluster in its own place, as a rebuild brings it back"
