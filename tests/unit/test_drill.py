@@ -154,6 +154,11 @@ def test_a_drill_that_did_not_climb_its_whole_ladder_has_not_passed(name: str) -
     assert not replace(whole, rungs=()).passed
 
 
+def test_too_little_memory_is_refused_before_anything_is_restored() -> None:
+    (problem,) = drill.judge(Order(memory=64 << 20))
+    assert problem.sentence() == "Found a memory bound of 64.0 MiB; expected at least 128.0 MiB. Next: correct drill_memory_mib"
+
+
 def test_two_sets_at_once_are_refused() -> None:
     (problem,) = drill.judge(Order(target=f"backup:{OLD.label}", label=NEW.label))
     assert problem.sentence() == f"Found backup:{OLD.label} and the set {NEW.label}; expected one set. Next: leave one of them out"

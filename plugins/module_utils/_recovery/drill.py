@@ -15,7 +15,7 @@ from .plan import Plan
 from .problem import Problem
 from .reach import STANDBY
 from .restoring import Check
-from .scratch import MEMORY
+from .scratch import LEAST_MEMORY, MEMORY
 from .spoken import human, moment, stamp
 
 PLAN, REPOSITORY, WAL, RESTORE, START, REPLAY = "plan", "repository", "wal", "restore", "start", "replay"
@@ -248,6 +248,8 @@ def judge(order: Order) -> list[Problem]:
         problems.append(
             Problem(f"the check {one.name or one.database} without a query", "one that proves something", "correct drill_checks")
         )
+    if order.kind == COPY and order.memory < LEAST_MEMORY:
+        problems.append(Problem(f"a memory bound of {human(order.memory)}", f"at least {human(LEAST_MEMORY)}", "correct drill_memory_mib"))
     if order.label and order.target.startswith("backup:") and order.target != f"backup:{order.label}":
         problems.append(Problem(f"{order.target} and the set {order.label}", "one set", "leave one of them out"))
     if order.kind == SITE and (order.databases or order.directory):
