@@ -14,7 +14,7 @@ import pytest
 from _recovery import drill, drill_history, drill_report, drill_reports, drill_run, state
 from _recovery.drill import Drill, Measured, Order
 from _recovery.drill_history import DAY, Last
-from _recovery.jobs import Stanza
+from _recovery.jobs import Settings, Stanza, render_settings
 from archives import NOW
 from drilled import ended
 
@@ -215,6 +215,15 @@ def test_what_a_killed_drill_has_begun_to_write_goes_and_what_does_not_fit_leave
     monkeypatch.setattr(drill_reports.os, "fsync", full)
     assert drill_reports.keep("axiomdb", {**one, "name": "drill-axiomdb-x"}, [one], NOW).endswith("No space left on device")
     assert sorted(path.name for path in directory.iterdir()) == names
+
+
+def test_a_drill_is_called_as_the_status_looks_for_it(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "SETTINGS", directory.parent / "recovery.json")
+    monkeypatch.setattr(drill_reports.socket, "gethostname", lambda: "v1234.example.com")
+    assert drill_reports.own_name() == "v1234.example.com"
+    directory.parent.mkdir()
+    state.SETTINGS.write_text(render_settings(Settings("vps1", (Stanza("axiomdb", "17", "main", 5432),), {}), "a test"))
+    assert drill_reports.own_name() == "vps1"
 
 
 def test_a_drill_that_is_killed_while_its_annotation_waits_has_a_report_and_else_the_report_tells_of_it(
