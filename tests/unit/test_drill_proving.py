@@ -8,6 +8,7 @@ import json
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ from _recovery.recovering import Replayed
 from _recovery.run import Completed
 from _recovery.scratch_copy import Copy
 from _recovery.scratch_registry import Entry
+from _recovery.verdict import Reading
+from drilled import BEST
 
 ENTRY = Entry("one", "/var/lib/axiomdb/scratch/one", "axiomdb", "15", "a drill", 0.0, 1, True, "")
 ODD = ['Orders.2026"x', "host=10.0.0.1 dbname=other", "it's\\"]
@@ -168,6 +171,18 @@ def test_where_nobody_could_look_wal_is_not_called_whole(monkeypatch: pytest.Mon
         faults.of_repository()
     with pytest.raises(Refusal, match="Found no look at the repositories that came to its end; expected WAL without a gap"):
         faults.of_wal(None)
+
+
+@pytest.mark.parametrize("standby", [False, True])
+def test_on_a_standby_wal_that_nobody_judged_is_not_called_whole(standby: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    sight = SimpleNamespace(picture=SimpleNamespace(standby=standby), outlooks=())
+    monkeypatch.setattr(drill_look.repository, "not_mounted", lambda _numbers: {})
+    monkeypatch.setattr(drill_look.judging, "read", lambda _stanza, number: Reading(number, 0, 1, 7))
+    monkeypatch.setattr(drill_look.judging, "look", lambda *_given: sight)
+    monkeypatch.setattr(drill_look.judging, "faults_of", lambda *_given: ())
+    faults = Faults(Stanza("axiomdb", "17", "main", 5432), "vps1", [1])
+    faults.of_repository()
+    assert faults.of_wal(BEST).endswith("none missing; WAL apart from it is judged on the primary" if standby else "none missing")
 
 
 def test_a_repository_that_is_not_mounted_is_not_called_read(monkeypatch: pytest.MonkeyPatch) -> None:
