@@ -202,7 +202,6 @@ told:
   sample: ["restore: begins"]
 """
 
-import socket
 import time
 from typing import Any
 
@@ -251,7 +250,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
         return _result(summary=[*plan.lines(chosen.plan), *drill.foretold(order, target, seed), "Nothing was done."])
     confine.join_scope("drill", order.memory)
     state.path(stanza.name, drill_reports.directory(stanza.name).name)
-    host, told = wanted["inventory_host"] or socket.gethostname(), []
+    host, told = wanted["inventory_host"] or drill_reports.own_name(), []
     found = in_child.as_postgres(lambda tell: drill_run.carry_out(order, stanza, host, now, tell), told.append)
     return _drilled(module, stanza, found, now, told)
 
@@ -268,7 +267,7 @@ def _drilled(module: AnsibleModule, stanza: Stanza, found: dict[str, Any], now: 
 def _site(module: AnsibleModule, order: Order, stanza: Stanza) -> dict[str, Any]:
     """A drill of a lost site: begin it, carry it out, or remove what is left of it."""
     wanted, told = module.params, []
-    host = wanted["inventory_host"] or socket.gethostname()
+    host = wanted["inventory_host"] or drill_reports.own_name()
     if wanted["state"] == "swept":
         gone = [] if module.check_mode else drill_site.remove(stanza.name, even_kept=False)
         return _result(bool(gone), summary=[f"  removed      {place}" for place in gone])

@@ -34,6 +34,11 @@ def test_a_scope_is_entered_once_and_bounds_memory(entered: list[list[str]]) -> 
     assert entered[0][entered[0].index("--") + 1 :] == [sys.executable, *sys.argv]
 
 
+def test_a_bound_that_is_refused_leaves_room_for_whoever_refuses_it(entered: list[list[str]]) -> None:
+    confine.enter_scope("scratch", 1 << 20)
+    assert f"--property=MemoryMax={128 << 20}" in entered[0]
+
+
 @pytest.mark.parametrize("without", ["root", "systemd", "an answer of systemd"])
 def test_nothing_is_entered_without(without: str, entered: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     if without == "root":

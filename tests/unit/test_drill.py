@@ -4,15 +4,22 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from _recovery import drill, drill_choice
+from _recovery import drill, drill_choice, drill_report, drill_run
 from _recovery.drill import LADDER, NEWEST, OLDEST, RANDOM, RECOVERY, Chain, Measured, Objective, Order
 from _recovery.drill_ladder import Ladder, Skipped
+from _recovery.drill_look import Chosen
+from _recovery.drill_proofs import Witness
 from _recovery.problem import Problem, Refusal
+from _recovery.recovering import Replayed
 from _recovery.restoring import Check
+from _recovery.scratch_copy import Copy
+from _recovery.scratch_goal import of_plan
+from _recovery.scratch_registry import Entry
 from _recovery.target import parse
 from archives import NEW, NOW, OLD, Scene, clock
 from drilled import ended
@@ -147,6 +154,17 @@ def test_a_drill_that_did_not_climb_its_whole_ladder_has_not_passed(name: str) -
     assert not replace(whole, rungs=()).passed
 
 
+def test_too_little_memory_is_refused_before_anything_is_restored() -> None:
+    (problem,) = drill.judge(Order(memory=64 << 20))
+    assert problem.sentence() == "Found a memory bound of 64.0 MiB; expected at least 128.0 MiB. Next: correct drill_memory_mib"
+
+
+def test_two_sets_at_once_are_refused() -> None:
+    (problem,) = drill.judge(Order(target=f"backup:{OLD.label}", label=NEW.label))
+    assert problem.sentence() == f"Found backup:{OLD.label} and the set {NEW.label}; expected one set. Next: leave one of them out"
+    assert drill.judge(Order(target=f"backup:{NEW.label}", label=NEW.label)) == [] == drill.judge(Order(label=NEW.label))
+
+
 def test_a_check_that_asks_nothing_is_refused() -> None:
     (problem,) = drill.judge(Order(checks=(Check("orders", " \n", ""), Check("none", "select from orders where false", ""))))
     assert problem.sentence() == "Found the check orders without a query; expected one that proves something. Next: correct drill_checks"
@@ -217,6 +235,22 @@ def test_the_seed_is_the_day_unless_one_is_given() -> None:
     assert drill_choice.seed_of(Order(), NOW) == "2026-11-22" and drill_choice.seed_of(Order(seed="q4"), NOW) == "q4"
 
 
+@pytest.mark.parametrize(("age", "rpo", "ahead"), [(40.0, 40.0, 0.0), (-20.0, 0.0, 0.0), (-3600.0, None, 3600.0)])
+def test_what_is_later_than_the_drill_tells_of_a_wrong_clock_and_of_no_rpo(age: float, rpo: float | None, ahead: float) -> None:
+    newest = Scene().planned("latest")
+    chosen = Chosen("latest", newest, of_plan(newest, "axiomdb"), "17", 7, True)
+    entry = Entry("one", "/var/lib/axiomdb/scratch/one", "axiomdb", "17", "a drill", 0.0, 1, True, "")
+    copy = Copy(entry, Replayed(None, None, None, 7, "", False), subprocess.Popen(["true"]))
+    found = drill_run.measured(copy, Witness(heartbeat=NOW - age), chosen, NOW)
+    assert (found.rpo_seconds, found.ahead) == (rpo, ahead)
+    over = ended(measured=found, plan=newest)
+    assert over.passed == (rpo is not None)
+    if ahead:
+        assert "no RPO: the newest heartbeat that was recovered is 3600 s later than this drill, so a clock is wrong" in over.problems[0]
+        told = drill_report.measured(drill.document(over))
+        assert "RPO unknown: the newest heartbeat is 3600 s later than the drill, so a clock is wrong" in told
+
+
 # --- the proof in the repository ---------------------------------------------------------------------------------------
 
 
@@ -233,6 +267,12 @@ def test_the_seed_is_the_day_unless_one_is_given() -> None:
 def test_only_the_host_that_writes_the_backups_annotates_them(live: int | None, standby: bool, paused: bool, why: str) -> None:
     found = drill.may_annotate(ended(), live, standby, paused)
     assert (found == "") == (why == "") and why in found
+
+
+def test_a_drill_of_some_databases_is_no_proof_of_the_set() -> None:
+    some = ended(order=Order(databases=("app",)))
+    assert some.passed
+    assert drill.may_annotate(some, SYSTEM_ID, False, False) == "a drill of app alone proves nothing of the others"
 
 
 def test_a_drill_that_failed_is_no_proof() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from _recovery import drill_amcheck, drill_canary
 from _recovery.drill_amcheck import Corrupt
 from _recovery.wal import Lsn
-from archives import BEATS
+from archives import BEATS, beat
 
 END = Lsn.parse("0/5000000")
 
@@ -44,6 +44,14 @@ def test_of_what_the_host_remembers_the_newest_before_the_end_is_expected() -> N
     assert drill_canary.expected(BEATS, 1, Lsn.parse("0/7000100")) == BEATS[1]
     assert drill_canary.expected(BEATS, 1, Lsn.parse("0/4000000")) is None
     assert drill_canary.expected(BEATS, 2, Lsn.parse("0/9000100")) is None
+
+
+def test_where_the_clock_went_back_the_newest_heartbeat_is_still_the_last_one() -> None:
+    wal = [message(751, "0/0304C258", "1795669021.5"), ended(751, "0/0304C2B0")]
+    wal += [message(752, "0/0304D258", "1795665481.5"), ended(752, "0/0304D2B0")]
+    assert drill_canary.newest("\n".join(wal), END) == 1795665481.5
+    beats = (beat("12:59:00", "0/7000100"), beat("12:01:00", "0/8000100"))
+    assert drill_canary.expected(beats, 1, Lsn.parse("0/9000100")) == beats[1]
 
 
 def test_corrupt_relations_are_named_once_each_with_what_was_said_first() -> None:

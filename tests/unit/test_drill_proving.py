@@ -7,10 +7,12 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from _recovery import drill_look, drill_proofs, quoted, scratch_copy
+from _recovery import drill_look, drill_proofs, quoted, rebuild_acts, recovery_watch, scratch_copy, sql
 from _recovery.drill import Order
 from _recovery.drill_look import Faults
 from _recovery.drill_proofs import Witness
@@ -21,6 +23,8 @@ from _recovery.recovering import Replayed
 from _recovery.run import Completed
 from _recovery.scratch_copy import Copy
 from _recovery.scratch_registry import Entry
+from _recovery.verdict import Reading
+from drilled import BEST
 
 ENTRY = Entry("one", "/var/lib/axiomdb/scratch/one", "axiomdb", "15", "a drill", 0.0, 1, True, "")
 ODD = ['Orders.2026"x', "host=10.0.0.1 dbname=other", "it's\\"]
@@ -33,7 +37,8 @@ class Asked:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, databases: Sequence[str], closed: Sequence[str] = ()) -> None:
         self.said: list[tuple[str, str]] = []
         self.words: list[tuple[str, ...]] = []
-        self.databases, self.closed = list(databases), list(closed)
+        self.databases, self.closed, self.triggers = list(databases), list(closed), ["told", 'on "all"']
+        self.prepared: dict[str, list[str]] = {}
         monkeypatch.setattr(Copy, "text", lambda _copy, database, sql, timeout=600.0: self._text(database, sql))
         monkeypatch.setattr(drill_proofs, "program", self._program)
         server = subprocess.Popen(["true"])
@@ -42,7 +47,8 @@ class Asked:
 
     def _text(self, database: str, sql: str) -> str:
         self.said.append((database, sql))
-        answers: dict[str, Any] = {drill_proofs._DATABASES: self.databases, drill_proofs._CLOSED: self.closed}
+        known = (drill_proofs._DATABASES, self.databases), (drill_proofs._CLOSED, self.closed), (drill_proofs._TRIGGERS, self.triggers)
+        answers: dict[str, Any] = {**dict(known), drill_proofs._PREPARED: self.prepared.get(database, [])}
         return json.dumps(answers.get(sql, FOUND))
 
     def _program(self, _copy: Copy, name: str, *words: str) -> Completed:
@@ -92,12 +98,36 @@ def test_no_setting_of_the_source_hides_damage_or_forbids_a_proof() -> None:
     for setting in ("zero_damaged_pages=off", "ignore_checksum_failure=off", "default_transaction_read_only=off", "lock_timeout=0"):
         assert f"-c {setting}" in options
     assert "-c statement_timeout=600s" in options
+    # A standby refuses serializable transactions, and another role may not make what proves.
+    assert r"-c default_transaction_isolation=read\ committed" in options and "-c role=none" in options
+
+
+def test_a_copy_that_does_not_end_fails_its_proof_and_not_the_whole_drill(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = subprocess.Popen(["sleep", "60"])
+    copy = replace(asked().copy, server=server)
+    monkeypatch.setattr(scratch_copy, "program", lambda *_words: Completed("pg_ctl", 0, "", ""))
+    monkeypatch.setattr(scratch_copy, "STOPPED_WITHIN", 0.05)
+    with pytest.raises(Refusal, match="a copy that has stopped and does not end"):
+        scratch_copy.stop(copy)
+    server.kill()
+    server.wait()
 
 
 def test_a_database_that_lets_nobody_in_is_opened_and_proven(asked: Callable[..., Asked]) -> None:
     seen, witness = asked("app", "archive", "postgres", closed=["archive"]), Witness()
     assert drill_proofs.catalogue(seen.copy, Order(), witness) == "9 relations in 3 databases, 300 B"
     assert seen.said[1] == ("postgres", 'alter database "archive" allow_connections true') and witness.databases == seen.databases
+
+
+def test_transactions_that_were_prepared_do_not_let_the_proofs_wait(asked: Callable[..., Asked]) -> None:
+    seen = asked("app", "postgres")
+    seen.prepared = {"app": ["it's\\1"]}
+    drill_proofs.catalogue(seen.copy, Order(), Witness())
+    ended = [one for one in seen.said if one[1].startswith("rollback")]
+    assert ended == [("app", r"rollback prepared E'it''s\\1'")]
+    assert seen.said.index(ended[0]) < seen.said.index(("app", drill_proofs._CATALOGUE))
 
 
 def test_a_database_that_is_wanted_and_not_there_fails(asked: Callable[..., Asked]) -> None:
@@ -108,7 +138,18 @@ def test_a_database_that_is_wanted_and_not_there_fails(asked: Callable[..., Aske
 def test_event_triggers_are_silenced_before_anything_is_made(asked: Callable[..., Asked]) -> None:
     seen = asked("app")
     drill_proofs.amcheck(seen.copy, Order(), Witness(databases=["app"]))
-    assert seen.said == [("app", drill_proofs._SILENCE)] and seen.words[0][0] == "pg_amcheck"
+    silenced = [f"alter event trigger {name} disable" for name in ('"told"', '"on ""all"""')]
+    assert seen.said == [("app", sql) for sql in (drill_proofs._TRIGGERS, *silenced)] and seen.words[0][0] == "pg_amcheck"
+
+
+def test_nobodys_function_is_called_as_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(sql, "run", lambda _argv, **more: (given.update(more), Completed("psql", 0, "1", ""))[1])
+    sql.ask(5432, "select 1", database="app")
+    assert "-c search_path=pg_catalog" in given["env"]["PGOPTIONS"]
+    asked = [drill_proofs._DATABASES, drill_proofs._CLOSED, drill_proofs._CATALOGUE, drill_proofs._TRIGGERS, drill_proofs._PREPARED]
+    for text in (*asked, rebuild_acts._DATABASES, rebuild_acts._SORTED, recovery_watch.STATE):
+        assert text.startswith("set search_path to pg_catalog;") and "{" not in text
 
 
 @pytest.mark.parametrize(
@@ -130,6 +171,18 @@ def test_where_nobody_could_look_wal_is_not_called_whole(monkeypatch: pytest.Mon
         faults.of_repository()
     with pytest.raises(Refusal, match="Found no look at the repositories that came to its end; expected WAL without a gap"):
         faults.of_wal(None)
+
+
+@pytest.mark.parametrize("standby", [False, True])
+def test_on_a_standby_wal_that_nobody_judged_is_not_called_whole(standby: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    sight = SimpleNamespace(picture=SimpleNamespace(standby=standby), outlooks=())
+    monkeypatch.setattr(drill_look.repository, "not_mounted", lambda _numbers: {})
+    monkeypatch.setattr(drill_look.judging, "read", lambda _stanza, number: Reading(number, 0, 1, 7))
+    monkeypatch.setattr(drill_look.judging, "look", lambda *_given: sight)
+    monkeypatch.setattr(drill_look.judging, "faults_of", lambda *_given: ())
+    faults = Faults(Stanza("axiomdb", "17", "main", 5432), "vps1", [1])
+    faults.of_repository()
+    assert faults.of_wal(BEST).endswith("none missing; WAL apart from it is judged on the primary" if standby else "none missing")
 
 
 def test_a_repository_that_is_not_mounted_is_not_called_read(monkeypatch: pytest.MonkeyPatch) -> None:

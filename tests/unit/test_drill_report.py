@@ -11,9 +11,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from _recovery import drill, drill_history, drill_report, drill_reports, state
+from _recovery import drill, drill_history, drill_report, drill_reports, drill_run, state
 from _recovery.drill import Drill, Measured, Order
 from _recovery.drill_history import DAY, Last
+from _recovery.jobs import Settings, Stanza, render_settings
 from archives import NOW
 from drilled import ended
 
@@ -166,7 +167,7 @@ def test_a_damaged_report_is_no_proof_and_stops_nobody(what: str) -> None:
 
 
 def test_a_report_without_one_of_its_parts_is_no_proof() -> None:
-    unread = {"kind", "seed", "spare", "timeline", "lsn", "version", "heartbeat", "last_commit", "rpo_by", "kept"}
+    unread = {"kind", "seed", "spare", "timeline", "lsn", "version", "heartbeat", "last_commit", "rpo_by", "ahead", "kept"}
     for key in FIRST.keys() - unread:
         assert drill_history.in_order([{name: part for name, part in FIRST.items() if name != key}]) == [], key
 
@@ -216,6 +217,33 @@ def test_what_a_killed_drill_has_begun_to_write_goes_and_what_does_not_fit_leave
     assert sorted(path.name for path in directory.iterdir()) == names
 
 
+def test_a_drill_is_called_as_the_status_looks_for_it(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "SETTINGS", directory.parent / "recovery.json")
+    monkeypatch.setattr(drill_reports.socket, "gethostname", lambda: "v1234.example.com")
+    assert drill_reports.own_name() == "v1234.example.com"
+    directory.parent.mkdir()
+    state.SETTINGS.write_text(render_settings(Settings("vps1", (Stanza("axiomdb", "17", "main", 5432),), {}), "a test"))
+    assert drill_reports.own_name() == "vps1"
+
+
+def test_a_drill_that_is_killed_while_its_annotation_waits_has_a_report_and_else_the_report_tells_of_it(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, file = ended(NOW), directory / f"{told(ended(NOW))['name']}.json"
+    stanza, waiting = Stanza("axiomdb", "17", "main", 5432), []
+    monkeypatch.setattr(drill_run.state, "operation", lambda _entry: None)
+
+    def annotate(_ended: Drill, _stanza: Stanza) -> str:
+        waiting.append(json.loads(file.read_text())["passed"])
+        return "the set is annotated"
+
+    monkeypatch.setattr(drill_run.drill_look, "annotate", annotate)
+    found = drill_run.reported(over, stanza, NOW)
+    assert waiting == [True] and found["remarks"] == ["the set is annotated"]
+    assert json.loads(file.read_text())["remarks"] == found["remarks"]
+    assert "- the set is annotated" in file.with_suffix(".md").read_text()
+
+
 def test_the_status_tells_the_last_drill() -> None:
     assert drill_history.lines(Last(), 92, NOW) == [
         "  drill        no recovery was ever drilled. Type: sudo /opt/axiomdb/axiomdb-recovery drill"
@@ -253,7 +281,7 @@ def test_the_page_of_a_quarter_has_what_got_worse_the_notes_and_both_drills() ->
 
 
 def test_no_answer_of_a_database_breaks_the_page_or_the_xml() -> None:
-    nasty = "Found '<b>|</b>\x00`rm`\n\"' for the check; expected '&'. Next: look"
+    nasty = "Found '<b>|</b>\x00\ufffe\uffff`rm`\n\"' for the check; expected '&'. Next: look"
     one = told(ended(failed={"checks": nasty}))
     page = drill_report.page(one, [one], NOW)
     (row,) = (line for line in page.splitlines() if line.startswith("| checks answered"))
@@ -262,10 +290,20 @@ def test_no_answer_of_a_database_breaks_the_page_or_the_xml() -> None:
     assert failure.text is not None and "<b>|</b>" in failure.text
 
 
-def test_junit_has_a_case_for_each_rung_and_one_for_the_objective() -> None:
+def test_what_fails_behind_the_proofs_fails_in_every_report() -> None:
+    left = "remove: Found processes that do not end: 77; expected none. Next: ps -p 77"
+    one = told(ended(troubles=(left,)))
+    assert not one["passed"]
+    suite = ElementTree.fromstring(drill_report.junit(one))
+    failed = {case.get("name"): case[0].get("message") for case in suite if len(case)}
+    assert suite.get("failures") == "1" and failed == {"copy removed, or kept as asked": left}
+    assert f"  FAILED       {left}" in drill_report.lines(one) and f"- {left}" in drill_report.page(one, [one], NOW)
+
+
+def test_junit_has_a_case_for_each_rung_one_for_the_copy_and_one_for_the_objective() -> None:
     slow = told(ended(took={"restore": 2000000}, failed={"dump": "none"}))
     suite = ElementTree.fromstring(drill_report.junit(slow))
-    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("14", "2", "0")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("15", "2", "0")
     failed = {case.get("name"): case[0].get("message") for case in suite if len(case)}
     assert failed["dump possible"] == "none" and "the phase restore took 2000.0 s" in str(failed["objective met"])
     assert {case.get("name"): case.get("time") for case in suite}["restored"] == "2000.000"

@@ -86,6 +86,21 @@ def test_a_copy_that_is_being_made_is_left_alone_and_a_killed_makers_is_not(home
     assert scratch_removal.sweep() == []
 
 
+def test_wal_that_a_killed_plan_had_fetched_goes_after_a_day(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch_removal.tempfile, "gettempdir", lambda: str(tmp_path))
+    names = (".axiomdb-fetched-old", ".axiomdb-fetched-young", "axiomdb-2026")
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "000000010000000000000001").touch()
+    (tmp_path / ".axiomdb-fetched-link").symlink_to(tmp_path / "axiomdb-2026")
+    for name in (".axiomdb-fetched-old", "axiomdb-2026"):
+        os.utime(tmp_path / name, (1_795_500_000.0 - 86401,) * 2)
+    monkeypatch.setattr(scratch_removal.time, "time", lambda: 1_795_500_000.0)
+    os.utime(tmp_path / ".axiomdb-fetched-young", (1_795_500_000.0,) * 2)
+    assert scratch_removal.sweep() == [f"removed {tmp_path}/.axiomdb-fetched-old, which somebody who was killed has left behind"]
+    assert sorted(path.name for path in tmp_path.glob("*axiomdb*")) == [".axiomdb-fetched-link", ".axiomdb-fetched-young", "axiomdb-2026"]
+
+
 def test_an_entry_that_was_never_whole_goes_when_its_maker_is_dead(home: Path) -> None:
     home.mkdir(exist_ok=True)
     alive, dead = home / f".20261122-120000-{os.getpid()}.new", home / ".20261122-120000-99999999-2.new"

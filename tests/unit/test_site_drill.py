@@ -15,6 +15,7 @@ from _recovery import (
     drill,
     drill_history,
     drill_report,
+    drill_site,
     drill_site_host,
     held_server,
     host,
@@ -26,18 +27,27 @@ from _recovery import (
     restore_run,
     restore_told,
     restoring,
+    scratch_goal,
     state,
     survey,
 )
 from _recovery.drill import SITE, SITE_LADDER, Order
 from _recovery.drill_ladder import Ladder
+from _recovery.drill_look import Chosen
+from _recovery.drill_run import Climb
+from _recovery.drill_site_host import Notes
+from _recovery.horizon import Sight
+from _recovery.jobs import Stanza
 from _recovery.postgres import Cluster
-from _recovery.problem import Refusal
+from _recovery.problem import Problem, Refusal
 from _recovery.rebuild_run import Wish
 from _recovery.restore_run import Consent
 from _recovery.restoring import Journal
 from _recovery.run import Completed
-from drilled import ended
+from _recovery.scratch_copy import Failed
+from _recovery.window import Seen
+from archives import HERE, NEW, OLD, SIZE, Scene
+from drilled import BEST, ended
 from test_restoring import HOME, JOURNAL
 
 SITE_ORDER = Order(kind=SITE)
@@ -157,6 +167,44 @@ def test_a_lost_site_comes_back_as_a_whole_and_in_its_own_place(given: dict[str,
     assert "for a lost site; expected the whole cluster in its own place" in problem.sentence()
 
 
+def test_the_phase_that_fails_is_the_one_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    ladder = Ladder(lambda: 0.0, silent, SITE_ORDER.ladder)
+    ladder.chain.begin(drill.PROVISION, 0.0)
+    climb = Climb(SITE_ORDER, Stanza("axiomdb", "17", "main", 5432), ladder)
+    notes = Notes("axiomdb", "17", "main", 5432, "/var/lib/postgresql/17/main", 0.0, 0.0, "")
+    rehearsal = drill_site._Rehearsal(drill_site.Site(Wish()), "spare1", notes)
+
+    def fails(_rehearsal: object, _ladder: Ladder, _until: str) -> None:
+        raise Failed(Problem("a full disk", "room", "df -h"))
+
+    monkeypatch.setattr(drill_site._Rehearsal, "_carry_on", fails)
+    monkeypatch.setattr(drill_site, "remove", lambda _stanza, even_kept: [])
+    rehearsal.climb(climb, Chosen("latest", BEST, scratch_goal.of_plan(BEST, "axiomdb"), "17", 7, True))
+    found = {rung.name: (rung.outcome, rung.problems) for rung in ladder.all()}
+    assert found[drill.RESTORE] == (drill.FAILED, ("Found a full disk; expected room. Next: df -h",))
+    assert ladder.troubles == [] and ladder.chain.current == drill.REMOVE
+
+
+def test_the_oldest_set_of_the_repository_that_was_named_is_drilled(monkeypatch: pytest.MonkeyPatch) -> None:
+    outlooks = (Scene().outlook(1), Scene(backups=(NEW,)).outlook(2))
+    seen = Sight("axiomdb", CLUSTER, HERE, outlooks, {}, Seen(), SIZE)
+    monkeypatch.setattr(rebuild_run, "sight_of", lambda _stanza, _cluster: seen)
+    asked: list[str] = []
+
+    def propose(order: restoring.Order, *_more: object) -> None:
+        asked.append(order.target)
+        raise Refusal(Problem("enough", "no more", "nothing"))
+
+    monkeypatch.setattr(rebuild_run, "propose", propose)
+    notes = Notes("axiomdb", "17", "main", 5432, "/var/lib/postgresql/17/main", 0.0, 0.0, "")
+    for number in (0, 2):
+        order = replace(SITE_ORDER, target=drill.OLDEST, repository=number)
+        climb = Climb(order, Stanza("axiomdb", "17", "main", 5432), Ladder(lambda: 0.0, silent, order.ladder))
+        with pytest.raises(Refusal, match="enough"):
+            drill_site._Rehearsal(drill_site.Site(Wish()), "spare1", notes).plan(climb, "")
+    assert asked == [f"backup:{OLD.label}", f"backup:{NEW.label}"]
+
+
 # --- the host afterwards -----------------------------------------------------------------------------------------------
 
 
@@ -167,6 +215,7 @@ def spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(state, "DIRECTORY", tmp_path / "state")
     monkeypatch.setattr(state, "PAUSE", tmp_path / "state" / "pause.json")
     monkeypatch.setattr(state, "ids", lambda _user, _group: me)
+    monkeypatch.setattr(drill_site, "_has_postgres", lambda: True)
     monkeypatch.setattr(restore_places, "owner", lambda: me)
     monkeypatch.setattr(drill_site_host, "NOTES", tmp_path / "notes")
     monkeypatch.setattr(host, "data_directory", lambda _version, _name: "")
@@ -214,6 +263,29 @@ def test_the_host_is_left_as_it_was(spare: Path, configured: bool) -> None:
     assert drill_site_host.load("axiomdb") is None and restore_journal.load("axiomdb") is None
 
 
+def test_a_removal_that_is_killed_at_its_very_end_takes_no_configuration_with_it(spare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (spare / "etc" / "pgbackrest").mkdir()
+    (spare / "etc" / "pgbackrest" / "pgbackrest.conf").write_text("of before")
+    found = drill_site_host.note("axiomdb", CLUSTER, str(spare / "data" / "main"))
+    provision(spare)
+    real = drill_site_host.shutil.rmtree
+
+    def killed(path: Path, **_more: object) -> None:
+        if path == drill_site_host._home("axiomdb"):
+            real(path / "1")  # the copy of the configuration
+            raise KeyboardInterrupt
+        real(path, ignore_errors=True)
+
+    monkeypatch.setattr(drill_site_host.shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        drill_site_host.leave(found)
+    monkeypatch.setattr(drill_site_host.shutil, "rmtree", real)
+    left = drill_site_host.load("axiomdb")
+    if left is not None:
+        drill_site_host.leave(left)
+    assert (spare / "etc" / "pgbackrest" / "pgbackrest.conf").read_text() == "of before"
+
+
 def test_an_empty_directory_that_was_there_is_there_again(spare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (spare / "data" / "main").mkdir(parents=True)
     monkeypatch.setattr(aside, "make", lambda path, _owner, _group: os.mkdir(path, 0o700))
@@ -244,6 +316,20 @@ def test_one_that_is_to_stay_is_kept_and_told(spare: Path) -> None:
     with pytest.raises(Refusal, match="the site that an earlier drill has left on spare1") as refused:
         drill_site_host.refuse_kept("axiomdb", "spare1")
     assert refused.value.problems[0].next_step == REMOVE
+
+
+def test_beside_a_drill_that_is_at_work_none_begins_and_none_goes_on(spare: Path) -> None:
+    found = drill_site_host.note("axiomdb", CLUSTER, str(spare / "data" / "main"))
+    stanza, site = Stanza("axiomdb", "17", "main", 5432), drill_site.Site(Wish())
+    (state.DIRECTORY / "axiomdb").mkdir(parents=True)
+    with state.only_one("axiomdb", "drill"):
+        for act in (
+            lambda: drill_site.begin(SITE_ORDER, stanza, "spare1", Wish()),
+            lambda: drill_site.carry_out(SITE_ORDER, stanza, "spare1", site, "", silent),
+        ):
+            with pytest.raises(Refusal, match="a drill of this stanza at work"):
+                act()
+    assert drill_site_host.load("axiomdb") == found
 
 
 def test_a_host_that_is_not_sealed_is_not_drilled_on(spare: Path, monkeypatch: pytest.MonkeyPatch) -> None:

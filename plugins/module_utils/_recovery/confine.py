@@ -16,6 +16,7 @@ from .run import CALM, run
 INSIDE = "AXIOMDB_SCOPE"
 PR_SET_PDEATHSIG = 1  # source: prctl(2)
 JOINED_WITHIN = 10.0  # seconds
+LEAST = 128 << 20  # bytes; with less, nobody would live to refuse it
 # A child that does not outlive its maker, however that one ends; the signal is by setpriv's own name.
 
 
@@ -27,7 +28,7 @@ def enter_scope(name: str, memory: int) -> None:
         return
     unit = f"axiomdb-{name}-{int(time.time())}-{os.getpid()}"
     scope = ["systemd-run", "--scope", "--quiet", "--collect", f"--unit={unit}", "--slice=system.slice"]
-    bounds = [f"--property=MemoryMax={memory}", "--property=CPUWeight=20", "--property=IOWeight=20"]
+    bounds = [f"--property=MemoryMax={max(memory, LEAST)}", "--property=CPUWeight=20", "--property=IOWeight=20"]
     os.environ[INSIDE] = name
     os.execvp("systemd-run", [*scope, *bounds, "--", sys.executable, *sys.argv])
 
@@ -42,7 +43,7 @@ def join_scope(name: str, memory: int) -> None:
         "PIDs": ["au", "1", str(os.getpid())],
         "Slice": ["s", "system.slice"],
         "CollectMode": ["s", "inactive-or-failed"],
-        "MemoryMax": ["t", str(memory)],
+        "MemoryMax": ["t", str(max(memory, LEAST))],
         "CPUWeight": ["t", "20"],
         "IOWeight": ["t", "20"],
     }

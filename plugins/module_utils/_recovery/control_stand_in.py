@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .postgres import Cluster
 from .run import require, run
+from .state import FETCHED
 from .stepping_down import ids
 
 POLYNOMIAL = 0x82F63B78  # CRC-32C, reflected
@@ -47,7 +48,7 @@ def with_system_id(control: bytes, system_id: int) -> bytes:
 @contextmanager
 def stand_in(cluster: Cluster, system_id: int, segment_size: int) -> Iterator[str]:
     """A directory with such a file, which is removed again. Raises CommandFailed or ValueError."""
-    path = Path(tempfile.mkdtemp(prefix="axiomdb-"))
+    path = Path(tempfile.mkdtemp(prefix=FETCHED))
     try:
         shutil.chown(path, *ids("postgres", "postgres"))
         size = f"--wal-segsize={segment_size >> 20}"

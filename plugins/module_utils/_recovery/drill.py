@@ -15,7 +15,7 @@ from .plan import Plan
 from .problem import Problem
 from .reach import STANDBY
 from .restoring import Check
-from .scratch import MEMORY
+from .scratch import LEAST_MEMORY, MEMORY
 from .spoken import human, moment, stamp
 
 PLAN, REPOSITORY, WAL, RESTORE, START, REPLAY = "plan", "repository", "wal", "restore", "start", "replay"
@@ -47,6 +47,7 @@ REBUILD = (PROVISION, *RECOVERY)  # a drill beside a live server has no first on
 PASSED, FAILED, SKIPPED, NOT_REACHED = "passed", "failed", "skipped", "not reached"
 NEWEST, OLDEST, RANDOM = "newest", "oldest", "random"
 HEARTBEAT, COMMIT = "the newest heartbeat", "the newest commit"  # what an RPO is measured by
+AHEAD = 300.0  # seconds by which that may be later than the drill: two hosts have two clocks
 FULL, QUICK, NONE = "full", "quick", "none"
 AMCHECKS = (FULL, QUICK, NONE)
 PORT = 15432
@@ -162,7 +163,7 @@ class Measured:
     """What a drill measured; None is not known. `heartbeat` is the newest one that was recovered, `last_commit` the newest commit.
 
     `rpo_seconds` is what would have been lost, had the host died when the drill began; of an older target it is not known. It is
-    measured by `rpo_by`.
+    measured by `rpo_by`, which tells nothing when it is so many seconds `ahead` of this host's clock.
     """
 
     restored_bytes: int = 0
@@ -171,6 +172,7 @@ class Measured:
     last_commit: float | None = None
     rpo_seconds: float | None = None
     rpo_by: str = HEARTBEAT
+    ahead: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -246,6 +248,10 @@ def judge(order: Order) -> list[Problem]:
         problems.append(
             Problem(f"the check {one.name or one.database} without a query", "one that proves something", "correct drill_checks")
         )
+    if order.kind == COPY and order.memory < LEAST_MEMORY:
+        problems.append(Problem(f"a memory bound of {human(order.memory)}", f"at least {human(LEAST_MEMORY)}", "correct drill_memory_mib"))
+    if order.label and order.target.startswith("backup:") and order.target != f"backup:{order.label}":
+        problems.append(Problem(f"{order.target} and the set {order.label}", "one set", "leave one of them out"))
     if order.kind == SITE and (order.databases or order.directory):
         given = f"drill_databases={','.join(order.databases)}" if order.databases else f"drill_directory={order.directory}"
         whole = "the whole cluster in its own place, as a rebuild brings it back"
@@ -277,6 +283,8 @@ def missed(
         found.append(_missed(f"an RPO of {rpo:.0f} s: {measured.rpo_by} that was recovered is so old", wanted))
     if rpo is None and objective.rpo_seconds is not None and whole and rto is not None:
         unknown = "no RPO: neither a heartbeat nor a commit was found in the WAL that was recovered"
+        if measured.ahead:
+            unknown = f"no RPO: {measured.rpo_by} that was recovered is {measured.ahead:.0f} s later than this drill, so a clock is wrong"
         found.append(_missed(unknown, f"at most {objective.rpo_seconds:g} s for {objective.scenario}"))
     return tuple(found)
 
@@ -294,6 +302,8 @@ def may_annotate(drill: Drill, live: int | None, standby: bool, paused: bool) ->
         return "the drill of a lost site writes nothing into a repository"
     if not drill.passed:
         return "a drill that failed proves nothing"
+    if drill.order.databases:
+        return f"a drill of {', '.join(drill.order.databases)} alone proves nothing of the others"
     if live != drill.system_id or standby:
         return "this host is not the one that writes these backups"
     return "jobs are paused" if paused else ""

@@ -19,7 +19,10 @@ _MESSAGE = re.compile(rf'MESSAGE transactional, prefix "{re.escape(PREFIX)}"; pa
 
 
 def newest(text: str, until: Lsn) -> float | None:
-    """When the newest heartbeat was sent whose commit lies before a position, in Unix seconds."""
+    """When the newest heartbeat was sent whose commit lies before a position, in Unix seconds. The newest is the last one in the WAL.
+
+    Its time may be an earlier one: a clock goes back.
+    """
     sent: dict[str, float] = {}
     found: float | None = None
     for line in text.splitlines():
@@ -31,7 +34,7 @@ def newest(text: str, until: Lsn) -> float | None:
             if time is not None:
                 sent[record[3]] = time
         elif record[5].startswith("COMMIT") and record[3] in sent:
-            found = max(sent[record[3]], found or 0.0)
+            found = sent[record[3]]
     return found
 
 
@@ -44,5 +47,6 @@ def _time(text: str) -> float | None:
 
 
 def expected(beats: Iterable[Moment], timeline: int, until: Lsn) -> Moment | None:
-    """The newest heartbeat that the host remembers and that was committed before a position."""
-    return max((beat for beat in beats if beat.timeline == timeline and beat.lsn <= until), default=None)
+    """The newest heartbeat that the host remembers, which is the last one, and that was committed before a position."""
+    own = [beat for beat in beats if beat.timeline == timeline and beat.lsn <= until]
+    return own[-1] if own else None

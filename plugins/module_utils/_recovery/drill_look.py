@@ -92,6 +92,7 @@ class Faults:
         self.stanza, self.host = stanza, host
         self.numbers = list(numbers) or list(repository.configured())
         self.faults: tuple[Fault, ...] | None = None
+        self.apart = ""
 
     def of_repository(self) -> str:
         """Every file is read, and every set is whole."""
@@ -104,6 +105,7 @@ class Faults:
         # How old the newest backup is, the status says.
         self.faults = judging.faults_of(first, self._look, Limits(math.inf), readings)
         if first.picture.standby:  # of which nothing is judged, but what was read counts
+            self.apart = "; WAL apart from it is judged on the primary"
             self.faults = tuple(Fault(f"verify {one.repository}", one.repository, text, "") for one in readings for text in one.broken)
         self._refuse(OF_REPOSITORY, "a repository in which nothing is broken")
         return _read(readings)
@@ -113,7 +115,7 @@ class Faults:
         self._refuse(OF_WAL, "WAL without a gap, from the first set on")
         if best is None:
             return "no segment is missing between the sets"
-        return f"{best.first_segment} to {best.last_segment}, {counted(best.segments, 'segment')}, none missing"
+        return f"{best.first_segment} to {best.last_segment}, {counted(best.segments, 'segment')}, none missing{self.apart}"
 
     def _look(self) -> judging.Sight:
         return judging.look(self.stanza.name, work.cluster_of(self.stanza), self.host)

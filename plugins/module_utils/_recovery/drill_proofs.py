@@ -21,10 +21,11 @@ from .drill_ladder import Skipped
 from .moments import Moment, parse_heartbeats
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
-from .quoted import connection, identifier
+from .quoted import connection, identifier, literal
 from .scratch import LATEST, Goal
 from .scratch_copy import Copy, program
 from .spoken import counted, human, moment
+from .sql import SAFE_PATH
 from .wal import Lsn, Segment
 
 SCANNED = 64  # segments that are read from the end of WAL backwards, until one has a heartbeat
@@ -33,23 +34,20 @@ PATIENCE = 600.0  # seconds for the end of recovery
 SHOWN = 3
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
 # Every database but the template that nobody may write to; one whose DROP DATABASE was interrupted cannot be entered any more.
-_DATABASES = "select json_agg(datname order by datname) from pg_database where datname <> 'template0' and datconnlimit <> -2"
-_CLOSED = (
-    "select coalesce(json_agg(datname), '[]') from pg_database where not datallowconn and datname <> 'template0' and datconnlimit <> -2"
-)
-_CATALOGUE = """
+_DATABASES = f"{SAFE_PATH} select json_agg(datname order by datname) from pg_database where datname <> 'template0' and datconnlimit <> -2"
+_CLOSED = f"""{SAFE_PATH}
+select coalesce(json_agg(datname), '[]') from pg_database where not datallowconn and datname <> 'template0' and datconnlimit <> -2
+"""
+_CATALOGUE = rf"""{SAFE_PATH}
 select json_build_object('relations', (select count(*) from pg_class), 'columns', (select count(*) from pg_attribute),
-  'bytes', pg_database_size(current_database()), 'files', (select json_object_agg(pg_relation_filepath(oid), oid::regclass)
+  'bytes', pg_database_size(current_database()),
+  'files', (select json_object_agg(pg_relation_filepath(oid), regexp_replace(oid::regclass::text, '^public\.', ''))
     from pg_class where relkind in ('r', 'i', 't', 'm', 'S') and pg_relation_filepath(oid) is not null))
 """
 # Making an extension is an event; what its triggers do reaches further than the copy. From PostgreSQL 17 on a setting silences them.
-_SILENCE = """
-do $$ declare name text; begin
-  for name in select evtname from pg_event_trigger where evtenabled <> 'D' loop
-    execute format('alter event trigger %I disable', name);
-  end loop;
-end $$
-"""
+_TRIGGERS = f"{SAFE_PATH} select coalesce(json_agg(evtname), '[]') from pg_event_trigger where evtenabled <> 'D'"
+# They hold their locks until somebody ends them, and nobody who knows of them reaches a copy: what proves would wait for ever.
+_PREPARED = f"{SAFE_PATH} select coalesce(json_agg(gid), '[]') from pg_prepared_xacts where database = current_database()"
 NOT_READ = Problem("no database of which the catalogue was read", "each of them", "mend what failed before")
 _BAD_BLOCK = r'checksum verification failed in file "{data}/([^"]+)", block (\d+)'
 
@@ -162,6 +160,8 @@ def catalogue(copy: Copy, order: Order, witness: Witness) -> str:
     relations, size = 0, 0
     for name in witness.databases:
         try:
+            for transaction in copy.ask(name, _PREPARED):
+                copy.text(name, f"rollback prepared {literal(transaction)}")
             found = copy.ask(name, _CATALOGUE)
         except NotAnswering as error:
             problems.append(Problem(f"no catalogue in the database {name} ({error})", "its relations", _again(copy)))
@@ -180,7 +180,8 @@ def amcheck(copy: Copy, order: Order, witness: Witness) -> str:
     if not witness.databases:
         raise Refusal(NOT_READ)
     for name in witness.databases:
-        copy.text(name, _SILENCE)
+        for trigger in copy.ask(name, _TRIGGERS):
+            copy.text(name, f"alter event trigger {identifier(trigger)} disable")
     where = [f"--database={identifier(name)}" for name in witness.databases]
     done = program(copy, "pg_amcheck", f"--jobs={jobs}", "--install-missing", *deep, *where)
     found = drill_amcheck.parse(done.stdout)

@@ -24,7 +24,7 @@ def lines(one: Document, directory: str = "") -> list[str]:
         text.append(f"  {mark:<12} {rung['title']}{took}{': ' if rung['text'] else ''}{rung['text']}")
         text += [f"               {problem}" for problem in rung["problems"]]
     text.append(f"  measured     {measured(one)}")
-    text += [f"  {'FAILED':<12} {problem}" for problem in one["problems"] if problem.startswith("objective missed")]
+    text += [f"  {'FAILED':<12} {problem}" for problem in (*_afterwards(one), *_missed(one))]
     text += [f"  worse        {found}" for found in one["worse"]]
     text += [f"  note         {remark}" for remark in (*one["remarks"], *one["notes"])]
     if one["kept"]:
@@ -34,6 +34,16 @@ def lines(one: Document, directory: str = "") -> list[str]:
     why = f"{len(one['problems'])} found" if not one["passed"] else f"{what} takes {one['rto_seconds']:.1f} s{_unproven(one)}"
     where = f"{directory}/{one['name']}.md" if directory else one["name"]
     return [*text, f"{head}: {one['host']}/{one['stanza']}: {why}; the report is {where}"]
+
+
+def _missed(one: Document) -> list[str]:
+    return [problem for problem in one["problems"] if problem.startswith("objective missed")]
+
+
+def _afterwards(one: Document) -> list[str]:
+    """What failed that is none of a proof, nor an objective: a copy that could not be removed, or not be kept."""
+    of_rungs = {f"{rung['title']}: {problem}" for rung in one["rungs"] for problem in rung["problems"]}
+    return [problem for problem in one["problems"] if problem not in of_rungs and problem not in _missed(one)]
 
 
 def _unproven(one: Document) -> str:
@@ -51,14 +61,16 @@ def measured(one: Document) -> str:
     """RTO, RPO, sizes and rates in one line."""
     rto, rpo, rates = one["rto_seconds"], one["rpo_seconds"], one["rates"]
     parts = [f"RTO {rto:.1f} s" if rto is not None else "RTO unknown, it did not get there"]
-    parts.append(
-        f"RPO {rpo:.0f} s{_by(one)}"
-        if rpo is not None
-        else "RPO unknown: " + ("the target is older" if one["set"] else "nothing was recovered")
-    )
+    parts.append(f"RPO {rpo:.0f} s{_by(one)}" if rpo is not None else f"RPO unknown: {_why_unknown(one)}")
     parts += [f"{human(one['restored_bytes'])} restored"] if one["restored_bytes"] else []
     parts += [f"{name} at {human(rate)}/s" for name, rate in rates.items()]
     return ", ".join([*parts, f"{one['seconds']:.1f} s in all"])
+
+
+def _why_unknown(one: Document) -> str:
+    if one.get("ahead"):
+        return f"{one['rpo_by']} is {one['ahead']:.0f} s later than the drill, so a clock is wrong"
+    return "the target is older" if one["set"] else "nothing was recovered"
 
 
 def _by(one: Document) -> str:
@@ -136,13 +148,13 @@ def _plain(text: str) -> str:
 
 
 def junit(one: Document) -> str:
-    """Each rung as a test case, and the objective as one more."""
+    """Each rung as a test case, and two more: what became of the copy, and the objective."""
     rungs = one["rungs"]
-    missed = [problem for problem in one["problems"] if problem.startswith("objective missed")]
     cases = [_case(one, rung["title"], rung["seconds"], rung["problems"], rung["outcome"], rung["text"]) for rung in rungs]
-    cases.append(_case(one, "objective met", 0.0, missed, FAILED if missed else PASSED, ""))
+    more = {"copy removed, or kept as asked": _afterwards(one), "objective met": _missed(one)}
+    cases += [_case(one, title, 0.0, problems, FAILED if problems else PASSED, "") for title, problems in more.items()]
     skipped = sum(rung["outcome"] in (SKIPPED, NOT_REACHED) for rung in rungs)
-    failures = sum(rung["outcome"] == FAILED for rung in rungs) + bool(missed)
+    failures = sum(rung["outcome"] == FAILED for rung in rungs) + sum(bool(problems) for problems in more.values())
     totals = f'tests="{len(cases)}" failures="{failures}" errors="0" skipped="{skipped}" time="{one["seconds"]:.3f}"'
     name = quoteattr(f"drill of {one['host']}/{one['stanza']}")
     suite = f'<testsuite name={name} {totals} timestamp="{moment(float(one["began"])).rstrip("Z")}">'
@@ -165,4 +177,4 @@ def _attribute(text: str) -> str:
 
 def _printable(text: str) -> str:
     """What XML may hold at all."""
-    return "".join(letter if letter >= " " or letter in "\n\t" else " " for letter in text)
+    return "".join(letter if (letter >= " " or letter in "\n\t") and letter not in "\ufffe\uffff" else " " for letter in text)

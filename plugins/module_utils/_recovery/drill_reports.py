@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -15,8 +16,16 @@ from typing import Any
 from . import drill_history, drill_report, state
 from .drill_document import is_sound
 from .drill_history import Last
+from .jobs import parse_settings
 
 FORMAT = 1
+
+
+def own_name() -> str:
+    """The name of this host by which the status looks for its drills: that of its jobs, where it has some."""
+    with suppress(OSError, ValueError):
+        return parse_settings(state.SETTINGS.read_text(encoding="utf-8")).host
+    return socket.gethostname()
 
 
 def directory(stanza: str) -> Path:

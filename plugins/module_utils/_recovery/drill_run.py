@@ -25,6 +25,7 @@ from .spoken import moment
 
 Tell = Callable[[str], None]
 JOB = "drill"
+AT_WORK = Problem("a drill of this stanza at work", "its end", "pgrep -af 'axiomdb-recovery drill'")
 NOT_KEPT = Problem("a copy that was never opened for writing", "one that a person can ask", "mend what failed first, and drill again")
 
 
@@ -45,7 +46,7 @@ def carry_out(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -
     """Drill once; the report's document. `now` is in Unix seconds. Raises Refusal before anything is done."""
     with state.only_one(stanza.name, JOB) as alone:
         if not alone:
-            raise Refusal(Problem("a drill of this stanza at work", "its end", "pgrep -af 'axiomdb-recovery drill'"))
+            raise Refusal(AT_WORK)
         _refuse(order, stanza)
         return reported(_climb(order, stanza, host, now, tell), stanza, now)
 
@@ -57,8 +58,12 @@ def reported(ended: Drill, stanza: Stanza, now: float) -> dict[str, Any]:
     same = [one for one in earlier if one["host"] == ended.host]
     before = drill_history.before(same, found)
     found |= {"worse": drill_history.worse(before, found), "compared_with": before["began"] if before else None}
-    for remark in (drill_look.annotate(ended, stanza), drill_reports.keep(stanza.name, found, [*earlier, found], now)):
-        found["remarks"] += [remark] if remark else []
+    unkept = drill_reports.keep(stanza.name, found, [*earlier, found], now)  # first: an annotation may wait for a backup
+    annotated = drill_look.annotate(ended, stanza)
+    if annotated:
+        found["remarks"].append(annotated)
+        unkept = drill_reports.keep(stanza.name, found, [*earlier, found], now)
+    found["remarks"] += [unkept] if unkept else []
     entry = {"operation": JOB, "host": ended.host, "stanza": stanza.name, "outcome": "done" if found["passed"] else "failed"}
     more = {key: found[key] for key in ("target", "set", "seconds", "rto_seconds")}
     state.operation({**entry, **more, "text": " | ".join(found["problems"])})
@@ -156,9 +161,11 @@ def measured(copy: Copy, witness: Witness, chosen: Chosen, now: float) -> Measur
     """The RPO is that of the newest target alone: what an older one leaves behind was left on purpose."""
     beat = witness.heartbeat
     newest = beat if beat is not None else witness.commit
-    rpo = max(0.0, now - newest) if newest is not None and chosen.goal.kind == LATEST else None
+    age = now - newest if newest is not None and chosen.goal.kind == LATEST else None
+    ahead = -age if age is not None and age < -drill.AHEAD else 0.0
+    rpo = None if age is None or ahead else max(0.0, age)
     by = drill.HEARTBEAT if beat is not None or newest is None else drill.COMMIT
-    return Measured(copy.size, chosen.plan.wal_bytes, beat, copy.replayed.time, rpo, by)
+    return Measured(copy.size, chosen.plan.wal_bytes, beat, copy.replayed.time, rpo, by, ahead)
 
 
 def _remember(ended: Drill) -> None:

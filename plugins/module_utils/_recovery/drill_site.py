@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import pwd
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
@@ -24,6 +24,7 @@ from . import (
     held_server,
     in_child,
     rebuild_acts,
+    rebuild_look,
     rebuild_run,
     restore_journal,
     restore_phases,
@@ -33,9 +34,9 @@ from . import (
     state,
 )
 from .drill import Drill, Order
-from .drill_ladder import Ladder
+from .drill_ladder import TROUBLES, Ladder
 from .drill_look import Chosen
-from .drill_run import NOT_KEPT, Climb
+from .drill_run import AT_WORK, JOB, NOT_KEPT, Climb
 from .drill_site_host import Notes
 from .jobs import Stanza
 from .postgres import Cluster
@@ -44,6 +45,7 @@ from .rebuild_run import Wish
 from .restoring import Journal
 from .scratch import Goal
 from .spoken import moment
+from .window import Outlook
 
 Tell = Callable[[str], None]
 LEFT_OUT = "left out: archiving, the first backup, clients, jobs, rebuild_components and hooks, which a rebuild has behind its proof"
@@ -63,10 +65,22 @@ def refuse(order: Order, stanza: Stanza, host: str, wish: Wish) -> None:
     """Raise Refusal for what makes no sense, for a host that has data, and beside a drill that was to stay. Changes nothing."""
     problems = [*drill.judge(order), *(drill_keep.judge_port(stanza.name) if order.keep else [])]
     drill_site_host.refuse_kept(stanza.name, host)
+    if (state.DIRECTORY / stanza.name / f"{JOB}.running").exists():
+        with _alone(stanza.name):  # whoever has lost the connection to one that goes on types the same again
+            pass
     if problems:
         raise Refusal(*problems)
     if drill_site_host.load(stanza.name) is None:  # what a killed drill has left is removed when the next one begins
         _refuse_data(stanza, host, wish)
+
+
+@contextmanager
+def _alone(stanza: str) -> Iterator[None]:
+    """Hold the lock of a drill. Raises Refusal while another one does."""
+    with state.only_one(stanza, JOB) as alone:
+        if not alone:
+            raise Refusal(AT_WORK)
+        yield
 
 
 def _refuse_data(stanza: Stanza, host: str, wish: Wish) -> None:
@@ -106,6 +120,16 @@ def carry_out(order: Order, stanza: Stanza, host: str, site: Site, unprovisioned
     notes = drill_site_host.load(stanza.name)
     if notes is None or notes.kept or notes.boot != drill_site_host.boot():
         raise Refusal(Problem(f"no drill of a lost site that has begun on {host}", "one", "playbooks/drill.yml -e drill_kind=site"))
+    with _alone(stanza.name) if _has_postgres() else nullcontext():
+        ended = _climbed(order, stanza, host, site, notes, unprovisioned, tell)
+        if not _has_postgres():
+            return {**drill.document(ended), "remarks": ["the report is not kept on this host: it did not get as far as a user postgres"]}
+        found: dict[str, Any] = in_child.as_postgres(lambda _tell: drill_run.reported(ended, stanza, notes.began), tell)
+    return found
+
+
+def _climbed(order: Order, stanza: Stanza, host: str, site: Site, notes: Notes, unprovisioned: str, tell: Tell) -> Drill:
+    """The drill, from the end of its provisioning on."""
     ladder = Ladder(time.monotonic, tell, order.ladder)
     ladder.chain.begin(drill.PROVISION, notes.ticks)
     climb = Climb(order, stanza, ladder)
@@ -115,15 +139,10 @@ def carry_out(order: Order, stanza: Stanza, host: str, site: Site, unprovisioned
         ladder.prove(drill.PROVISION, lambda: _sealed(notes))
     if ladder.outcome(drill.PROVISION) != drill.PASSED:
         _remove(climb, stanza)
-        ended = Drill(host, stanza.name, notes.began, order, ladder.all(), ladder.chain.end(), troubles=tuple(ladder.troubles), spare=True)
-    else:
-        rehearsal = _Rehearsal(site, host, notes)
-        ended = drill_run.ended_of(climb, host, notes.began, rehearsal.plan, rehearsal.climb)
-        ended = replace(ended, spare=True, remarks=(*ended.remarks, LEFT_OUT))
-    if not _has_postgres():
-        return {**drill.document(ended), "remarks": ["the report is not kept on this host: it did not get as far as a user postgres"]}
-    found: dict[str, Any] = in_child.as_postgres(lambda _tell: drill_run.reported(ended, stanza, notes.began), tell)
-    return found
+        return Drill(host, stanza.name, notes.began, order, ladder.all(), ladder.chain.end(), troubles=tuple(ladder.troubles), spare=True)
+    rehearsal = _Rehearsal(site, host, notes)
+    ended = drill_run.ended_of(climb, host, notes.began, rehearsal.plan, rehearsal.climb)
+    return replace(ended, spare=True, remarks=(*ended.remarks, LEFT_OUT))
 
 
 def _has_postgres() -> bool:
@@ -157,7 +176,7 @@ class _Rehearsal:
         """Plan as a rebuild does. Raises Refusal with all that a rebuild would be refused for, but a lost host that lives."""
         order, stanza = climb.order, climb.stanza
         cluster = _cluster(stanza)
-        outlooks = () if order.target == drill.NEWEST else rebuild_run.sight_of(stanza.name, cluster).outlooks
+        outlooks = () if order.target == drill.NEWEST else self._outlooks(stanza, cluster, order.repository)
         text = drill_choice.choose(order, outlooks, seed)
         if isinstance(text, Problem):
             raise Refusal(text)
@@ -169,6 +188,10 @@ class _Rehearsal:
         goal: Goal = scratch_goal.of_plan(best, stanza.name)
         climb.chosen = Chosen(text, best, goal, home.version, home.system_id, True)
         return f"{text}: repository {best.repository}, set {best.backup}, {best.segments} WAL segments"
+
+    def _outlooks(self, stanza: Stanza, cluster: Cluster, repository: int) -> tuple[Outlook, ...]:
+        """Of the repository alone that was named: a set of another one could not be restored from it."""
+        return rebuild_look.named(rebuild_run.sight_of(stanza.name, cluster), repository).outlooks
 
     def climb(self, climb: Climb, chosen: Chosen) -> None:
         """Restore, recover, prove, begin the timeline, and prove more; then all of it is removed, or kept for whoever asked for it."""
@@ -190,6 +213,8 @@ class _Rehearsal:
                     raise Refusal(NOT_KEPT)
                 climb.kept = drill_held.serve(copy, self._begun, stopped=climb.witness.stopped)
                 drill_site_host.keep(self.notes)
+        except TROUBLES as error:
+            ladder.fail(error)  # before the next phase begins, by which this one would be called passed
         finally:
             if not climb.kept:
                 _remove(climb, climb.stanza)

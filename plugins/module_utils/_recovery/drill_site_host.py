@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from . import aside, aside_within, files, held_server, host, restore_data, restore_journal, restore_places, restoring, state, survey
+from .durable import sync
 from .files import File
 from .postgres import Cluster
 from .problem import Problem, Refusal
@@ -144,8 +145,7 @@ def leave(found: Notes) -> list[str]:
         _forget(journal)
     elif _is_somebodys(found):
         _unseal(found)
-        shutil.rmtree(_home(found.stanza))
-        _remove_empty(str(NOTES))
+        _forget_notes(found)
         return []
     _empty_again(found)
     stopped = stop_file(found.stanza)
@@ -158,9 +158,16 @@ def leave(found: Notes) -> list[str]:
             _remove_empty(path)
     run(["systemctl", "daemon-reload"])
     run(["systemctl", "reset-failed", f"postgresql@{found.version}-{found.cluster}.service"])  # somebody may have tried to start it
+    _forget_notes(found)
+    return gone
+
+
+def _forget_notes(found: Notes) -> None:
+    """The notes go before the copies: with them, and without a copy, the next one would take a configuration for one of the drill."""
+    _file(found.stanza).unlink()
+    sync(str(_home(found.stanza)))
     shutil.rmtree(_home(found.stanza))
     _remove_empty(str(NOTES))
-    return gone
 
 
 def _is_somebodys(found: Notes) -> bool:

@@ -294,7 +294,7 @@ def _final(source: _Source, segment: Segment) -> Lsn | None:
 @contextmanager
 def _directory() -> Iterator[Path]:
     """A directory of postgres's that is removed again."""
-    path = Path(tempfile.mkdtemp(prefix="axiomdb-"))
+    path = Path(tempfile.mkdtemp(prefix=state.FETCHED))
     try:
         _give(path)
         yield path

@@ -29,14 +29,15 @@ from .restore_journal import place as place_of
 from .restoring import Journal
 from .run import pgbackrest_when_free, require
 from .scratch_copy import Failed
+from .sql import SAFE_PATH
 from .stepping_down import as_owner_of
 
 Tell = Callable[[str], None]
 ARCHIVES = "archives"  # in what a journal remembers: its timeline may be in a repository from here on
 REINDEXED_WITHIN = 86400.0  # seconds; every index on text of a large database takes its time
-_DATABASES = "select coalesce(json_agg(datname order by datname), '[]') from pg_database where datallowconn"
+_DATABASES = f"{SAFE_PATH} select coalesce(json_agg(datname order by datname), '[]') from pg_database where datallowconn"
 # Collations of which an index makes use, and the database's own; versions as they were when the indexes were made, and as they are.
-_SORTED = """
+_SORTED = f"""{SAFE_PATH}
 select coalesce(json_agg(json_build_array(name, was, now) order by name), '[]') from (
   select 'the default' as name, datcollversion as was, pg_database_collation_actual_version(oid) as now
   from pg_database where datname = current_database()
@@ -142,7 +143,7 @@ def _reindex(journal: Journal, database: str) -> None:
 
 
 def _collations_of(place: Any, database: str) -> list[tuple[str, str]]:
-    sql = """
+    sql = f"""{SAFE_PATH}
 select coalesce(json_agg(json_build_array(replace(collname, '"', '""'), replace(nspname, '"', '""'))), '[]')
 from pg_collation join pg_namespace on pg_namespace.oid = collnamespace
 where collversion is distinct from pg_collation_actual_version(pg_collation.oid) and collversion is not null

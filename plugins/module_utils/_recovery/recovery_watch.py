@@ -13,8 +13,9 @@ from contextlib import suppress
 from . import recovering
 from .recovering import Log, Replayed, Seen
 from .run import Completed
+from .sql import SAFE_PATH
 
-STATE = """
+STATE = f"""{SAFE_PATH}
 select json_build_object('lsn', pg_last_wal_replay_lsn(), 'time', extract(epoch from pg_last_xact_replay_timestamp()),
   'pause', case when pg_is_in_recovery() then pg_get_wal_replay_pause_state() else '' end, 'in_recovery', pg_is_in_recovery(),
   'system_id', (select system_identifier::text from pg_control_system()))

@@ -38,6 +38,7 @@ LOOK = 0.2  # seconds between two looks
 RESTORE, START, REPLAY = "restore", "start", "replay"  # steps of making a copy, for whoever measures them
 CONNECTION_LOST = 2  # exit code of psql
 REAPED_WITHIN = 5.0  # seconds
+STOPPED_WITHIN = 60.0  # seconds from the end of its files to that of its process; a busy host lets it wait
 Tell = Callable[[str], None]
 # What ALTER DATABASE or ALTER ROLE said in the source reaches no session of ours; nothing of it hides damage, or forbids what proves.
 _OPTIONS = " ".join(
@@ -49,6 +50,8 @@ _OPTIONS = " ".join(
         "statement_timeout={timeout}",
         "lock_timeout=0",
         "default_transaction_read_only=off",
+        "default_transaction_isolation=read\\ committed",
+        "role=none",
         "zero_damaged_pages=off",
         "ignore_checksum_failure=off",
     )
@@ -135,7 +138,10 @@ def stop(copy: Copy) -> None:
     done = program(copy, "pg_ctl", "stop", "--mode=fast", "--wait", "--timeout=600", f"--pgdata={copy.layout.data}")
     if done.code != 0:
         raise Failed(Problem(f"a copy that does not stop: {done.detail}", "a clean stop", f"tail {copy.layout.log}"))
-    copy.server.wait(REAPED_WITHIN)
+    try:
+        copy.server.wait(STOPPED_WITHIN)
+    except subprocess.TimeoutExpired as error:
+        raise Failed(Problem("a copy that has stopped and does not end", "its end", f"tail {copy.layout.log}")) from error
 
 
 @contextmanager

@@ -7,18 +7,21 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from . import host, scratch_registry
+from . import host, scratch_registry, state
 from .problem import Problem, Refusal, Unfinished
 from .run import run
 from .scratch import Layout
 from .scratch_registry import Entry
 
 GENTLE = 5.0  # seconds that a process has to end by itself
+FETCHED_WITHIN = 86400.0  # seconds after which nobody reads any more what he had fetched
 FIRM = 30.0  # seconds within which a killed process is gone, unless a disk holds it
 
 
@@ -126,9 +129,21 @@ def _empty(directory: Path, layout: Layout) -> None:
     Path(layout.marker).unlink(missing_ok=True)
 
 
+def _fetched() -> Iterator[Path]:
+    """Directories of ours into which somebody who was killed had fetched WAL, which is the data of a cluster."""
+    for path in Path(tempfile.gettempdir()).glob(f"{state.FETCHED}*"):
+        with suppress(OSError):
+            found = path.lstat()
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and time.time() - found.st_mtime > FETCHED_WITHIN:
+                yield path
+
+
 def sweep() -> list[str]:
     """Remove what nobody holds and nobody keeps; a sentence for each."""
     told = []
+    for path in _fetched():
+        shutil.rmtree(path, ignore_errors=True)
+        told.append(f"removed {path}, which somebody who was killed has left behind")
     scratch_registry.forget_unfinished()
     for entry in scratch_registry.entries():
         if entry.kept or (entry.mount and not host.mounted(entry.mount)):

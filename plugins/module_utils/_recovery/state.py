@@ -31,6 +31,7 @@ SETTINGS = Path("/etc/axiomdb/recovery.json")
 WEBHOOK = Path("/etc/axiomdb/webhook-url")
 PAUSE = DIRECTORY / "pause.json"
 RESUMED = DIRECTORY / "resumed.json"
+FETCHED = ".axiomdb-fetched-"  # how directories of the system's temporary one are called that are removed again, by whoever comes
 HEARTBEATS_KEPT = 2880  # two days
 HOUR = 3600.0
 
