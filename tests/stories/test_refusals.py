@@ -12,6 +12,8 @@ from converged import SITE, Converged
 from lab import Lab
 from refusing import DECLARATIONS, PLACEHOLDER, SERVERS, SEVERAL, VAULT, Case, Judged, judge, scenes
 
+pytestmark = pytest.mark.tier("torture")
+
 BARE = (
     Case(
         "placeholder",
