@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from clients import Told, give_up, hold_a_transaction, hooks, kill_a_pause, play, prepare
-from converged import Converged, refusals
+from converged import refusals
 from lab import Lab
 
 pytestmark = [pytest.mark.tier("torture"), pytest.mark.xdist_group("clients")]
@@ -19,9 +19,9 @@ LIVES = {"shop": "active", "bench": "active", "web": "active", "paused": "0"}
 
 
 @pytest.fixture(scope="module")
-def told(sandbox: Lab, converged: Converged, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def told(sandbox: Lab, system: str, tmp_path_factory: pytest.TempPathFactory) -> Told:
     """One host: a pause that is killed, a recovery that a hook forbids, one that goes back by itself, and one that succeeds."""
-    host = converged.recoverable("clients", pgbouncer_enabled=True)
+    host = sandbox.up(f"clients-{system}", system, pgbouncer_enabled=True)
     sandbox.ansible(host, "playbooks/site.yml")
     told = prepare(host, Path(tmp_path_factory.mktemp("hooks")))
     kill_a_pause(told)
