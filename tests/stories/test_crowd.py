@@ -22,7 +22,7 @@ MANY = {"full": 10, "hourly": 40, "verify": 15, "heartbeat": 15, "watch": 20}
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param("ten", marks=pytest.mark.tier("ci")), pytest.param("a hundred", marks=pytest.mark.tier("torture"))],
+    params=["ten", "a hundred"],
 )
 def crowded(request: pytest.FixtureRequest, converged: Converged) -> Crowd:
     seed = request.config.getoption("--seed")

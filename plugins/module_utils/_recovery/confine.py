@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 from .run import CALM, run
+from .scratch import LEAST_MEMORY
 
 INSIDE = "AXIOMDB_SCOPE"
 PR_SET_PDEATHSIG = 1  # source: prctl(2)
 JOINED_WITHIN = 10.0  # seconds
-LEAST = 128 << 20  # bytes; with less, nobody would live to refuse it
 # A child that does not outlive its maker, however that one ends; the signal is by setpriv's own name.
 
 
@@ -27,8 +27,9 @@ def enter_scope(name: str, memory: int) -> None:
     if run(["systemctl", "show", "--property=Version"], timeout=20).code != 0:
         return
     unit = f"axiomdb-{name}-{int(time.time())}-{os.getpid()}"
+    # With less, nobody would live to refuse it.
     scope = ["systemd-run", "--scope", "--quiet", "--collect", f"--unit={unit}", "--slice=system.slice"]
-    bounds = [f"--property=MemoryMax={max(memory, LEAST)}", "--property=CPUWeight=20", "--property=IOWeight=20"]
+    bounds = [f"--property=MemoryMax={max(memory, LEAST_MEMORY)}", "--property=CPUWeight=20", "--property=IOWeight=20"]
     os.environ[INSIDE] = name
     os.execvp("systemd-run", [*scope, *bounds, "--", sys.executable, *sys.argv])
 
@@ -43,7 +44,7 @@ def join_scope(name: str, memory: int) -> None:
         "PIDs": ["au", "1", str(os.getpid())],
         "Slice": ["s", "system.slice"],
         "CollectMode": ["s", "inactive-or-failed"],
-        "MemoryMax": ["t", str(max(memory, LEAST))],
+        "MemoryMax": ["t", str(max(memory, LEAST_MEMORY))],
         "CPUWeight": ["t", "20"],
         "IOWeight": ["t", "20"],
     }

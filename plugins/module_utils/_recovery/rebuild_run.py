@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from . import (
     aside_within,
@@ -199,22 +200,22 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish
         goal, found = scratch_goal.of_plan(proposal.plan, stanza), plan.document(proposal.plan)
         moved = restore_consent.moved(known, order, goal, found)
         return _written(replace(moved, home=home, phase=_again_from(known), recovered=recovered, trouble=""), known)
-    return _written(replace(_begun(order, proposal), recovered=recovered), seen)
+    return _written(_begun(order, proposal, recovered), seen)
 
 
 def rehearse(order: Order, proposal: Proposal) -> Journal:
     """The journal of a rehearsal. Nobody confirms it, for nobody is ever let in. Raises Refusal with what speaks against a rebuild."""
     if proposal.problems:
         raise Refusal(*proposal.problems)
-    return restore_journal.save(_begun(replace(order, rebuild=True, rehearsal=True), proposal))
+    order = replace(order, rebuild=True, rehearsal=True)
+    return restore_journal.save(_begun(order, proposal, rebuild.remembered(proposal.life)))
 
 
-def _begun(order: Order, proposal: Proposal) -> Journal:
-    """A new journal."""
+def _begun(order: Order, proposal: Proposal, recovered: dict[str, Any]) -> Journal:
+    """A new journal; `recovered` is what it remembers of the host that is lost."""
     now = time.time()
     name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
     goal, found = scratch_goal.of_plan(proposal.plan, proposal.home.stanza), plan.document(proposal.plan)
-    recovered = rebuild.remembered(proposal.life)
     return Journal(name, order, proposal.home, goal, found, began=now, recovered=recovered)
 
 

@@ -207,9 +207,9 @@ def _back_up(journal: Journal, tell: Tell) -> list[str]:
     try:
         able, problems = writable(seen, journal.order.lost)
         # A rebuild that goes on takes only those that it still lacks. Its machine may be the one that took those of before.
-        begun = [item for item in seen.repositories if any(one.timeline == journal.timeline for one in item.usable_backups(home.system_id))]
-        lacking = set(able) - {item.number for item in begun} if journal.order.rebuild else set(able)
-        _made, failed = backup.take_each(seen, [number for number in able if number in lacking], "incr", tell)
+        mine = {item.number: [one.timeline for one in item.usable_backups(home.system_id)] for item in seen.repositories}
+        lacking = [number for number in able if not journal.order.rebuild or journal.timeline not in mine[number]]
+        _made, failed = backup.take_each(seen, lacking, "incr", tell)
         return [*problems, *failed]
     except Refusal as refusal:
         return [str(refusal)]
