@@ -89,9 +89,13 @@ def _image(lab: Lab, host: Host) -> dict[str, str]:
 
 
 def small_disk(host: Host, size: str) -> None:
-    """Let the server go on with a small filesystem for all of its data, such as ``500m``."""
+    """Let the server go on with a small filesystem for all of its data, such as ``500m``.
+
+    The server's own unit is stopped too: a stop of postgresql.service alone returns while the server still writes, and a copy
+    of that moment would write again the WAL that was archived after it.
+    """
     host.run(
-        "systemctl stop postgresql && cp -a /var/lib/postgresql /srv/before"
+        "systemctl stop postgresql 'postgresql@*' && cp -a /var/lib/postgresql /srv/before"
         f" && mount -t tmpfs -o size={size},mode=755 data /var/lib/postgresql"
         " && cp -a /srv/before/. /var/lib/postgresql && rm -r /srv/before && systemctl start postgresql"
     )
