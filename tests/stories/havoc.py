@@ -25,16 +25,19 @@ from scheduling import TOOL
 PLAYBOOK = "playbooks/restore.yml"
 VICTIMS = {"pgbackrest": ["pgbackrest.*(restore|archive|backup)"], "server": ["bin/postgres -D"]}
 OPEN, ACCEPTED, RETURNED = "open", "accepted", "returned"
+# With pipelining a module is a Python that reads its program from its standard input.
+MODULE = r"AnsiballZ_pgbackrest_restore|^[^ ]*python3[0-9.]*$"
 BEHIND_THE_PROOF = ("serve", "settle")
 
 
 @dataclass(frozen=True)
 class Aftermath:
-    """Where the recovery stood after the kill, and the rows that clients got then; what one more command said, the rows after it, and
-    what is amiss around them."""
+    """Where the recovery stood after the kill, whether it was on its way back already, and the rows that clients got then; what one
+    more command said, the rows after it, and what is amiss around them."""
 
     state: str
     phase: str
+    goes_back: bool
     served: str
     after: Run | None
     rows: str
@@ -51,6 +54,12 @@ class Aftermath:
         if self.rows not in (OLD, TARGET):
             return f"{self.rows!r} at the end: {self.after.output if self.after else ''}"
         return self.amiss
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether that command did what it was typed for, or went on with the way back and said that this was no restore."""
+        went_back = self.goes_back and self.rows == OLD
+        return self.after is None or self.after.rc == 0 or (went_back and self.after.rc == 1)
 
 
 def lose(host: Host, phase: str, victim: str) -> None:
@@ -74,7 +83,7 @@ def lose_playbook(lab: Lab, host: Host, phase: str, phases: Mapping[str, bool]) 
             break
         time.sleep(0.1)
     thread.join()
-    while host.run("pgrep -f AnsiballZ_pgbackrest_restore", check=False).rc == 0:  # what runs on the host ends its phase
+    while host.run(["pgrep", "-f", MODULE], check=False).rc == 0:  # what runs on the host ends its phase
         time.sleep(0.2)
 
 
@@ -118,7 +127,7 @@ def follow(host: Host, since: float, *, on: bool) -> Aftermath:
     rows, sure, after = served(host), f"--confirm={host.name}/{STANZA}", None
     if state == OPEN:
         after = host.run([TOOL, "restore", NAME, sure] if on else [TOOL, "rollback", sure], check=False)
-    found = Aftermath(state, phase, rows, after, served(host), amiss(host))
+    found = Aftermath(state, phase, bool(mine and seen["goes_back"]), rows, after, served(host), amiss(host))
     clear(host)
     return found
 
