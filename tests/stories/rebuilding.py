@@ -57,6 +57,7 @@ class Rebuilt:
     run: Result
     rows: tuple[int, int, int, str]
     log: str
+    wanted: str = ""
     second: Result | None = None
     returned: Host | None = None
     truth: tuple[int, int, int, str] = (0, 0, 0, "")
@@ -115,6 +116,7 @@ def rebuild(lab: Lab, stores: Stores, lost: Lost) -> Rebuilt:
     told = Rebuilt(lost, host, refused, run, rows(host) if run.rc == 0 else (0, 0, 0, ""), "")
     if run.rc == 0:
         told.log = host.read("/var/log/axiomdb/restore.log")
+        told.wanted = host.run("systemctl show -p Wants --value postgresql.service; ls /etc/postgresql").stdout
         archive_now(host)
     return told
 

@@ -33,6 +33,11 @@ def test_one_command_rebuilds_it(system: str, story: Rebuilt) -> None:
     assert story.run.last_line == f"PROTECTED: {story.host.name}: each WAL segment is archived and a backup exists."
 
 
+def test_the_next_restart_of_postgresql_reaches_the_cluster(system: str, story: Rebuilt) -> None:
+    units, version = story.wanted.splitlines()
+    assert f"postgresql@{version}-main.service" in units.split(), "Debian's generator has read that it may be started"
+
+
 def test_every_row_that_was_archived_is_there(system: str, story: Rebuilt) -> None:
     count, last, first, _at = story.rows
     assert (first, count) == (1, last), "no row is missing among them"

@@ -57,10 +57,14 @@ AUTO = "postgresql.auto.conf"
 
 @dataclass
 class Machine:
-    """A host: the world of its data, its units, and the timelines that its repository knows."""
+    """A host: the world of its data, its units, and the timelines that its repository knows.
+
+    `wanted` is what systemd has read last of whether postgresql.service starts the cluster.
+    """
 
     world: World
     unproven: bool = False
+    wanted: str = ""
 
     @property
     def top(self) -> Path:
@@ -75,6 +79,7 @@ class Machine:
         for name in ("run", "repository", "etc"):
             shutil.rmtree(self.top / name, ignore_errors=True)
         put(self.top, {"etc/17/main/start.conf": "auto\n", "run/cluster/": "", "repository/3/": ""})
+        self.wanted = ""  # as where the cluster was made without data
         self.world.made()
         put(self.data, {AUTO: "work_mem = 'old'\n", "global/timeline": "3"})
         give(self.data)
@@ -100,16 +105,26 @@ class Machine:
         """As after a power cut."""
         shutil.rmtree(self.top / "run")
         (self.top / "run").mkdir()
+        self.read_units()
         self.start()
 
+    @property
+    def conf(self) -> str:
+        return (self.top / "etc/17/main/start.conf").read_text("utf-8").strip()
+
+    def read_units(self) -> None:
+        """Debian's generator reads start.conf then, and never else."""
+        self.wanted = self.conf
+
     def start(self) -> None:
-        conf = (self.top / "etc/17/main/start.conf").read_text("utf-8").strip()
-        if conf == "auto" and (self.data / "PG_VERSION").exists():
+        if self.conf == "auto" and (self.data / "PG_VERSION").exists():
             self.up("cluster")
 
     # --- what is asked of them ----------------------------------------------------------------------------------------
 
     def systemctl(self, words: list[str], **_options: object) -> Completed:
+        if "daemon-reload" in words:
+            self.read_units()
         if "stop" in words:
             self.down("cluster")
         if "start" in words:
@@ -198,7 +213,7 @@ class Machine:
         assert journal is not None
         assert not journal.is_open
         assert not state.load(state.PAUSE)
-        assert (self.top / "etc/17/main/start.conf").read_text("utf-8") == "auto\n"
+        assert (self.conf, self.wanted) == ("auto", "auto"), "systemctl restart postgresql reaches it too"
         assert not self.is_up("held")
         for kept in restore_journal.kept("axiomdb"):
             text = (Path(kept.moves[str(self.data)]) / AUTO).read_text("utf-8")

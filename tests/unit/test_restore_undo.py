@@ -154,6 +154,7 @@ def going_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(restore_return, name, lambda _journal: None)
     monkeypatch.setattr(restore_return, "start_cluster", lambda _journal: done.append("started"))
     monkeypatch.setattr(restore_return, "start_file", lambda journal: f"{journal.home.directory}.start.conf")
+    monkeypatch.setattr(restore_return, "reload_units", lambda: done.append("units"))
     monkeypatch.setattr(restore_places, "owner", lambda: (os.geteuid(), os.getegid()))
     monkeypatch.setattr(held_server, "kill", lambda _place: done.append("killed"))
     monkeypatch.setattr(state, "operation", lambda _line: None)
@@ -196,7 +197,7 @@ def test_a_full_disk_keeps_nobody_from_going_back_into_the_room_that_was_reserve
     over = restore_return.go_back(journal, told.append)
     assert Path(journal.home.directory, "PG_VERSION").exists()
     assert Path(f"{journal.home.directory}.start.conf").read_text("utf-8") == "auto\n"
-    assert going_back == ["killed", "started"]
+    assert going_back == ["killed", "units", "started"]
     assert restore_journal.load("axiomdb") == over
     assert not any("NOT WRITTEN DOWN" in line for line in told)
 
@@ -213,7 +214,7 @@ def test_a_full_disk_that_takes_nothing_keeps_nobody_from_going_back(
         over = restore_return.go_back(journal, told.append)
     assert over.outcome == restoring.RETURNED
     assert Path(journal.home.directory, "PG_VERSION").exists()
-    assert going_back == ["killed", "started"]
+    assert going_back == ["killed", "units", "started"]
     assert any("NOT WRITTEN DOWN: the disk does not take the journal" in line and "df -h" in line for line in told)
     assert restore_journal.load("axiomdb") == (over if memory else journal)
     # After a boot the disk says what was true before; nothing restores into the old data, or recovers it.
@@ -241,7 +242,7 @@ def test_a_trouble_that_no_disk_takes_is_gone_back_from(
     monkeypatch.setitem(restore_run.ACTS, restoring.PROVE, fails)
     with pytest.raises(restore_run.Stopped, match=f"It went back by itself: the old data is in {journal.home.directory} again"):
         restore_run.carry_on(journal, lambda _line: None)
-    assert going_back == ["killed", "started"]
+    assert going_back == ["killed", "units", "started"]
 
 
 def test_without_its_kept_data_nothing_is_taken_back_and_the_held_server_lives(
@@ -268,6 +269,7 @@ def test_before_the_server_was_stopped_nothing_is_moved(
     for name in ("start_cluster", "end_restores", "resume_jobs"):
         monkeypatch.setattr(restore_return, name, lambda _journal: None)
     monkeypatch.setattr(restore_return, "start_file", lambda _journal: f"{journal.home.directory}/start.conf")
+    monkeypatch.setattr(restore_return, "reload_units", lambda: None)
     for name in ("take_back", "lost"):
         monkeypatch.setattr(restore_places, name, lambda _journal: pytest.fail("moved"))
     monkeypatch.setattr(held_server, "kill", lambda _place: None)

@@ -16,7 +16,7 @@ from .problem import Problem, Refusal
 from .recovery_watch import Watched
 from .restore_data import TOLD_EACH, Tell
 from .restore_journal import place as place_of
-from .restore_phases import LOOK, SWITCH, cluster_of, settings_back, signal, start, start_file
+from .restore_phases import LOOK, SWITCH, cluster_of, reload_units, settings_back, signal, start, start_file
 from .restoring import Journal
 from .run import CommandFailed, run
 from .scratch import LATEST
@@ -148,6 +148,7 @@ def _give_back(journal: Journal) -> None:
     """What ALTER SYSTEM had said, and whether the cluster starts at boot."""
     settings_back(journal)
     files.write(File(start_file(journal), f"{journal.home.start}\n", "postgres", "postgres"))
+    reload_units()
 
 
 def start_cluster(journal: Journal) -> dict[str, Any]:

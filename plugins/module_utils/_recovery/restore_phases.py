@@ -91,6 +91,7 @@ def quiet(journal: Journal, tell: Tell) -> Journal:
     if not home.paused:
         state.save(state.PAUSE, {"since": time.time(), "reason": f"recovery {journal.name} to {journal.order.target}"})
     files.write(File(start_file(journal), DISABLED, "postgres", "postgres"))
+    reload_units()
     tell(f"stops the server of {home.version}/{home.cluster}")
     run(["systemctl", "stop", home.unit])
     held_server.stop(place_of(home.stanza))
@@ -238,3 +239,13 @@ def standing(journal: Journal) -> Replayed:
 def start_file(journal: Journal) -> str:
     """Debian's file that says whether a cluster may be started."""
     return f"{cluster_of(journal).configuration}/start.conf"
+
+
+def reload_units() -> None:
+    """Let systemd read which clusters postgresql.service starts.
+
+    Debian's generator reads start.conf when systemd reads its units and never else: until then `systemctl restart postgresql`
+    would do nothing for a cluster that may be started now (source: postgresql-common's postgresql-generator). A systemd that does
+    not answer shows itself in the start that follows.
+    """
+    run(["systemctl", "daemon-reload"])

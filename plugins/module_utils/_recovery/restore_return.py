@@ -25,7 +25,7 @@ from .problem import Problem, Refusal, Unfinished
 from .restore_acceptance import resume_jobs, start_cluster
 from .restore_data import Tell, end_restores
 from .restore_journal import place as place_of
-from .restore_phases import start_file
+from .restore_phases import reload_units, start_file
 from .restoring import RETURNED, Journal
 from .scratch_copy import Failed
 
@@ -98,6 +98,7 @@ def _let_start(journal: Journal) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         files.overwrite(start_file(journal), text)
+    reload_units()
 
 
 def _put_back(journal: Journal) -> None:
