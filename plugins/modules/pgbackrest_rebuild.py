@@ -64,6 +64,13 @@ options:
     description: Whether indexes are made anew, before anybody is let in, where this system sorts text by another version.
     type: bool
     default: false
+  require_backup:
+    description:
+      - Whether it fails where the server was accepted and lets its clients in, and nothing but the first backup of this host failed.
+      - With V(false) that is a warning and RV(unbacked), so that whatever stands before the server can be started first; whoever says
+        so fails with it afterwards.
+    type: bool
+    default: true
   patience_seconds:
     description: After so many seconds in which neither log nor position moved, a recovery stands still.
     type: float
@@ -160,6 +167,16 @@ serves:
   returned: success
   type: bool
   sample: true
+unbacked:
+  description: Why the server lets its clients in without a first backup of this host, and the command that takes it; empty otherwise.
+  returned: success
+  type: str
+  sample: ""
+document:
+  description: The outcome for hooks, once the clients were let in.
+  returned: success
+  type: dict
+  sample: {"format": 1, "event": "after", "host": "vps2", "stanza": "axiomdb", "outcome": "accepted"}
 stops_next:
   description: Whether nothing was stopped yet, and that comes next.
   returned: success
@@ -191,7 +208,6 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     rebuild_run,
     restore_consent,
     restore_module,
-    restore_run,
     restore_told,
     restoring,
 )
@@ -220,8 +236,11 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     journal = rebuild_run.begin(order, wanted["stanza"], cluster, wanted["inventory_host"], wish, consent)
     if not journal.is_open:
         return result(wanted, lines_of(journal), provisions=provisions, journal=journal)
-    journal = restore_run.carry_on(journal, restore_module.teller(told), restoring.last_phase(order, wanted["until"]))
-    return result(wanted, lines_of(journal), provisions=provisions, journal=journal, told=told, begun=True)
+    until, required = restoring.last_phase(order, wanted["until"]), wanted["require_backup"]
+    journal, unbacked = rebuild_run.carry_on(journal, restore_module.teller(told), until, require_backup=required)
+    if unbacked:
+        module.warn(f"NO FIRST BACKUP, and the clients come all the same; the run fails at its end. {unbacked}")
+    return result(wanted, lines_of(journal), provisions=provisions, unbacked=unbacked, journal=journal, told=told, begun=True)
 
 
 def lines_of(journal: Journal) -> list[str]:
@@ -265,8 +284,10 @@ def command(wanted: dict[str, Any]) -> str:
     return " ".join([*words, *(["-e rebuild_reindex=true"] if wanted["reindex"] else [])])
 
 
-def result(wanted: dict[str, Any], lines: list[str], *, provisions: bool = True, **more: Any) -> dict[str, Any]:
-    return {**restore_module.result(lines, action=wanted["action"], **more), "provisions": provisions, "verdict": False}
+def result(wanted: dict[str, Any], lines: list[str], *, provisions: bool = True, unbacked: str = "", **more: Any) -> dict[str, Any]:
+    journal = more.get("journal")
+    told = {"unbacked": unbacked, "document": rebuild_run.document(journal) if journal else {}}
+    return {**restore_module.result(lines, action=wanted["action"], **more), **told, "provisions": provisions, "verdict": False}
 
 
 def main() -> None:
@@ -285,6 +306,7 @@ def main() -> None:
             "until": {"type": "str", "choices": list(restoring.PHASES), "default": restoring.SETTLE},
             "action": {"type": "str", "choices": list(restoring.ACTIONS), "default": restoring.PROMOTES},
             "reindex": {"type": "bool", "default": False},
+            "require_backup": {"type": "bool", "default": True},
             "patience_seconds": {"type": "float", "default": restoring.PATIENCE},
             "services": {"type": "list", "elements": "str", "default": []},
             "databases": {"type": "list", "elements": "str", "default": []},

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A site that is more than a server: data at a mount point, a tablespace, a pooler, a role and a service of its own, hooks that change DNS.
 
-It is lost, and rebuilt onto a host that has none of it: paused at an earlier moment first, then led to the newest.
+It is lost, and rebuilt onto a host that has none of it: paused at an earlier moment first, then led to the newest, where no backup can
+be taken at first.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ active = subprocess.run(['systemctl', 'is-active', 'shop'], capture_output=True,
 with open('{HOOKED}', 'a') as stream:
     stream.write(json.dumps({{**told, 'shop': active}}) + '\\n')
 """
+# No command but a backup reads it, and refuses it.
+_NO_BACKUP = "/etc/pgbackrest/conf.d/99-story.conf", "[global:backup]\narchive-timeout=no-time\n"
 _LEFT = f"find {DATA} {SPACE} -maxdepth 2 \\( -name '*.kept-*' -o -name '.re*-2*' -o -name '*.never-served' \\)"
 
 
@@ -74,6 +77,8 @@ class Site:
     host: Host
     said: dict[str, str] = field(default_factory=dict)
     paused: str = ""
+    unbacked: Result | None = None
+    meanwhile: dict[str, str] = field(default_factory=dict)
     run: Result | None = None
     again: Result | None = None
     hooked: list[dict[str, Any]] = field(default_factory=list)
@@ -136,12 +141,30 @@ def play(lab: Lab, stores: Stores, system: str, files: Path) -> Site:
     lab.ansible(host, REBUILD, extra_vars={**words, "rebuild_target": "name:early", "rebuild_action": "pause"})
     held = f"psql -X -qAt -h /var/lib/axiomdb/{STANZA}/restore/socket -p 65432 -d {DATABASE} -c 'select count(*) from orders'"
     told.paused = host.run(held, user="postgres").stdout.strip()
+    host.put(*_NO_BACKUP)
+    told.unbacked = lab.ansible(host, REBUILD, extra_vars=words, expect="failure")
+    told.meanwhile = _let_in(host, dns)
+    host.run(["rm", "-f", _NO_BACKUP[0], HOOKED])
+    dns.unlink(missing_ok=True)
     told.run = lab.ansible(host, REBUILD, extra_vars=words, expect="either")
     if told.run.rc == 0:
         _look(told, dns)
         told.again = lab.ansible(host, REBUILD, extra_vars=words, expect="either")
         told.facts["after the second"] = host.sql("select count(*) from orders", db=DATABASE)
     return told
+
+
+def _let_in(host: Host, dns: Path) -> dict[str, str]:
+    """Who is served, and who was told, although there is no backup."""
+    host.run("sleep 1")
+    shop = host.run("systemctl is-active shop", check=False).stdout.strip()
+    told = [json.loads(line) for line in dns.read_text(encoding="utf-8").splitlines() if line.strip()] if dns.exists() else []
+    return {
+        "shop": shop,
+        "pooled": host.sql("select count(*) > 0 from pg_stat_activity where usename = 'axiomdb'"),
+        "dns": " ".join(f"{one['outcome']} {one['recovery']['phase']}" for one in told),
+        "trouble": " ".join(one["recovery"]["trouble"] for one in told),
+    }
 
 
 def _look(told: Site, dns: Path) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from converged import refusals
 from lab import Lab
 from placing import DATA
 from rebuild_site import EARLY, LATE, SPACE, Site, play
@@ -22,6 +23,22 @@ def test_places_that_the_lost_host_had_are_missed(system: str, site: Site) -> No
     assert f"Found nothing mounted on {DATA}, where {site.lost} had data" in site.said["nothing mounted"]
     assert f"Found the tablespace {SPACE}, where postgres may not write" in site.said["no tablespace"]
     assert f"sudo install -d -o postgres -g postgres -m 700 {SPACE}" in site.said["no tablespace"]
+
+
+def test_a_first_backup_that_fails_keeps_nobody_out(system: str, site: Site) -> None:
+    """The server was accepted: pooler, services and hooks come all the same, and the run fails with what is missing."""
+    assert site.unbacked is not None
+    assert {name: site.meanwhile[name] for name in ("shop", "pooled", "dns")} == {
+        "shop": "active",
+        "pooled": "t",
+        "dns": "accepted settle",
+    }
+    said = refusals(site.unbacked)[site.host.name]
+    assert said.startswith("FAILED, and the site serves. Found no backup of this host in each repository (")
+    assert f"Next: sudo /opt/axiomdb/axiomdb-recovery restore latest --stanza=axiomdb --confirm={site.host.name}/axiomdb" in said
+    assert "no backup of this host" in site.meanwhile["trouble"]
+    text = " ".join(site.unbacked.output.split())
+    assert text.index("NO FIRST BACKUP, and the clients come all the same") < text.index("_serve | Run the hooks")
 
 
 def test_one_command_brings_the_site_back(system: str, site: Site) -> None:

@@ -26,6 +26,7 @@ from _recovery import (
     restore_acceptance,
     restore_journal,
     restore_look,
+    restore_run,
     restoring,
     scratch_look,
     state,
@@ -35,14 +36,15 @@ from _recovery.archive import Holdings
 from _recovery.catalog import Backup, Database, Repository
 from _recovery.horizon import Sight
 from _recovery.plan import Plan
-from _recovery.postgres import Cluster
+from _recovery.postgres import Cluster, NotAnswering
 from _recovery.problem import Problem, Refusal, Unfinished
 from _recovery.reach import Here
 from _recovery.rebuild import Holding, Life, Writer
 from _recovery.rebuild_run import Proposal, Wish
 from _recovery.restore_preflight import Ground
-from _recovery.restore_run import Consent
+from _recovery.restore_run import Consent, Stopped
 from _recovery.restoring import Home, Journal, Order
+from _recovery.run import CommandFailed, Completed
 from _recovery.scratch import Goal
 from _recovery.scratch_copy import Failed
 from _recovery.window import Outlook, Seen
@@ -236,6 +238,62 @@ def test_the_first_backup_is_one_of_the_new_timeline(world: World, monkeypatch: 
     journal = replace(world.journal, phase=restoring.SETTLE, timeline=2)
     assert restore_acceptance._back_up(journal, lambda _line: None) == []
     assert taken == [2]
+
+
+def settling(world: World, monkeypatch: pytest.MonkeyPatch) -> Journal:
+    """A rebuild that was accepted, and whose server answers."""
+    monkeypatch.setattr(restore_acceptance, "start_cluster", lambda _journal: {})
+    monkeypatch.setattr(restore_acceptance, "resume_jobs", lambda _journal: None)
+    monkeypatch.setattr(restore_run, "_alone", lambda _journal, _tell: nullcontext())
+    monkeypatch.setattr(host, "postmaster", lambda _directory: (7, 5432))
+    ended = {restoring.SERVE: 1.0}
+    return restore_journal.save(replace(world.journal, phase=restoring.SETTLE, timeline=2, ended=ended))
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        CommandFailed(Completed("pgbackrest backup", 32, "", ""), "a value that is not allowed", "help"),
+        NotAnswering("no server"),
+        Refusal(Problem("another writer", "none", "look")),
+    ],
+    ids=["command", "server", "writer"],
+)
+def test_a_first_backup_that_fails_keeps_nobody_out_who_was_accepted(
+    failure: Exception, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts the pooler and the services goes on, and fails at the end; the same command takes it then."""
+
+    def fails(*_words: object) -> None:
+        raise failure
+
+    journal = settling(world, monkeypatch)
+    monkeypatch.setattr(restore_acceptance, "survey", fails)
+    after, unbacked = rebuild_run.carry_on(journal, lambda _line: None, restoring.SETTLE, require_backup=False)
+    assert (after.phase, after.is_open) == (restoring.SETTLE, True), "the same command goes on with it"
+    assert unbacked.startswith(f"Found no backup of this host in each repository ({failure}")
+    assert unbacked.endswith(f"expected one. Next: {restoring.go_on(journal)}")
+    told = rebuild_run.document(after)
+    assert (told["outcome"], told["recovery"]["trouble"]) == (restoring.ACCEPTED, unbacked), "hooks read that it serves, and what it lacks"
+    with pytest.raises(Stopped, match="Found no backup of this host"):
+        rebuild_run.carry_on(after, lambda _line: None, restoring.SETTLE)
+    monkeypatch.setattr(restore_acceptance, "survey", lambda *_words: None)
+    over, unbacked = rebuild_run.carry_on(after, lambda _line: None, restoring.SETTLE)
+    assert (over.outcome, unbacked) == (restoring.ACCEPTED, "")
+
+
+def test_a_server_that_does_not_answer_keeps_them_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dead(_journal: Journal) -> None:
+        raise Failed(Problem("no answer of 17/main", "its server", "tail"))
+
+    journal = settling(world, monkeypatch)
+    monkeypatch.setattr(restore_acceptance, "start_cluster", dead)
+    with pytest.raises(Stopped, match="no answer of 17/main"):
+        rebuild_run.carry_on(journal, lambda _line: None, restoring.SETTLE, require_backup=False)
+
+
+def test_hooks_are_told_of_no_acceptance_before_the_clients_are_let_in(world: World) -> None:
+    assert rebuild_run.document(replace(world.journal, phase=restoring.RELEASE))["outcome"] == ""
 
 
 # --- room ----------------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from . import (
     restore_look,
     restore_places,
     restore_preflight,
+    restore_record,
     restore_run,
     restoring,
     scratch_goal,
@@ -40,6 +41,7 @@ from .plan import Plan
 from .postgres import Cluster
 from .problem import Problem, Refusal, Unfinished
 from .rebuild import Life
+from .restore_acceptance import NoBackup
 from .restore_run import Consent
 from .restoring import Home, Journal, Order
 from .run import CommandFailed
@@ -252,6 +254,23 @@ def _again_from(known: Journal) -> str:
     return min(known.phase, restoring.RESTORE, key=names.index)
 
 
-def carry_on(journal: Journal, tell: restore_run.Tell, until: str) -> Journal:
-    """Carry out the phases up to one. Raises Refusal, Failed or CommandFailed; nothing is taken back."""
-    return restore_run.carry_on(journal, tell, until)
+def carry_on(journal: Journal, tell: restore_run.Tell, until: str, *, require_backup: bool = True) -> tuple[Journal, str]:
+    """Carry out the phases up to one; and why there is no first backup of this host, in a sentence, empty otherwise.
+
+    Without `require_backup` a rebuild that lacks that alone is none that failed yet: its server was accepted, and whoever starts what
+    stands before it must not keep the clients out. Raises Stopped or Refusal; nothing is taken back.
+    """
+    try:
+        return restore_run.carry_on(journal, tell, until), ""
+    except restore_run.Stopped as stopped:
+        if require_backup or not isinstance(stopped.__cause__, NoBackup):
+            raise
+        return restore_journal.load(journal.home.stanza) or journal, str(stopped.__cause__)
+
+
+def document(journal: Journal) -> dict[str, Any]:
+    """What hooks read when the clients were let in: a rebuild that still lacks its first backup is accepted too, and says its trouble."""
+    served = restoring.SERVE in journal.ended
+    told = {"format": 1, "event": "after", "host": journal.home.host, "stanza": journal.home.stanza}
+    outcome = restoring.ACCEPTED if served else journal.outcome
+    return {**told, "outcome": outcome, "recovery": restore_record.document(journal)}

@@ -29,6 +29,10 @@ SERVES_WITHIN = 600.0  # seconds
 _TIMELINE = "select to_json(('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int)"
 
 
+class NoBackup(Failed):
+    """Raised when a rebuild has let its clients in, and has no first backup of this host in each repository."""
+
+
 def promote(journal: Journal, tell: Tell) -> Journal:
     """End the recovery: the server begins its own timeline, and nothing of it leaves this host. Raises Failed."""
     place = place_of(journal.home.stanza)
@@ -181,7 +185,7 @@ def settle(journal: Journal, tell: Tell) -> Journal:
     """Let the jobs begin again, and take a backup of the new timeline; a backup that fails is the jobs' trouble, and is told.
 
     A server that died since it was let go is started again: a recovery does not end without one. A rebuild has no backup of its own
-    machine yet, and its jobs would be refused: it raises Failed, and is gone on with.
+    machine yet, and its jobs would be refused: it raises NoBackup, and is gone on with.
     """
     home = journal.home
     start_cluster(journal)
@@ -191,13 +195,20 @@ def settle(journal: Journal, tell: Tell) -> Journal:
         tell(f"NO BACKUP of the new timeline: {line}")
     start_cluster(journal)
     if failed and journal.order.rebuild:
-        raise Failed(Problem(f"no backup of this host in each repository ({' | '.join(failed)})", "one", restoring.go_on(journal)))
+        raise NoBackup(Problem(f"no backup of this host in each repository ({' | '.join(failed)})", "one", restoring.go_on(journal)))
     held_server.clear(place_of(home.stanza))
     return journal
 
 
 def _back_up(journal: Journal, tell: Tell) -> list[str]:
-    """A backup into each repository; why not, in a sentence each."""
+    """A backup into each repository; why not, in a sentence each. A repository that cannot be listed is one, and so is a dead server."""
+    try:
+        return _backed_up(journal, tell)
+    except (Refusal, CommandFailed, NotAnswering) as error:
+        return [str(error)]
+
+
+def _backed_up(journal: Journal, tell: Tell) -> list[str]:
     home = journal.home
     seen = survey(home.stanza, cluster_of(journal), home.host)
     if seen is None:
@@ -205,15 +216,12 @@ def _back_up(journal: Journal, tell: Tell) -> list[str]:
     problem = backup.impossible(seen)
     if problem is not None:
         return [problem.sentence()]
-    try:
-        able, problems = writable(seen, journal.order.lost)
-        # A rebuild that goes on takes only those that it still lacks. Its machine may be the one that took those of before.
-        mine = {item.number: [one.timeline for one in item.usable_backups(home.system_id)] for item in seen.repositories}
-        lacking = [number for number in able if not journal.order.rebuild or journal.timeline not in mine[number]]
-        _made, failed = backup.take_each(seen, lacking, "incr", tell)
-        return [*problems, *failed]
-    except Refusal as refusal:
-        return [str(refusal)]
+    able, problems = writable(seen, journal.order.lost)
+    # A rebuild that goes on takes only those that it still lacks. Its machine may be the one that took those of before.
+    mine = {item.number: [one.timeline for one in item.usable_backups(home.system_id)] for item in seen.repositories}
+    lacking = [number for number in able if not journal.order.rebuild or journal.timeline not in mine[number]]
+    _made, failed = backup.take_each(seen, lacking, "incr", tell)
+    return [*problems, *failed]
 
 
 def resume_jobs(journal: Journal) -> None:
