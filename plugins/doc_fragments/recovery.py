@@ -63,10 +63,6 @@ options:
     description: The machine-id or host name of a lost server whose place this one takes.
     type: str
     default: ""
-  inventory_host:
-    description: The name of this host in the inventory, for the commands in messages.
-    type: str
-    default: ""
 """
 
     CHECKS = r"""

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ._recovery import host, restore_journal, restore_told, systems
 from ._recovery.files import findings_diff
 from ._recovery.finding import ABSENT, UNKNOWN, Finding
+from ._recovery.inventory import with_inventory
 from ._recovery.postgres import Cluster, NotAnswering
 from ._recovery.problem import Refusal, Unfinished
 from ._recovery.run import CommandFailed
@@ -21,11 +22,15 @@ CLUSTER_OPTIONS: dict[str, Any] = {
     "cluster": {"type": "str", "default": "main"},
     "port": {"type": "int", "default": 5432},
 }
+INVENTORY_OPTIONS: dict[str, Any] = {
+    "inventory_host": {"type": "str", "default": ""},
+    "inventory_sources": {"type": "list", "elements": "str", "default": []},
+}
 WRITER_OPTIONS: dict[str, Any] = {
     **CLUSTER_OPTIONS,
+    **INVENTORY_OPTIONS,
     "stanza": {"type": "str", "required": True},
     "takes_over_from": {"type": "str", "default": ""},
-    "inventory_host": {"type": "str", "default": ""},
 }
 
 CHECKS_OPTION: dict[str, Any] = {
@@ -41,15 +46,28 @@ CHECKS_OPTION: dict[str, Any] = {
         },
     }
 }
-INVENTORY_OPTIONS: dict[str, Any] = {
-    "inventory_host": {"type": "str", "default": ""},
-    "inventory_sources": {"type": "list", "elements": "str", "default": []},
-}
+
+
+class _Module(AnsibleModule):
+    """Names the inventories of the run in whatever it says, where it was told them."""
+
+    def exit_json(self, **result: Any) -> NoReturn:
+        super().exit_json(**self._named(result))
+
+    def fail_json(self, msg: str, **more: Any) -> NoReturn:
+        super().fail_json(self._named(msg), **self._named(more))
+
+    def warn(self, warning: str, **more: Any) -> None:
+        super().warn(self._named(warning), **more)
+
+    def _named(self, said: Any) -> Any:
+        sources = (getattr(self, "params", None) or {}).get("inventory_sources")
+        return with_inventory(said, sources if isinstance(sources, list) else [])
 
 
 def run_module(argument_spec: dict[str, Any], act: Callable[[AnsibleModule], dict[str, Any]], **options: Any) -> None:
     """Call `act` and end the module with what it returns, or with the sentences of a refusal."""
-    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **options)
+    module = _Module(argument_spec=argument_spec, supports_check_mode=True, **options)
     try:
         result = act(module)
     except Unfinished as failure:

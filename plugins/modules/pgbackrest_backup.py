@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - axiomdb.recovery.recovery
   - axiomdb.recovery.recovery.cluster
   - axiomdb.recovery.recovery.writer
+  - axiomdb.recovery.recovery.inventory
 attributes:
   idempotent:
     description: With O(only_if_missing=true) a second run changes nothing; otherwise each run takes a backup.

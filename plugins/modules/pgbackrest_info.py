@@ -113,8 +113,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, INVENTORY_OPTIONS, cluster_of, run_module
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import status, summary
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.inventory import command_prefix
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.jobs import Stanza
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix, take_picture
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import take_picture
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.snapshots import found_in
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.status import Status
 

@@ -31,6 +31,7 @@ options:
 extends_documentation_fragment:
   - axiomdb.recovery.recovery.info
   - axiomdb.recovery.recovery.cluster
+  - axiomdb.recovery.recovery.inventory
 """
 
 EXAMPLES = r"""
@@ -98,7 +99,7 @@ summary:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, INVENTORY_OPTIONS, cluster_of, run_module
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import horizon, plan, target
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
 
@@ -116,7 +117,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     run_module(
-        {**CLUSTER_OPTIONS, "stanza": {"type": "str", "required": True}, "target": {"type": "raw", "required": True}},
+        {**CLUSTER_OPTIONS, **INVENTORY_OPTIONS, "stanza": {"type": "str", "required": True}, "target": {"type": "raw", "required": True}},
         act,
     )
 

@@ -211,7 +211,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     restore_told,
     restoring,
 )
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.inventory import command_prefix
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Refusal
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.rebuild_run import Wish
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_run import Consent

@@ -213,7 +213,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     state,
 )
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import target as grammar
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.inventory import command_prefix
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.plan import Plan
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_checklist import Hook

@@ -48,6 +48,7 @@ extends_documentation_fragment:
   - axiomdb.recovery.recovery
   - axiomdb.recovery.recovery.cluster
   - axiomdb.recovery.recovery.writer
+  - axiomdb.recovery.recovery.inventory
 attributes:
   idempotent:
     description: Each name can be taken once.

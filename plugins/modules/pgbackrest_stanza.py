@@ -31,6 +31,7 @@ extends_documentation_fragment:
   - axiomdb.recovery.recovery
   - axiomdb.recovery.recovery.cluster
   - axiomdb.recovery.recovery.writer
+  - axiomdb.recovery.recovery.inventory
 """
 
 EXAMPLES = r"""
@@ -105,7 +106,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     look = survey_if_running if module.check_mode or only_judge else survey
     seen = look(wanted["stanza"], cluster, wanted["inventory_host"])
     if seen is None:
-        refuse_orphaned(wanted["stanza"], cluster)
+        refuse_orphaned(wanted["stanza"], cluster, wanted["inventory_host"])
         missing = [] if only_judge else [Finding(f"stanza {wanted['stanza']}", "created", unseen(cluster))]
         return outcome(missing, action=provision.CREATE, archiving=False, standby=False, check_due=True, backups_due=[])
     refuse_other_writers(seen, wanted["takes_over_from"], wanted["state"] == "upgraded", unreadable=not only_judge)
@@ -123,18 +124,18 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     )
 
 
-def refuse_orphaned(stanza: str, cluster: Cluster) -> None:
+def refuse_orphaned(stanza: str, cluster: Cluster, inventory_host: str) -> None:
     """Raise Refusal when a repository of this host holds the stanza of a cluster that is not there: it is to be restored, not made anew."""
     if host.cluster_exists(cluster.version, cluster.name) or not host.pgbackrest_version():
         return
-    numbers = tuple(repository.configured())
+    numbers, rebuild = tuple(repository.configured()), playbook("rebuild", f"-l {inventory_host or 'this host'}")
     for found in repository.look(stanza, numbers) if numbers else ():
         if found.has_stanza:
             raise Refusal(
                 Problem(
                     f"backups of {stanza} in repository {found.number}, but no cluster {cluster.version}/{cluster.name}",
                     "the cluster that they belong to; an empty one in its place would hide them",
-                    f"{playbook('rebuild', '-l this host')}, which brings it back; or choose another pgbackrest_stanza",
+                    f"{rebuild}, which brings it back; or choose another pgbackrest_stanza",
                 )
             )
 

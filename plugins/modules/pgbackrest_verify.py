@@ -38,13 +38,10 @@ options:
       - Nothing is kept then, and what only the server knows is not judged.
     type: bool
     default: false
-  inventory_host:
-    description: The name of this host in the inventory, for the commands in messages.
-    type: str
-    default: ""
 extends_documentation_fragment:
   - axiomdb.recovery.recovery.info
   - axiomdb.recovery.recovery.cluster
+  - axiomdb.recovery.recovery.inventory
 """
 
 EXAMPLES = r"""
@@ -110,7 +107,7 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, INVENTORY_OPTIONS, cluster_of, run_module
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import ending, judging, spare, state, verdict, work
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.jobs import VERIFY, Settings, Stanza
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.survey import refuse_unknown_stanza
@@ -165,11 +162,11 @@ def main() -> None:
     run_module(
         {
             **CLUSTER_OPTIONS,
+            **INVENTORY_OPTIONS,
             "stanza": {"type": "str", "required": True},
             "backup_max_age_seconds": {"type": "int", "default": 90000},
             "window_days": {"type": "int", "default": 0},
             "spare": {"type": "bool", "default": False},
-            "inventory_host": {"type": "str", "default": ""},
         },
         act,
     )

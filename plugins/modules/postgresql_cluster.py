@@ -39,6 +39,7 @@ options:
 extends_documentation_fragment:
   - axiomdb.recovery.recovery
   - axiomdb.recovery.recovery.cluster
+  - axiomdb.recovery.recovery.inventory
 """
 
 EXAMPLES = r"""
@@ -67,7 +68,13 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, cluster_of, outcome, run_module
+from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import (
+    CLUSTER_OPTIONS,
+    INVENTORY_OPTIONS,
+    cluster_of,
+    outcome,
+    run_module,
+)
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import aside_within, host, postgres, problem, without_data
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.finding import ABSENT, Finding
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
@@ -92,7 +99,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     if wanted["state"] == "started" and exists:
         if not host.postmaster(cluster.data_directory):
             postgres.refuse_open_recovery(cluster)
-        refuse_no_data(cluster, wanted["data_directory"])
+        refuse_no_data(cluster, wanted["data_directory"], wanted["inventory_host"])
     if wanted["state"] == "started" and not (exists and host.postmaster(cluster.data_directory)):
         findings.append(Finding(f"unit {cluster.unit}", "running", "stopped"))
         if not module.check_mode:
@@ -122,14 +129,14 @@ def refuse_existing_data(directory: str, lets_be: tuple[str, ...] = ()) -> None:
         )
 
 
-def refuse_no_data(cluster: postgres.Cluster, directory: str) -> None:
+def refuse_no_data(cluster: postgres.Cluster, directory: str, inventory_host: str) -> None:
     """Raise Refusal for a cluster whose data is still to be restored."""
     if os.path.isdir(directory) and not aside_within.content(directory):
         raise Refusal(
             Problem(
                 f"nothing in {directory}, the data directory of {cluster.version}/{cluster.name}",
                 "its data: an empty cluster in its place would hide the backups of the one that is lost",
-                problem.playbook("rebuild", "-l this host, which brings it back"),
+                problem.playbook("rebuild", f"-l {inventory_host or 'this host'}, which brings it back"),
             )
         )
 
@@ -138,6 +145,7 @@ def main() -> None:
     run_module(
         {
             **CLUSTER_OPTIONS,
+            **INVENTORY_OPTIONS,
             "state": {"type": "str", "choices": ["present", "configured", "started"], "default": "present"},
             "data_directory": {"type": "path", "required": True},
             "locale": {"type": "str", "default": "C.UTF-8"},

@@ -77,7 +77,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     restore_record,
     restore_told,
 )
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.inventory import command_prefix
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restore_checklist import Hook, Seen
 

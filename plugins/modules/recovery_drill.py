@@ -228,8 +228,8 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import target as grammar
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.drill import Objective, Order
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.drill_site import Site
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.inventory import command_prefix
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.jobs import Stanza
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.picture import command_prefix
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.rebuild_run import Wish
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.restoring import checks_of
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.scratch import MIB

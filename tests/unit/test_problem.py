@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from _recovery import picture
-from _recovery.picture import command_prefix
+from _recovery.inventory import command_prefix
 from _recovery.postgres import Cluster
 from _recovery.problem import CONTROLLER, Problem, Refusal, playbook
 from _recovery.summary import lines

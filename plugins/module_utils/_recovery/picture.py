@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from . import host, passphrase, repository, restore_told, state, systems
 from .jobs import FAILED, VERIFY, parse_records
 from .postgres import Cluster, NotAnswering, history_files, queue_of
-from .problem import CONTROLLER
 from .provision import Archiver, first_hole, repositories_behind
 from .summary import BARE, NETWORK_FILESYSTEMS, Picture, Place
 from .survey import Survey, queue_places, survey
@@ -109,8 +108,3 @@ def filesystem(path: str) -> str:
     rows = (line.split(" ") for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines())
     mounts = {row[1]: row[2] for row in rows if real == row[1] or real.startswith(row[1].rstrip("/") + "/")}
     return mounts[max(mounts, key=len)] if mounts else ""
-
-
-def command_prefix(inventory_sources: Sequence[str]) -> str:
-    """The beginning of a command to type: relative to the working directory of the run where that is shorter."""
-    return " ".join(["ansible-playbook", *(f"-i {source}" for source in inventory_sources)]) if inventory_sources else CONTROLLER
