@@ -103,7 +103,11 @@ options:
         type: str
         default: ""
       sftp_host_key:
-        description: The SFTP server's own key, as its fingerprint V(SHA256:...) or as lines of C(known_hosts). It is always verified.
+        description:
+          - The SFTP server's own key, as its fingerprint V(SHA256:...) or as lines of C(known_hosts). It is always verified.
+          - pgBackRest (libssh2) compares one key alone, the first that the server has of ECDSA, Ed25519 and RSA. With a fingerprint, give
+            that of this one; C(ssh-keyscan -t ecdsa,ed25519,rsa HOST | ssh-keygen -lf -) prints them all.
+          - Lines of C(known_hosts) may name each.
         type: str
         default: ""
       mount_point:

@@ -203,6 +203,10 @@ class Stores:
         }
         return self._item("sftp", f"{SFTP_HOME}{path}", fields, changes)
 
+    def fingerprint(self, kind: str) -> str:
+        """The fingerprint of one of the SFTP server's host keys."""
+        return self.host.run(["ssh-keygen", "-lf", f"/etc/ssh/ssh_host_{kind}_key.pub"]).stdout.split()[1]
+
     def _item(self, kind: str, path: str, fields: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
         item = {"type": kind, "path": path, "cipher_pass": self.secret(f"passphrase {path}"), "retention_full_days": 14, **fields}
         for name, value in changes.items():

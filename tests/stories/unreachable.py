@@ -16,6 +16,7 @@ from stores import EXPIRED_PORT, NAME, SILENT_PORT, Stores
 STRANGE = "7d0c1f35b0a94b2c8e61a4f9d2357be80c6e19af"
 _FAILS = "Found repository 2 with the new configuration: pgBackRest cannot read "
 _KEPT = "Next: correct item 2 of pgbackrest_repositories; the configuration on the host was left as it was"
+_KEYS = f"what shows the keys of that server: ssh-keyscan -t ecdsa,ed25519,rsa {NAME} | ssh-keygen -lf -"
 _TRUST = "the store's certificate is not trusted: unable to verify certificate presented by 'store.lab:"
 
 
@@ -65,10 +66,16 @@ CASES: Mapping[str, Case] = {
     "sftp-wrong-key": Case(
         lambda stores: stores.sftp("/refused", sftp_private_key=stores.host.read("/srv/sftp-other-key")), (_FAILS, "sftp", _KEPT)
     ),
-    "sftp-wrong-host-key": Case(lambda stores: stores.sftp("/refused", sftp_host_key=f"SHA256:{'A' * 43}"), (_FAILS, "fingerprint", _KEPT)),
+    "sftp-wrong-host-key": Case(
+        lambda stores: stores.sftp("/refused", sftp_host_key=f"SHA256:{'A' * 43}"), (_FAILS, "none of its keys", _KEPT)
+    ),
+    "sftp-other-key-type": Case(
+        lambda stores: stores.sftp("/refused", sftp_host_key=stores.fingerprint("ed25519")),
+        (_FAILS, "shows its ecdsa-sha2-nistp256 key SHA256:", "which is its ssh-ed25519 key: the same server", _KEPT, _KEYS),
+    ),
     "sftp-unknown-host": Case(
         lambda stores: stores.sftp("/refused", sftp_host_key=stores.sftp("/refused")["sftp_host_key"].replace(NAME, "other.lab")),
-        (_FAILS, "known hosts", _KEPT),
+        (_FAILS, "sftp_host_key has none for this host and port", _KEPT, _KEYS),
     ),
     "not-mounted": Case(
         lambda stores: {"path": "/mnt/absent/a", "mount_point": "/mnt/absent", "cipher_pass": stores.secret("mount")},

@@ -136,7 +136,7 @@ def test_an_sftp_server_needs_both_keys() -> None:
     key, host_key = judge("sftp")
     assert key.startswith("Found no sftp_private_key of repository 2; expected the private key with which this host logs in there")
     assert host_key.startswith("Found no sftp_host_key of repository 2; expected the server's key as SHA256:… or as lines of known_hosts")
-    assert "Next: ssh-keyscan h | " in host_key
+    assert "Next: ssh-keyscan -t ecdsa,ed25519,rsa h | ssh-keygen -lf - ; give the first of its ECDSA, Ed25519 and RSA keys" in host_key
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 """How a repository that lies elsewhere is reached: its certificate, its keys, its mount. Each becomes an option, a file or a refusal.
 
 pgBackRest verifies a store's certificate unless it is told not to, and an SFTP server's key as it is told; here both are always verified.
+Which of a server's keys it looks at is said in host_keys.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from . import host_keys
 from .problem import Problem
 
 OBJECT_STORES: Final = ("s3", "azure", "gcs")
@@ -128,9 +130,8 @@ def _is_certificate(text: str) -> bool:
 def _sftp(of: str, access: Access, given: Mapping[str, object]) -> Iterator[Problem]:
     if not access.sftp_private_key:
         yield Problem(f"no sftp_private_key {of}", "the private key with which this host logs in there", "ssh-keygen -t ed25519")
-    look = (
-        f"ssh-keyscan {given.get('sftp-host', 'HOST')} | tee /dev/stderr | ssh-keygen -lf - ; compare it with what that server itself says"
-    )
+    shown = {name: str(value) for name, value in given.items() if value}
+    look = f"{host_keys.command(shown)} ; give the first of its ECDSA, Ed25519 and RSA keys, once that server itself says the same"
     if not access.sftp_host_key.strip():
         yield Problem(f"no sftp_host_key {of}", "the server's key as SHA256:… or as lines of known_hosts, by which it is recognised", look)
     elif not _FINGERPRINT.fullmatch(access.sftp_host_key.strip()) and not all(

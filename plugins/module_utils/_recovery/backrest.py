@@ -204,9 +204,10 @@ def judge_look(repository: RepositorySpec, found: Repository) -> Problem | None:
         return None
     closed = "passphrase" in found.message
     cause = "the passphrase does not open" if closed else "pgBackRest cannot read"
-    lost = "" if closed else "; where that one is lost with its region, declare in its item what takes its place"
+    shows = f"; what shows the keys of that server: {found.remedy}" if found.remedy else ""
+    lost = "" if closed or shows else "; where that one is lost with its region, declare in its item what takes its place"
     return Problem(
         f"repository {repository.number} with the new configuration: {cause} {repository.path} (status {found.code}: {found.message})",
         "a configuration with which what exists can be read",
-        f"correct item {repository.number} of pgbackrest_repositories; the configuration on the host was left as it was{lost}",
+        f"correct item {repository.number} of pgbackrest_repositories; the configuration on the host was left as it was{shows}{lost}",
     )

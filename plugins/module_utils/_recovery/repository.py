@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from . import access, host
+from . import access, host, host_keys_look
 from .archive import Holdings, Listing, arrivals, directories_since, last_directories, names, parse_listing, read_holdings
 from .catalog import Repository, mark_lost, parse_info, unreadable
 from .places import is_here, where
@@ -22,6 +22,7 @@ MAIN_FILE = Path("/etc/pgbackrest/pgbackrest.conf")
 INCLUDES = Path("/etc/pgbackrest/conf.d")
 MANIFEST = "backup.manifest"
 PATIENCE = "3"  # seconds of io-timeout; pgBackRest tries ten times as long to reach a store that does not answer, ten minutes by default
+_CONFIG = "--config="
 _OPTION = re.compile(r"^\s*repo([0-9]+)-([a-z0-9-]+)\s*=\s*(.*?)\s*$", re.MULTILINE)
 _SECTION = re.compile(r"^\[([^\]\n]+)\]\s*$", re.MULTILINE)
 _CLUSTER = re.compile(r"^\s*pg[0-9]+-path\s*=", re.MULTILINE)
@@ -97,7 +98,9 @@ def look_inside(
     done = pgbackrest(stanza, ["info", "--output=json"], [f"--io-timeout={PATIENCE}", *options], env)
     try:
         if done.code == 0:
-            return parse_info(done.stdout, stanza, numbers)
+            main = next((Path(one.removeprefix(_CONFIG)) for one in options if one.startswith(_CONFIG)), None)
+            known = configured(main)
+            return tuple(host_keys_look.explained(one, known.get(one.number, {})) for one in parse_info(done.stdout, stanza, numbers))
     except ValueError:
         pass
     if len(numbers) == 1:
