@@ -13,7 +13,7 @@ import pytest
 from _recovery import cli
 
 # Each module is compiled anew at each start: what the heartbeat loads is paid every minute.
-HEARTBEAT = {"cli", "durable", "ending", "heartbeat", "jobs", "problem", "run", "spoken", "sql", "state", "stepping_down"}
+HEARTBEAT = {"cli", "durable", "ending", "heartbeat", "jobs", "problem", "run", "spoken", "sql", "state", "stepping_down", "tool_settings"}
 COMMANDS = ("status", "plan", "backup", "snapshot", "snapshots", "verify", "heartbeat", "watch", "scratch", "pause", "resume")
 
 

@@ -15,8 +15,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 # A command loads what it needs when it runs: the heartbeat begins each minute, on the smallest host too.
-from . import state
-from .jobs import FAILED, HOURLY, Settings, Stanza, chosen, parse_settings
+from . import state, tool_settings
+from .jobs import FAILED, HOURLY, Settings, Stanza, chosen
 from .stepping_down import become
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             confine.enter_scope(options.scope, options.memory << 20)
         _become(USER if not getattr(options, "as_root", False) else "root")
-        settings = parse_settings(state.SETTINGS.read_text(encoding="utf-8"))
+        settings = tool_settings.read()
         stanzas = chosen(settings, options.stanza)
     except (OSError, ValueError, PermissionError) as error:
         sys.stderr.write(f"axiomdb-recovery: {error}\n")

@@ -13,19 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import drill_history, drill_report, state
+from . import drill_history, drill_report, state, tool_settings
 from .drill_document import is_sound
 from .drill_history import Last
-from .jobs import parse_settings
 
 FORMAT = 1
 
 
 def own_name() -> str:
     """The name of this host by which the status looks for its drills: that of its jobs, where it has some."""
-    with suppress(OSError, ValueError):
-        return parse_settings(state.SETTINGS.read_text(encoding="utf-8")).host
-    return socket.gethostname()
+    settings = tool_settings.known()
+    return settings.host if settings else socket.gethostname()
 
 
 def directory(stanza: str) -> Path:

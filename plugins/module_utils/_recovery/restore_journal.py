@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from . import restore_record, restoring, state
+from . import restore_record, restoring, state, tool_settings
 from .held import Place
-from .jobs import Stanza, parse_settings
+from .jobs import Stanza
 from .problem import Problem, Refusal
 from .restoring import Journal
 
@@ -50,10 +50,8 @@ def _of(stanza: str, journal: Journal) -> Journal:
 
 def _declared(stanza: str) -> Stanza | None:
     """The cluster of a stanza, as root's settings of the tool name it; None where they do not."""
-    with suppress(OSError, ValueError):
-        settings = parse_settings(state.SETTINGS.read_text(encoding="utf-8"))
-        return next((one for one in settings.stanzas if one.name == stanza), None)
-    return None
+    settings = tool_settings.known()
+    return next((one for one in settings.stanzas if one.name == stanza), None) if settings else None
 
 
 def refuse_another(stanza: str, seen: Journal | None) -> None:

@@ -23,11 +23,12 @@ from . import (
     space,
     state,
     telling,
+    tool_settings,
     verdict,
     watch,
     work,
 )
-from .jobs import Settings, Stanza, parse_settings
+from .jobs import Settings, Stanza
 from .judging import Sight
 from .summary import Picture, judge, lines
 from .verdict import Fault, Judgement, Limits
@@ -59,10 +60,7 @@ class _Seen:
 
 def settings_of(host: str, stanza: Stanza) -> Settings:
     """What the jobs of this host are told; defaults on a host that has none."""
-    try:
-        return parse_settings(state.SETTINGS.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return Settings(host, (stanza,), {})
+    return tool_settings.known() or Settings(host, (stanza,), {})
 
 
 def take(settings: Settings, stanza: Stanza, picture: Picture) -> Status:
