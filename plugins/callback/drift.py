@@ -17,6 +17,7 @@ description:
     or loop item is one finding, told from its diff or its queries.
   - Handlers are left out, since they only follow a change that is in the list already.
     So are V(add_host) and V(group_by), which change no host.
+  - A result with V("drift_is_listed":false), such as the plan of a recovery or of a drill, tells what would be done, and is no drift.
   - A run that did not read every host to its end is called incomplete, never free of drift.
   - Nothing is printed by a run that is not a check run.
 requirements:
@@ -58,6 +59,7 @@ from ansible_collections.axiomdb.recovery.plugins.plugin_utils._drift import (
     as_json,
     as_lines,
     findings_of,
+    is_listed,
 )
 
 _CHANGES_NO_HOST = frozenset({"add_host", "group_by"})
@@ -126,6 +128,7 @@ class CallbackModule(CallbackBase):
         if not self._checking or result.task._uuid in self._handlers or action in _CHANGES_NO_HOST:
             return
         name = _task_name(result)
+        self._audit.foretold |= not is_listed(result.result)
         self._audit.findings += findings_of(result.host.get_name(), name, result.result, looped=bool(result.task.loop))
 
     def _write(self) -> None:

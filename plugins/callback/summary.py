@@ -16,6 +16,8 @@ description:
   - The newest summary of each stanza counts. A host that is not protected is printed after those that are,
     and a host on which the run failed comes last, as V(NOT KNOWN).
   - A result with V("verdict":false), such as that of M(axiomdb.recovery.recovery_checklist), is printed before the verdict of its host.
+  - A result with V("passed":false), such as that of M(axiomdb.recovery.recovery_drill), has the last word of its host, also where its own
+    task or a later one fails the run for it.
   - A run in which no host returned a summary prints nothing.
 requirements:
   - Enable it with C(callbacks_enabled = axiomdb.recovery.summary) in the V([defaults]) section of ansible.cfg.
@@ -56,6 +58,7 @@ class CallbackModule(CallbackBase):
         super().__init__(*args, **kwargs)
         self._summaries: dict[str, dict[str, list[str]]] = {}
         self._told: dict[str, dict[str, list[str]]] = {}
+        self._failed: dict[str, dict[str, list[str]]] = {}
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Keep the summary of a result, or those of its loop items."""
@@ -64,13 +67,19 @@ class CallbackModule(CallbackBase):
             if isinstance(one, Mapping):
                 self._keep(result.host.get_name(), one)
 
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """Keep the summary of a task that failed for what did not pass, and says so itself."""
+        if isinstance(result.result, Mapping) and result.result.get("passed") is False:
+            self._keep(result.host.get_name(), result.result)
+
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print what was kept."""
         if not self.get_option("summary_enabled"):
             return
         lost = [host for host in stats.processed if stats.failures.get(host) or stats.dark.get(host)]
-        kept, told = ({host: list(one.values()) for host, one in all_of.items()} for all_of in (self._summaries, self._told))
-        lines = closing_lines(kept, lost, told)
+        kinds = (self._summaries, self._told, self._failed)
+        kept, told, failed = ({host: list(one.values()) for host, one in all_of.items()} for all_of in kinds)
+        lines = closing_lines(kept, lost, told, failed)
         if lines:
             self._display.banner("SUMMARY")
             self._display.display("\n".join(lines))
@@ -82,4 +91,5 @@ class CallbackModule(CallbackBase):
         arguments = (result.get("invocation") or {}).get("module_args") or {}
         stanza = str(result.get("stanza") or arguments.get("stanza") or "")
         kept = self._told if result.get("verdict") is False else self._summaries
+        kept = self._failed if result.get("passed") is False else kept
         kept.setdefault(host, {})[stanza] = lines

@@ -88,6 +88,11 @@ plan:
     kept: {description: Directories that are kept., type: list, elements: str, returned: success, sample: [/var/lib/postgresql/17/main]}
     erased: {description: Directories that are erased., type: list, elements: str, returned: success, sample: []}
     notes: {description: What whoever confirms should know., type: list, elements: str, returned: success, sample: []}
+drift_is_listed:
+  description: Always false; a plan is no drift of the host.
+  returned: success
+  type: bool
+  sample: false
 summary:
   description: The same for a person, line by line.
   returned: success
@@ -112,7 +117,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     found = horizon.foresee(asked, horizon.look(wanted["stanza"], cluster_of(wanted)))
     if isinstance(found, Problem):
         raise Refusal(found)
-    return {"changed": False, "plan": plan.document(found), "summary": plan.lines(found)}
+    return {"changed": False, "plan": plan.document(found), "summary": plan.lines(found), "drift_is_listed": False}
 
 
 def main() -> None:

@@ -130,6 +130,11 @@ begun:
   returned: success
   type: bool
   sample: true
+drift_is_listed:
+  description: Always false; a recovery, or its plan, is no drift of the host.
+  returned: success
+  type: bool
+  sample: false
 summary:
   description: The plan, or what was recovered up to when and what is lost at most, line by line.
   returned: success

@@ -137,6 +137,11 @@ begun:
   returned: success
   type: bool
   sample: true
+drift_is_listed:
+  description: Always false; a recovery, or its plan, is no drift of the host.
+  returned: success
+  type: bool
+  sample: false
 summary:
   description: The plan or the journal for a person, line by line.
   returned: success

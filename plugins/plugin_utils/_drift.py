@@ -59,11 +59,12 @@ class HostResult:
 
 @dataclass
 class Audit:
-    """Everything that one check run found."""
+    """Everything that one check run found; `foretold` says that it told what would be done, which is no drift."""
 
     findings: list[Finding] = field(default_factory=list)
     hosts: dict[str, HostResult] = field(default_factory=dict)
     missed_plays: list[str] = field(default_factory=list)
+    foretold: bool = False
 
     @property
     def complete(self) -> bool:
@@ -91,6 +92,13 @@ def findings_of(host: str, task: str, result: Mapping[str, Any], *, looped: bool
     return found
 
 
+def is_listed(result: Mapping[str, Any]) -> bool:
+    """Whether what a result says is drift; a plan, or what a drill would do, is none, and says so with ``drift_is_listed``."""
+    items = result.get("results")
+    parts = [one for one in items if isinstance(one, Mapping)] if isinstance(items, list) else []
+    return all(one.get("drift_is_listed") is not False for one in (result, *parts))
+
+
 def item_label(result: Mapping[str, Any]) -> str:
     """Return what names a loop item. A mapping shows its name at most: its other values may be secrets."""
     item = result.get("_ansible_item_label", result.get(str(result.get("ansible_loop_var", "item"))))
@@ -101,6 +109,8 @@ def item_label(result: Mapping[str, Any]) -> str:
 
 def _findings_of_one(host: str, task: str, what: str, result: Mapping[str, Any]) -> list[Finding]:
     changed = bool(result.get("changed"))
+    if not is_listed(result):
+        return []
     if "censored" in result:
         return [Finding(host, task, what, HIDDEN, HIDDEN)] if changed else []
     listed = result.get("findings")
@@ -219,6 +229,8 @@ def verdict(audit: Audit) -> str:
         return f"AUDIT INCOMPLETE: {_reasons(audit)}. So far {count} on {places}."
     if audit.findings:
         return f"{count} on {places}."
+    if audit.foretold:
+        return "Nothing was audited: the run says what would be done."
     return f"No drift on {_plural(len(audit.hosts), 'host')}."
 
 

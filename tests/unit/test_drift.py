@@ -210,6 +210,26 @@ def test_what_is_no_verdict_comes_before_it() -> None:
     assert summary.closing_lines({}, ["vps1"], told)[-1].startswith("NOT KNOWN: the run ended early on vps1.")
 
 
+def test_what_did_not_pass_says_so_itself_and_has_the_last_word() -> None:
+    failed = {"vps1": [["  FAILED       dump possible", "DRILL FAILED: vps1/axiomdb: 1 found"]]}
+    told = ["vps1:", "  FAILED       dump possible", "DRILL FAILED: vps1/axiomdb: 1 found"]
+    assert summary.closing_lines({}, ["vps1"], {}, failed) == told
+    both = summary.closing_lines({"vps1": [["PROTECTED to 14:30"]], "vps2": [["NOT PROTECTED: type this"]]}, [], {}, failed)
+    assert both == ["vps2:", "NOT PROTECTED: type this", "vps1:", "PROTECTED to 14:30", *told[1:]]
+    assert summary.closing_lines({}, ["vps1", "vps2"], {}, failed)[-1].startswith("NOT KNOWN: the run ended early on vps2.")
+
+
+def test_what_would_be_done_is_no_drift() -> None:
+    assert findings({"changed": True, "drift_is_listed": False, "diff": {"before": "", "after": "a"}}) == []
+    items = [{"changed": True, "item": "a", "drift_is_listed": False}, {"changed": True, "item": "b", "msg": "differs"}]
+    assert [what for what, _expected, _found in findings({"changed": True, "results": items}, looped=True)] == ["Write it (b)"]
+    foretold = drift.Audit(hosts={"vps1": drift.HostResult(ok=3)}, foretold=True)
+    assert drift.verdict(foretold) == "Nothing was audited: the run says what would be done."
+    one = audit(1, vps1=drift.HostResult(ok=3))
+    one.foretold = True
+    assert drift.verdict(one) == "1 finding on 1 host."
+
+
 # --- real runs ---------------------------------------------------------------------------------------------------
 
 FAKE_MODULE = """
@@ -217,11 +237,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 def main():
     options = dict(findings=dict(type='list', elements='dict', default=[]), summary=dict(type='list', elements='str'),
-                   stanza=dict(type='str'), fail=dict(type='bool', default=False))
+                   stanza=dict(type='str'), fail=dict(type='bool', default=False), passed=dict(type='bool', default=True),
+                   foretells=dict(type='bool', default=False))
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     if module.params['fail']:
-        module.fail_json(msg='refused')
-    result = dict(changed=bool(module.params['findings']), findings=module.params['findings'])
+        told = dict(summary=module.params['summary'], passed=False) if not module.params['passed'] else {}
+        module.fail_json(msg='refused', **told)
+    result = dict(changed=bool(module.params['findings']), findings=module.params['findings'], passed=module.params['passed'])
+    if module.params['foretells']:
+        result |= dict(changed=True, drift_is_listed=False)
     if module.params['summary']:
         result['summary'] = module.params['summary']
     module.exit_json(**result)
@@ -290,6 +314,24 @@ PLAYBOOK = """
     - name: verify | Ask for the old and the new summary
       axiomdb.recovery.fake: {summary: ["{{ item }}"]}
       loop: ["NOT PROTECTED: old", PROTECTED to 14:30]
+"""
+
+DRILL_PLAYBOOK = """
+- name: Drill
+  hosts: vps1,vps2
+  gather_facts: false
+  tasks:
+    - name: verify | Ask what protects the host
+      axiomdb.recovery.fake: {summary: [PROTECTED to 14:30], stanza: shop}
+    - name: climb | Drill it
+      axiomdb.recovery.fake:
+        summary: ["DRILL FAILED: {{ inventory_hostname }}: 1 found"]
+        passed: false
+        foretells: true
+        fail: "{{ inventory_hostname == 'vps2' and not ansible_check_mode }}"
+    - name: verify | Fail for what was not proven
+      ansible.builtin.fail: {msg: "DRILL FAILED: dump possible"}
+      when: not ansible_check_mode
 """
 
 REAL_PLAYBOOK = """
@@ -455,6 +497,21 @@ def test_a_real_run_says_nothing_about_drift(playground: Playground, files: Path
     assert code == 0 and (files / "a.conf").read_text() == "port = 5432\n"
     assert "changed=2" in output and "DRIFT" not in output and document is None
     assert output.splitlines()[-1] == "PROTECTED to 14:30"
+
+
+@pytest.mark.parametrize("playground", ["this"], indirect=True)
+def test_a_drill_that_failed_has_the_last_word_whoever_fails_the_run_for_it(playground: Playground) -> None:
+    output, _document, code = playground.run(DRILL_PLAYBOOK)
+    assert code != 0 and "ended early" not in output
+    words = [["vps1:", "PROTECTED to 14:30", "DRILL FAILED: vps1: 1 found"], ["vps2:", "PROTECTED to 14:30", "DRILL FAILED: vps2: 1 found"]]
+    assert output.splitlines()[-6:] == [*words[0], *words[1]]
+
+
+@pytest.mark.parametrize("playground", ["this"], indirect=True)
+def test_a_check_run_of_a_drill_lists_no_drift_and_does_not_say_that_there_is_none(playground: Playground) -> None:
+    output, document, code = playground.run(DRILL_PLAYBOOK, "--check", "--diff")
+    assert code == 0 and "\nNothing was audited: the run says what would be done.\n" in output
+    assert document is not None and document["findings"] == []
 
 
 def test_a_check_that_fails_somewhere_is_called_incomplete(playground: Playground) -> None:

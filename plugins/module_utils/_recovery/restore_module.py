@@ -34,6 +34,7 @@ def result(
     return {
         "changed": begun,
         "begun": begun,
+        "drift_is_listed": False,
         "summary": list(lines),
         "told": list(told),
         "plan": plan.document(planned) if planned else {},
