@@ -9,12 +9,28 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from _recovery import cli, ending, horizon, jobs, judging, restore_journal, state, status, verdict, watch
+from _recovery import (
+    cli,
+    drill_document,
+    drill_history,
+    drill_reports,
+    ending,
+    horizon,
+    jobs,
+    judging,
+    restore_journal,
+    state,
+    status,
+    verdict,
+    watch,
+)
+from _recovery.drill_history import Last
 from _recovery.jobs import Settings, Stanza
 from _recovery.status import Status
 from _recovery.summary import Picture, Place
 from _recovery.verdict import Judgement, Reading
 from archives import Scene
+from drilled import ended
 from test_restoring import JOURNAL
 from test_verdict import WITHOUT_5, picture
 
@@ -134,3 +150,19 @@ def test_a_job_that_ended_while_the_status_looked_is_not_overdue(host: Host) -> 
     assert "overdue full" in status.take(settings, STANZA, GOOD).document["troubles"]
     ending.remember("axiomdb", "full", ending.Ended(jobs.DONE, "took it"), GOOD.now + 1, GOOD.now + 5)
     assert "overdue full" not in status.take(settings, STANZA, GOOD).document["troubles"]
+
+
+def test_the_reports_of_drills_are_read_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    known = drill_history.last([drill_document.document(ended(GOOD.now - 86400))], GOOD.now)
+
+    def last(stanza: str, _host: str, _now: float) -> Last:
+        read.append(stanza)
+        return known
+
+    monkeypatch.setattr(drill_reports, "last", last)
+    settings = replace(SETTINGS, drill_interval_days=92)
+    found = status.take(settings, STANZA, GOOD)
+    assert read == ["axiomdb"] and known.passed is not None
+    assert found.document["drill"] == {"newest": known.newest, "passed": known.passed}
+    assert any(line.startswith("  drill        passed on ") for line in found.lines)

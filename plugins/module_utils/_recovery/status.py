@@ -28,6 +28,7 @@ from . import (
     watch,
     work,
 )
+from .drill_history import Last
 from .jobs import Settings, Stanza
 from .judging import Sight
 from .summary import Picture, judge, lines
@@ -56,6 +57,7 @@ class _Seen:
     judged: Judgement | None
     upcoming: dict[str, float]
     space: list[str]
+    drilled: Last
 
 
 def settings_of(host: str, stanza: Stanza) -> Settings:
@@ -76,14 +78,16 @@ def _look(settings: Settings, stanza: Stanza, picture: Picture) -> _Seen:
     outlooks, timeline = horizon.outlooks(stanza.name, work.cluster_of(stanza))
     records, pause = ending.records(stanza.name), state.load(state.PAUSE)
     # A job may have ended since the picture was taken: that is not the future.
-    troubles = watch.troubles_of(settings, stanza, picture, records, watch.recall(settings, stanza, max(picture.now, time.time())))
+    memory = watch.recall(settings, stanza, max(picture.now, time.time()))
+    drilled = drill_reports.last(stanza.name, settings.host, memory.looked)
+    troubles = watch.troubles_of(settings, stanza, picture, records, memory, drilled)
     faults = _faults(settings, stanza, picture, outlooks) if outlooks else []
     faults = [fault for fault in outline.open_faults(faults, troubles) if not (pause and fault.topic.startswith("age "))]
     local = datetime.fromtimestamp(picture.now)
     upcoming = {} if pause else {job: when.timestamp() for job, when in outline.next_jobs(settings, local).items()}
     samples = judging.samples_of(stanza.name)
     room = [space.line(samples, one, picture.places[one.repository].path) for one in judging.free_space(picture)]
-    return _Seen(picture, outlooks, timeline, troubles, faults, judging.last(stanza.name), upcoming, room)
+    return _Seen(picture, outlooks, timeline, troubles, faults, judging.last(stanza.name), upcoming, room, drilled)
 
 
 def _faults(settings: Settings, stanza: Stanza, picture: Picture, outlooks: list[Outlook]) -> tuple[Fault, ...]:
@@ -97,8 +101,7 @@ def _lines(settings: Settings, stanza: Stanza, seen: _Seen) -> list[str]:
     *body, last = lines(replace(picture, windows=telling.lines(seen.outlooks, seen.timeline, picture.now)))
     text = [*body, *outline.backups(picture), *verdict.lines(seen.judged, picture.now)]
     numbers = [one.number for one in picture.repositories]
-    drilled = drill_reports.last(stanza.name, settings.host, picture.now)
-    text += drill_history.lines(drilled, settings.drill_interval_days, picture.now, numbers)
+    text += drill_history.lines(seen.drilled, settings.drill_interval_days, picture.now, numbers)
     text += outline.jobs(ending.records(stanza.name), seen.judged is not None, seen.upcoming, picture.now)
     recovery, unreadable = restore_journal.peek(stanza.name)
     ends = " They begin again when it is over." if restoring.is_open(recovery) else f" {watch.RESUME}"
@@ -122,13 +125,7 @@ def _document(settings: Settings, stanza: Stanza, seen: _Seen) -> dict[str, Any]
         "verdict": verdict.document(seen.judged) if seen.judged else None,
         "jobs": {job: asdict(record) for job, record in ending.records(stanza.name).items()},
         "next_jobs": seen.upcoming,
-        "drill": _drill(settings, stanza, seen.picture.now),
+        "drill": {"newest": seen.drilled.newest, "passed": seen.drilled.passed},  # null where there is none
         "repositories": [asdict(item) for item in seen.picture.repositories],
         "windows": [telling.document(outlook) for outlook in seen.outlooks],
     }
-
-
-def _drill(settings: Settings, stanza: Stanza, now: float) -> dict[str, Any]:
-    """The newest drill and the newest one that passed; null where there is none."""
-    known = drill_reports.last(stanza.name, settings.host, now)
-    return {"newest": known.newest, "passed": known.passed}

@@ -26,6 +26,7 @@ from . import (
     work,
 )
 from .alerts import Trouble
+from .drill_history import Last
 from .jobs import Counted, Record, Settings, Stanza
 from .metrics import Deadlines
 from .picture import any_picture
@@ -99,7 +100,7 @@ def _look(settings: Settings, stanza: Stanza) -> tuple[Memory, Picture]:
     records, pause = ending.records(stanza.name), state.load(state.PAUSE)
     memory = recall(settings, stanza, time.time())
     hung = memory.unended > 0
-    current = written_troubles(settings, stanza, records, pause, memory)
+    current = written_troubles(settings, stanza, records, pause, memory, None)
     memory, unkept = _step(settings, stanza, replace(memory, unended=memory.unended + 1), current, _Written(bool(pause)))
     memory = _send(stanza, memory, time.monotonic()).memory if hung else memory
     picture = picture_of(settings, stanza)
@@ -149,14 +150,16 @@ class _Seen:
         return self.covers(topic) and (known or topic == "state")
 
 
-def troubles_of(settings: Settings, stanza: Stanza, picture: Picture, records: Mapping[str, Record], memory: Memory) -> dict[str, str]:
-    """Every trouble by its topic, each with the command to type."""
+def troubles_of(
+    settings: Settings, stanza: Stanza, picture: Picture, records: Mapping[str, Record], memory: Memory, drilled: Last | None = None
+) -> dict[str, str]:
+    """Every trouble by its topic, each with the command to type; `drilled` is what the caller has read of drills, if it has."""
     pause = state.load(state.PAUSE)
-    return {**seen_troubles(settings, picture, pause), **written_troubles(settings, stanza, records, pause, memory)}
+    return {**seen_troubles(settings, picture, pause), **written_troubles(settings, stanza, records, pause, memory, drilled)}
 
 
 def written_troubles(
-    settings: Settings, stanza: Stanza, records: Mapping[str, Record], pause: Mapping[str, object], memory: Memory
+    settings: Settings, stanza: Stanza, records: Mapping[str, Record], pause: Mapping[str, object], memory: Memory, known: Last | None
 ) -> dict[str, str]:
     """The troubles that need no look at the server or a repository."""
     found = {}
@@ -164,7 +167,7 @@ def written_troubles(
         found["watch"] = f"the last {memory.unended} looks did not end: what they wait for hangs. Type: df; pgrep -a pgbackrest"
     if not pause:
         late = jobs.overdue(settings, records, memory.counted, memory.looked)
-        return found | jobs.failures(records) | late | _overdue_drill(settings, stanza, memory)
+        return found | jobs.failures(records) | late | _overdue_drill(settings, stanza, memory, known)
     paused = memory.looked - _number(pause.get("since"))
     if not -freshness.AHEAD <= paused <= settings.pause_max_seconds:
         found["pause"] = f"jobs are paused for {age(max(0.0, paused))}: {pause.get('reason', '')}. {_end_of_pause(stanza)}"
@@ -177,11 +180,11 @@ def _end_of_pause(stanza: Stanza) -> str:
     return f"Type: {command}" if command else RESUME
 
 
-def _overdue_drill(settings: Settings, stanza: Stanza, memory: Memory) -> dict[str, str]:
+def _overdue_drill(settings: Settings, stanza: Stanza, memory: Memory, known: Last | None) -> dict[str, str]:
     if jobs.DRILL not in memory.counted:
         return {}
-    known, since = drill_reports.last(stanza.name, settings.host, memory.looked), memory.counted[jobs.DRILL].since
-    return drill_history.overdue(known, since, settings.drill_interval_days, memory.looked)
+    known = known or drill_reports.last(stanza.name, settings.host, memory.looked)
+    return drill_history.overdue(known, memory.counted[jobs.DRILL].since, settings.drill_interval_days, memory.looked)
 
 
 def seen_troubles(settings: Settings, picture: Picture, pause: Mapping[str, object]) -> dict[str, str]:
