@@ -13,14 +13,17 @@ description:
   - Restores a set into a copy, recovers it to the target, and climbs a ladder of proofs. The repository is verified and its WAL is
     continuous, the copy is restored, started, at its target, it has the canary, answers O(checks), opens for writing, its catalogue is
     read, C(pg_amcheck) and C(pg_dump) find nothing, and every page has its checksum. Failures are told all at once.
-  - Measures the phases by one chain of time stamps, the RTO, the RPO by the newest heartbeat that was recovered, bytes and rates. A missed
-    objective is a failure and names the phase.
+  - Measures the phases by one chain of time stamps, the RTO, the RPO, bytes and rates. The RPO is measured by the newer of the end of the
+    set and the heartbeat that was recovered (without one, the newest commit). A missed objective is a failure and names the phase.
   - The live server is not touched, and the copy is removed, unless O(keep) is true. The report stays below C(/var/lib/axiomdb), the next
     plan takes its expected duration from it, and the set is annotated with its proof where this host is the one that writes it.
   - Works on a spare host too, which has the configuration of pgBackRest and PostgreSQL's packages, but no cluster.
   - With O(kind=site) it rehearses M(axiomdb.recovery.pgbackrest_rebuild) on an empty host, up to the new timeline and no further. Nothing
     is written into a repository, not even the proof as an annotation, and the host is left without data and configuration, as it was.
   - In check mode it returns the plan of the drill.
+  - What was mistyped is refused before anything is made, and is not kept as a drill that failed. That is a target that cannot be read, lies
+    before the first set or in the future, or is a name that nobody gave; a set, repository or database that is not there; a library
+    that this host does not have.
 options:
   state:
     description:
@@ -129,6 +132,14 @@ options:
     description: How much memory the drill may have.
     type: int
     default: 512
+  preload_libraries:
+    description:
+      - What the copy's server has in its shared_preload_libraries. Extensions such as TimescaleDB answer, and are dumped, only with theirs.
+      - Their workers run in the copy too. One that acts on what is outside of its server, such as pg_cron, is not to be named.
+      - Not with O(kind=site), which has the cluster's own settings.
+    type: list
+    elements: str
+    default: []
   notes:
     description: For the report.
     type: list
@@ -178,6 +189,11 @@ problems:
   type: list
   elements: str
   sample: ["checks answered as expected: Found '499' for the check orders; expected '500'. Next: correct the check"]
+drift_is_listed:
+  description: Always false; what a drill does, or would do, is no drift of the host.
+  returned: always
+  type: bool
+  sample: false
 summary:
   description: The drill or its plan for a person, line by line.
   returned: always
@@ -304,7 +320,7 @@ def _result(
     told: list[str] | None = None,
 ) -> dict[str, Any]:
     more = {"summary": summary or [], "report": report or {}, "files": files or {}, "told": told or []}
-    return {"changed": changed, "passed": passed, "problems": problems or [], **more}
+    return {"changed": changed, "passed": passed, "problems": problems or [], "drift_is_listed": False, **more}
 
 
 def order_of(wanted: dict[str, Any]) -> Order:
@@ -331,6 +347,7 @@ def order_of(wanted: dict[str, Any]) -> Order:
         wanted["memory_mib"] * MIB,
         tuple(wanted["notes"]),
         wanted["kind"],
+        tuple(wanted["preload_libraries"]),
     )
 
 
@@ -370,6 +387,7 @@ def main() -> None:
             "keep": {"type": "bool", "default": False},
             "directory": {"type": "str", "default": ""},
             "memory_mib": {"type": "int", "default": 512},
+            "preload_libraries": {"type": "list", "elements": "str", "default": []},
             "notes": {"type": "list", "elements": "str", "default": []},
             "reports_dir": {"type": "str", "default": ""},
             "require_passed": {"type": "bool", "default": True},

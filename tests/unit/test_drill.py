@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from _recovery import drill, drill_choice, drill_report, drill_run
+from _recovery import drill, drill_annotation, drill_choice, drill_document, drill_report, drill_run
 from _recovery.drill import LADDER, NEWEST, OLDEST, RANDOM, RECOVERY, Chain, Measured, Objective, Order
 from _recovery.drill_ladder import Ladder, Skipped
 from _recovery.drill_look import Chosen
@@ -26,6 +26,10 @@ from drilled import ended
 
 SYSTEM_ID = 7
 OUTLOOKS = (Scene().outlook(),)
+NEWEST_PLAN = Scene().planned("latest")
+CHOSEN = Chosen("latest", NEWEST_PLAN, of_plan(NEWEST_PLAN, "axiomdb"), "17", 7, True)
+ENTRY = Entry("one", "/var/lib/axiomdb/scratch/one", "axiomdb", "17", "a drill", 0.0, 1, True, "")
+COPY = Copy(ENTRY, Replayed(None, None, None, 7, "", False), subprocess.Popen(["true"]))
 
 
 # --- the chain of time stamps ------------------------------------------------------------------------------------------
@@ -137,7 +141,8 @@ def test_an_rpo_that_is_asked_for_and_that_nobody_knows_is_missed() -> None:
     newest = Scene().planned("latest")
     (sentence,) = ended(measured=Measured(), plan=newest).problems
     assert sentence == (
-        "objective missed: found no RPO: neither a heartbeat nor a commit was found in the WAL that was recovered; "
+        "objective missed: found no RPO: neither a heartbeat nor a commit was found in the WAL that was recovered, "
+        "and no end of the set is known; "
         "expected at most 300 s for point_in_time"
     )
     assert ended(measured=Measured(), plan=newest, order=order()).passed  # nobody asked
@@ -155,18 +160,18 @@ def test_a_drill_that_did_not_climb_its_whole_ladder_has_not_passed(name: str) -
 
 
 def test_too_little_memory_is_refused_before_anything_is_restored() -> None:
-    (problem,) = drill.judge(Order(memory=64 << 20))
+    (problem,) = drill_choice.judge(Order(memory=64 << 20))
     assert problem.sentence() == "Found a memory bound of 64.0 MiB; expected at least 128.0 MiB. Next: correct drill_memory_mib"
 
 
 def test_two_sets_at_once_are_refused() -> None:
-    (problem,) = drill.judge(Order(target=f"backup:{OLD.label}", label=NEW.label))
+    (problem,) = drill_choice.judge(Order(target=f"backup:{OLD.label}", label=NEW.label))
     assert problem.sentence() == f"Found backup:{OLD.label} and the set {NEW.label}; expected one set. Next: leave one of them out"
-    assert drill.judge(Order(target=f"backup:{NEW.label}", label=NEW.label)) == [] == drill.judge(Order(label=NEW.label))
+    assert drill_choice.judge(Order(target=f"backup:{NEW.label}", label=NEW.label)) == [] == drill_choice.judge(Order(label=NEW.label))
 
 
 def test_a_check_that_asks_nothing_is_refused() -> None:
-    (problem,) = drill.judge(Order(checks=(Check("orders", " \n", ""), Check("none", "select from orders where false", ""))))
+    (problem,) = drill_choice.judge(Order(checks=(Check("orders", " \n", ""), Check("none", "select from orders where false", ""))))
     assert problem.sentence() == "Found the check orders without a query; expected one that proves something. Next: correct drill_checks"
 
 
@@ -177,8 +182,8 @@ def test_a_recovery_that_did_not_end_has_no_rto() -> None:
 
 def test_what_makes_no_sense_is_refused_before_anything_is_looked_at() -> None:
     wrong = replace(order(phases={"reboot": 1.0}), scenario="moon")
-    assert [problem.found for problem in drill.judge(wrong)] == ["the scenario moon", "an objective of the phase reboot"]
-    assert drill.judge(Order()) == []
+    assert [problem.found for problem in drill_choice.judge(wrong)] == ["the scenario moon", "an objective of the phase reboot"]
+    assert drill_choice.judge(Order()) == []
 
 
 # --- which set and target ----------------------------------------------------------------------------------------------
@@ -237,18 +242,48 @@ def test_the_seed_is_the_day_unless_one_is_given() -> None:
 
 @pytest.mark.parametrize(("age", "rpo", "ahead"), [(40.0, 40.0, 0.0), (-20.0, 0.0, 0.0), (-3600.0, None, 3600.0)])
 def test_what_is_later_than_the_drill_tells_of_a_wrong_clock_and_of_no_rpo(age: float, rpo: float | None, ahead: float) -> None:
-    newest = Scene().planned("latest")
-    chosen = Chosen("latest", newest, of_plan(newest, "axiomdb"), "17", 7, True)
-    entry = Entry("one", "/var/lib/axiomdb/scratch/one", "axiomdb", "17", "a drill", 0.0, 1, True, "")
-    copy = Copy(entry, Replayed(None, None, None, 7, "", False), subprocess.Popen(["true"]))
-    found = drill_run.measured(copy, Witness(heartbeat=NOW - age), chosen, NOW)
+    newest = CHOSEN.plan
+    found = drill_run.measured(COPY, Witness(heartbeat=NOW - age), CHOSEN, NOW)
     assert (found.rpo_seconds, found.ahead) == (rpo, ahead)
     over = ended(measured=found, plan=newest)
     assert over.passed == (rpo is not None)
     if ahead:
         assert "no RPO: the newest heartbeat that was recovered is 3600 s later than this drill, so a clock is wrong" in over.problems[0]
-        told = drill_report.measured(drill.document(over))
+        told = drill_report.measured(drill_document.document(over))
         assert "RPO unknown: the newest heartbeat is 3600 s later than the drill, so a clock is wrong" in told
+
+
+@pytest.mark.parametrize(
+    ("beat", "commit", "rpo", "by"),
+    [
+        (None, None, 90.0, drill.SET_END),  # a drill that is typed right after a backup
+        (NOW - 400, None, 90.0, drill.SET_END),
+        (None, NOW - 400, 90.0, drill.SET_END),
+        (NOW - 40, None, 40.0, drill.HEARTBEAT),
+        (None, NOW - 50, 50.0, drill.COMMIT),
+    ],
+)
+def test_all_that_was_committed_until_the_end_of_the_set_is_there(beat: float | None, commit: float | None, rpo: float, by: str) -> None:
+    found = drill_run.measured(COPY, Witness(heartbeat=beat, commit=commit), replace(CHOSEN, stopped=NOW - 90), NOW)
+    assert (found.rpo_seconds, found.rpo_by) == (rpo, by)
+    over = ended(measured=found, plan=CHOSEN.plan)
+    assert over.passed and f"RPO {rpo:.0f} s by {by}" in drill_report.measured(drill_document.document(over))
+    late = replace(found, rpo_seconds=301.0)
+    assert f"found an RPO of 301 s: {by} that was recovered is so old" in ended(measured=late, plan=CHOSEN.plan).problems[0]
+
+
+def test_a_set_that_ended_in_the_future_proves_nothing_where_there_is_a_heartbeat() -> None:
+    chosen = replace(CHOSEN, stopped=NOW + 3600)
+    found = drill_run.measured(COPY, Witness(heartbeat=NOW - 40), chosen, NOW)
+    assert (found.rpo_seconds, found.rpo_by, found.ahead) == (40.0, drill.HEARTBEAT, 0.0)
+    alone = drill_run.measured(COPY, Witness(), chosen, NOW)
+    assert (alone.rpo_seconds, alone.rpo_by, alone.ahead) == (None, drill.SET_END, 3600.0)
+
+
+def test_the_end_of_the_set_tells_nothing_of_an_older_target() -> None:
+    older = Scene().planned("lsn:0/7000050")
+    chosen = replace(CHOSEN, plan=older, goal=of_plan(older, "axiomdb"), stopped=NOW - 90)
+    assert drill_run.measured(COPY, Witness(), chosen, NOW).rpo_seconds is None
 
 
 # --- the proof in the repository ---------------------------------------------------------------------------------------
@@ -265,16 +300,18 @@ def test_what_is_later_than_the_drill_tells_of_a_wrong_clock_and_of_no_rpo(age: 
     ],
 )
 def test_only_the_host_that_writes_the_backups_annotates_them(live: int | None, standby: bool, paused: bool, why: str) -> None:
-    found = drill.may_annotate(ended(), live, standby, paused)
+    found = drill_annotation.may_annotate(ended(), live, standby, paused)
     assert (found == "") == (why == "") and why in found
 
 
 def test_a_drill_of_some_databases_is_no_proof_of_the_set() -> None:
     some = ended(order=Order(databases=("app",)))
     assert some.passed
-    assert drill.may_annotate(some, SYSTEM_ID, False, False) == "a drill of app alone proves nothing of the others"
+    assert drill_annotation.may_annotate(some, SYSTEM_ID, False, False) == "a drill of app alone proves nothing of the others"
 
 
 def test_a_drill_that_failed_is_no_proof() -> None:
-    assert drill.may_annotate(ended(failed={"dump": "none"}), SYSTEM_ID, False, False)
-    assert drill.annotation(ended()) == {"axiomdb-drill": "2026-11-22T12:00:30Z passed latest in 7s"}
+    assert drill_annotation.may_annotate(ended(failed={"dump": "none"}), SYSTEM_ID, False, False)
+    assert drill_annotation.annotation(ended()) == {
+        "axiomdb-drill": "2026-11-22T12:00:30Z passed latest in 7s: restored 1073741824 B in 1.0s, replayed 67108864 B in 2.0s"
+    }

@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from _recovery import drill, drill_history, drill_report, drill_reports, drill_run, state
+from _recovery import drill, drill_document, drill_history, drill_report, drill_reports, drill_run, state
 from _recovery.drill import Drill, Measured, Order
 from _recovery.drill_history import DAY, Last
 from _recovery.jobs import Settings, Stanza, render_settings
@@ -23,7 +23,7 @@ QUARTER = 91 * DAY
 
 def told(one: Drill, **more: Any) -> dict[str, Any]:
     """A report as it is read again from its file."""
-    document: dict[str, Any] = json.loads(json.dumps({**drill.document(one), **more}))
+    document: dict[str, Any] = json.loads(json.dumps({**drill_document.document(one), **more}))
     return document
 
 
@@ -155,6 +155,8 @@ DAMAGE: dict[str, dict[str, Any]] = {
     "a truth for a number": {"rpo_seconds": True},
     "a word for databases": {"databases": "app"},
     "no text": {"target": None},
+    "a number for a place": {"where": 7},
+    "a number for libraries": {"preload_libraries": 7},
 }
 
 
@@ -168,6 +170,7 @@ def test_a_damaged_report_is_no_proof_and_stops_nobody(what: str) -> None:
 
 def test_a_report_without_one_of_its_parts_is_no_proof() -> None:
     unread = {"kind", "seed", "spare", "timeline", "lsn", "version", "heartbeat", "last_commit", "rpo_by", "ahead", "kept"}
+    unread |= {"where", "asked_set", "asked_repository", "preload_libraries"}
     for key in FIRST.keys() - unread:
         assert drill_history.in_order([{name: part for name, part in FIRST.items() if name != key}]) == [], key
 
@@ -278,6 +281,53 @@ def test_the_page_of_a_quarter_has_what_got_worse_the_notes_and_both_drills() ->
         assert line in page.splitlines(), page
     rows = [line for line in page.splitlines() if line.startswith("| 2026-")]
     assert rows[-1].startswith("| 2026-02-22T") and len(rows) == 3  # the quarter, and what it is compared with
+
+
+@pytest.mark.parametrize(
+    ("spare", "kind", "where"),
+    [
+        (False, "copy", "on the host vps1, beside its cluster"),
+        (True, "copy", "on the spare host vps1, without the cluster"),
+        (True, "site", "on the spare host vps1, in the place of the lost cluster"),
+    ],
+)
+def test_the_page_and_the_document_say_what_was_drilled_where_and_against_what(spare: bool, kind: str, where: str) -> None:
+    one = told(ended(order=Order("random", kind=kind, preload=("timescaledb",)), spare=spare, seed="q4"))
+    assert (one["where"], one["target"], one["set"], one["repository"]) == (where, "latest", FIRST["set"], 1)
+    limits = "RTO at most 7200 s" if kind == "site" else "RTO at most 1800 s"
+    scenario = "site" if kind == "site" else "point_in_time"
+    page = drill_report.page(one, [one], NOW).splitlines()
+    begin = page.index("## What was drilled")
+    assert page[begin + 4 : begin + 12] == [
+        "| target | latest, chosen by the seed q4 |",
+        f"| set | {FIRST['set']} |",
+        "| repository | 1 |",
+        "| databases | all |",
+        f"| where | {where} |",
+        "| PostgreSQL | 17 |",
+        "| preloaded | timescaledb |",
+        f"| thresholds | {scenario}: {limits}, RPO at most 300 s |",
+    ]
+    assert f"| {scenario} | RPO at most 300 s | 40.0 s by the newest heartbeat |" in page
+    said = drill_report.lines(one)
+    assert f"  where        {where}" in said and f"  against      {scenario}: {limits}, RPO at most 300 s" in said
+
+
+def test_a_drill_without_a_plan_says_what_was_asked_for() -> None:
+    refused = Drill("vps1", "axiomdb", NOW, Order("oldest", "20261122-020001F", 2), climbed_to_the_plan(), (drill.Phase("plan", 5),))
+    one = told(refused)
+    page = drill_report.page(one, [one], NOW).splitlines()
+    rows = ("target | oldest, without a plan", "set | 20261122-020001F, without a plan", "repository | 2, without a plan")
+    assert all(f"| {row} |" in page for row in rows) and "| where | vps1, without a plan |" in page
+
+
+def test_a_report_of_an_earlier_release_can_be_told() -> None:
+    one = {
+        key: value for key, value in FIRST.items() if key not in ("where", "asked_set", "asked_repository", "preload_libraries", "rpo_by")
+    }
+    assert drill_history.in_order([one]) == [one]
+    assert "| where | vps1, without a plan |" not in drill_report.page(one, [one], NOW)
+    assert drill_report.lines(one)[-1].startswith("DRILL PASSED")
 
 
 def test_no_answer_of_a_database_breaks_the_page_or_the_xml() -> None:

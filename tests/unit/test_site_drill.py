@@ -13,6 +13,9 @@ import pytest
 from _recovery import (
     aside,
     drill,
+    drill_annotation,
+    drill_choice,
+    drill_document,
     drill_history,
     drill_report,
     drill_site,
@@ -148,22 +151,22 @@ def test_the_rto_of_a_lost_site_counts_what_is_installed() -> None:
 
 def test_it_is_asked_what_a_lost_site_is_asked_and_compared_with_its_own_kind() -> None:
     assert SITE_ORDER.objective.scenario == "site" and Order(kind=SITE, scenario="region").objective.scenario == "region"
-    site, beside = (drill.document(ended(order=Order(kind=kind, scenario="site"))) for kind in (SITE, drill.COPY))
+    site, beside = (drill_document.document(ended(order=Order(kind=kind, scenario="site"))) for kind in (SITE, drill.COPY))
     later = {**site, "began": site["began"] + 1}
     assert drill_history.before([site, {**beside, "began": beside["began"] + 0.5}], later) == site
     assert "a rebuild, up to its new timeline, takes" in drill_report.lines(site)[-1]
 
 
 def test_its_proof_is_written_into_no_repository() -> None:
-    said = drill.may_annotate(ended(order=SITE_ORDER), 7, standby=False, paused=False)
+    said = drill_annotation.may_annotate(ended(order=SITE_ORDER), 7, standby=False, paused=False)
     assert said == "the drill of a lost site writes nothing into a repository"
-    assert drill.may_annotate(ended(), 7, standby=False, paused=False) == ""
+    assert drill_annotation.may_annotate(ended(), 7, standby=False, paused=False) == ""
 
 
 @pytest.mark.parametrize("given", [{"databases": ("app",)}, {"directory": "/srv/copy"}])
 def test_a_lost_site_comes_back_as_a_whole_and_in_its_own_place(given: dict[str, object]) -> None:
     order = replace(SITE_ORDER, **given)
-    (problem,) = drill.judge(order)
+    (problem,) = drill_choice.judge(order)
     assert "for a lost site; expected the whole cluster in its own place" in problem.sentence()
 
 

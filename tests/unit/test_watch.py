@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _recovery import drill, drill_reports, ending, jobs, judging, metrics, state, verdict, watch, webhook, work
+from _recovery import drill_document, drill_reports, ending, jobs, judging, metrics, state, verdict, watch, webhook, work
 from _recovery import picture as looking
 from _recovery.ending import Ended
 from _recovery.jobs import DONE, FAILED, SKIPPED, Settings, Stanza
@@ -329,7 +329,7 @@ def test_a_drill_that_is_due_is_told_once_and_so_is_one_that_passed(host: Host) 
     (told,) = host.look(2 * 86400)
     assert told.startswith(f"{RED} vps1/axiomdb: no drill has ever passed, in 93 days; one each 92 days is asked for. Type: sudo ")
     assert host.look() == []
-    passed = drill.document(ended(host.now))
+    passed = drill_document.document(ended(host.now))
     assert drill_reports.keep(STANZA.name, passed, [passed], host.now) == ""
     (over,) = host.look()
     assert over.startswith(f"{GREEN} vps1/axiomdb: over after ")

@@ -7,16 +7,14 @@ Each rung of the ladder is a phase too. One chain of time stamps measures them: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from .plan import Plan
-from .problem import Problem
 from .reach import STANDBY
 from .restoring import Check
-from .scratch import LEAST_MEMORY, MEMORY
-from .spoken import human, moment, stamp
+from .scratch import MEMORY
+from .spoken import human, stamp
 
 PLAN, REPOSITORY, WAL, RESTORE, START, REPLAY = "plan", "repository", "wal", "restore", "start", "replay"
 CANARY, CHECKS, OPEN, CATALOGUE, AMCHECK = "canary", "checks", "open", "catalogue", "amcheck"
@@ -46,12 +44,11 @@ RECOVERY = (PLAN, RESTORE, START, REPLAY, CANARY, CHECKS, OPEN)
 REBUILD = (PROVISION, *RECOVERY)  # a drill beside a live server has no first one
 PASSED, FAILED, SKIPPED, NOT_REACHED = "passed", "failed", "skipped", "not reached"
 NEWEST, OLDEST, RANDOM = "newest", "oldest", "random"
-HEARTBEAT, COMMIT = "the newest heartbeat", "the newest commit"  # what an RPO is measured by
+HEARTBEAT, COMMIT, SET_END = "the newest heartbeat", "the newest commit", "the end of the set"  # what an RPO is measured by
 AHEAD = 300.0  # seconds by which that may be later than the drill: two hosts have two clocks
 FULL, QUICK, NONE = "full", "quick", "none"
 AMCHECKS = (FULL, QUICK, NONE)
 PORT = 15432
-ANNOTATION = "axiomdb-drill"
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Order:
     """What a person wants drilled. `target` is NEWEST, OLDEST, RANDOM or a recovery target; no database means all of them.
 
     `kind` is COPY, beside a live server, or SITE, a rebuild on a spare host up to its new timeline. `repository` 0 lets the plan
-    choose; an empty `seed` is the day. `memory` is in bytes.
+    choose; an empty `seed` is the day. `memory` is in bytes, `preload` names libraries that the copy's server loads when it starts.
     """
 
     target: str = NEWEST
@@ -98,6 +95,7 @@ class Order:
     memory: int = MEMORY
     notes: tuple[str, ...] = ()
     kind: str = COPY
+    preload: tuple[str, ...] = ()
 
     @property
     def ladder(self) -> Mapping[str, str]:
@@ -238,30 +236,6 @@ class Drill:
         return climbed and self.rto_seconds is not None and not self.problems
 
 
-def judge(order: Order) -> list[Problem]:
-    """What speaks against a drill before anything is looked at."""
-    problems = []
-    declared = [one.scenario for one in order.objectives]
-    if order.scenario and order.scenario not in declared:
-        problems.append(Problem(f"the scenario {order.scenario}", f"one of {', '.join(declared)}", "correct drill_scenario"))
-    for one in (one for one in order.checks if not one.sql.strip()):
-        problems.append(
-            Problem(f"the check {one.name or one.database} without a query", "one that proves something", "correct drill_checks")
-        )
-    if order.kind == COPY and order.memory < LEAST_MEMORY:
-        problems.append(Problem(f"a memory bound of {human(order.memory)}", f"at least {human(LEAST_MEMORY)}", "correct drill_memory_mib"))
-    if order.label and order.target.startswith("backup:") and order.target != f"backup:{order.label}":
-        problems.append(Problem(f"{order.target} and the set {order.label}", "one set", "leave one of them out"))
-    if order.kind == SITE and (order.databases or order.directory):
-        given = f"drill_databases={','.join(order.databases)}" if order.databases else f"drill_directory={order.directory}"
-        whole = "the whole cluster in its own place, as a rebuild brings it back"
-        problems.append(Problem(f"{given} for a lost site", whole, "leave it out, or drill with drill_kind=copy"))
-    known = (*SITE_LADDER, REMOVE)
-    for name in (name for one in order.objectives for name in one.phases if name not in known):
-        problems.append(Problem(f"an objective of the phase {name}", f"one of {', '.join(known)}", "correct recovery_objectives"))
-    return problems
-
-
 def missed(
     objective: Objective, rto: float | None, measured: Measured, seconds: Mapping[str, float], *, whole: bool = False
 ) -> tuple[str, ...]:
@@ -282,7 +256,7 @@ def missed(
         wanted = f"at most {objective.rpo_seconds:g} s for {objective.scenario}"
         found.append(_missed(f"an RPO of {rpo:.0f} s: {measured.rpo_by} that was recovered is so old", wanted))
     if rpo is None and objective.rpo_seconds is not None and whole and rto is not None:
-        unknown = "no RPO: neither a heartbeat nor a commit was found in the WAL that was recovered"
+        unknown = "no RPO: neither a heartbeat nor a commit was found in the WAL that was recovered, and no end of the set is known"
         if measured.ahead:
             unknown = f"no RPO: {measured.rpo_by} that was recovered is {measured.ahead:.0f} s later than this drill, so a clock is wrong"
         found.append(_missed(unknown, f"at most {objective.rpo_seconds:g} s for {objective.scenario}"))
@@ -291,69 +265,6 @@ def missed(
 
 def _missed(found: str, expected: str, more: str = "") -> str:
     return f"objective missed: found {found}{f', {more}' if more else ''}; expected {expected}"
-
-
-def may_annotate(drill: Drill, live: int | None, standby: bool, paused: bool) -> str:
-    """Why the set is not annotated with its proof; empty when it may be. `live` is the identifier of the server that answers here.
-
-    Two hosts that write one catalogue lose a backup: only the host whose backups these are does it.
-    """
-    if drill.order.kind == SITE:
-        return "the drill of a lost site writes nothing into a repository"
-    if not drill.passed:
-        return "a drill that failed proves nothing"
-    if drill.order.databases:
-        return f"a drill of {', '.join(drill.order.databases)} alone proves nothing of the others"
-    if live != drill.system_id or standby:
-        return "this host is not the one that writes these backups"
-    return "jobs are paused" if paused else ""
-
-
-def annotation(drill: Drill) -> dict[str, str]:
-    """The proof as an annotation of the set."""
-    return {ANNOTATION: f"{moment(drill.began)} passed {drill.target} in {drill.rto_seconds or 0:.0f}s"}
-
-
-def document(drill: Drill, worse: Sequence[str] = ()) -> dict[str, Any]:
-    """A drill as JSON has it. There is no secret in it; the answers of checks are."""
-    seconds, order, best = drill.seconds, drill.order, drill.plan
-    return {
-        "name": drill.name,
-        "host": drill.host,
-        "stanza": drill.stanza,
-        "kind": order.kind,
-        "spare": drill.spare,
-        "began": drill.began,
-        "passed": drill.passed,
-        "asked": order.target,
-        "target": drill.target,
-        "seed": drill.seed,
-        "databases": list(order.databases),
-        "set": best.backup if best else "",
-        "repository": best.repository if best else 0,
-        "timeline": best.timeline if best else 0,
-        "lsn": best.lsn if best else "",
-        "version": drill.version,
-        "rungs": [{**asdict(rung), "title": rung.title, "seconds": seconds.get(rung.name, 0.0)} for rung in drill.rungs],
-        "phases": [{"name": phase.name, "seconds": phase.seconds} for phase in drill.phases],
-        "seconds": drill.milliseconds / 1000,
-        "rto_seconds": drill.rto_seconds,
-        **asdict(drill.measured),
-        "rates": rates(drill),
-        "objective": asdict(order.objective),
-        "problems": list(drill.problems),
-        "worse": list(worse),
-        "remarks": list(drill.remarks),
-        "notes": list(order.notes),
-        "kept": drill.kept,
-    }
-
-
-def rates(drill: Drill) -> dict[str, float]:
-    """Bytes in a second, restored and replayed."""
-    sizes = {RESTORE: drill.measured.restored_bytes, REPLAY: drill.measured.wal_bytes}
-    took = {RESTORE: drill.seconds.get(RESTORE, 0.0), REPLAY: drill.seconds.get(START, 0.0) + drill.seconds.get(REPLAY, 0.0)}
-    return {name: round(size / took[name]) for name, size in sizes.items() if size and took[name]}
 
 
 def foretold(order: Order, target: str, seed: str) -> list[str]:

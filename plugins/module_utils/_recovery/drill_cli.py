@@ -15,6 +15,7 @@ from typing import Any
 
 from . import drill, drill_keep, drill_report, drill_reports, drill_run, plan, scratch_cli
 from .drill import AMCHECKS, FULL, NEWEST, OBJECTIVES, PORT, SCENARIOS, Objective, Order
+from .drill_choice import NothingDrilled
 from .jobs import Settings, Stanza
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
@@ -44,6 +45,7 @@ def add(commands: Any, name: str, text: str) -> None:
     command.add_argument("--no-dump", action="store_true", help="do not try whether it can be dumped")
     command.add_argument("--directory", default="", help="an empty one of postgres's for the copy")
     command.add_argument("--memory", type=int, default=MEMORY // MIB, metavar="MIB", help=f"at least {LEAST_MEMORY // MIB}")
+    command.add_argument("--preload", action="append", default=[], metavar="LIBRARY", help="in the copy's shared_preload_libraries")
     command.add_argument("--note", action="append", default=[], help="for the report; may be given again")
     command.add_argument("--keep", action="store_true", help=f"leave the copy on 127.0.0.1:{PORT}")
     command.add_argument("--plan", action="store_true", help="say what would be drilled; nothing is done")
@@ -60,6 +62,9 @@ def _drill(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Name
             names = ", ".join(stanza.name for stanza in stanzas)
             raise Refusal(Problem(f"the stanzas {names}", "one of them", f"axiomdb-recovery drill --stanza={stanzas[0].name}"))
         return _one(settings, stanzas[0], options)
+    except NothingDrilled as refusal:
+        sys.stderr.write(f"REFUSED, nothing was drilled. {refusal}\n")
+        return BAD
     except (Refusal, CommandFailed, NotAnswering, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return BAD
@@ -111,6 +116,7 @@ def order_of(options: argparse.Namespace) -> Order:
         directory=options.directory,
         memory=options.memory * MIB,
         notes=tuple(options.note),
+        preload=tuple(options.preload),
     )
     return replace(order, objectives=tuple(_asked(one, options) for one in OBJECTIVES))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from .drill import FAILED, LADDER, NOT_REACHED, PASSED, SKIPPED, Chain, Rung
+from .drill_choice import NothingDrilled
 from .postgres import NotAnswering
 from .problem import Refusal
 from .run import CommandFailed
@@ -43,10 +44,12 @@ class Ladder:
         self.tell(f"{name}: begins")
 
     def prove(self, name: str, act: Callable[[], str]) -> bool:
-        """Carry one proof out; whether it did not fail."""
+        """Carry one proof out; whether it did not fail. Raises NothingDrilled: what was mistyped is no proof that failed."""
         self.begin(name)
         try:
             self.note(name, PASSED, act())
+        except NothingDrilled:
+            raise
         except Skipped as reason:
             self.note(name, SKIPPED, str(reason))
         except TROUBLES as error:

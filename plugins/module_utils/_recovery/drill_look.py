@@ -9,16 +9,32 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from . import drill, drill_choice, horizon, judging, postgres, repository, scratch_goal, scratch_look, state, target, work
+from . import (
+    drill_annotation,
+    drill_choice,
+    horizon,
+    judging,
+    postgres,
+    preloading,
+    repository,
+    scratch_goal,
+    scratch_look,
+    state,
+    target,
+    work,
+)
 from .drill import RANDOM, Drill, Order
+from .drill_choice import NothingDrilled
 from .horizon import Sight
 from .jobs import Stanza
 from .plan import Plan
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
 from .run import CommandFailed
-from .scratch import Goal
+from .scratch import ALWAYS_THERE, Goal
+from .snapshots import found_in
 from .spoken import counted
+from .target import Target
 from .verdict import Fault, Limits, Reading
 
 OF_REPOSITORY = ("verify", "repository", "repositories", "set", "backup")
@@ -28,7 +44,7 @@ LOCK_PATIENCE = 120.0  # seconds that the annotation waits for a backup
 
 @dataclass(frozen=True)
 class Chosen:
-    """What is drilled. `spare` is a host that has no cluster of these backups."""
+    """What is drilled. `spare` is a host that has no cluster of these backups; `stopped` is when its set ended, in Unix seconds."""
 
     target: str
     plan: Plan
@@ -36,17 +52,20 @@ class Chosen:
     version: str
     system_id: int
     spare: bool
+    stopped: float = 0.0
 
 
 def plan(order: Order, stanza: Stanza, seed: str) -> Chosen:
-    """The plan of a drill, of what the repositories have alone. Raises Refusal where there is none."""
+    """The plan of a drill, of what the repositories have alone.
+
+    Raises Refusal where there is none, and NothingDrilled where what was asked for never was there.
+    """
+    refuse_repository(order)
     sight = horizon.look(stanza.name, work.cluster_of(stanza))
     sight = replace(sight, here=replace(sight.here, free_bytes=None))  # the copy looks for room where it is made
     if order.repository:
         sight = replace(sight, outlooks=tuple(one for one in sight.outlooks if one.repository.number == order.repository))
-        if not sight.outlooks:
-            known = ", ".join(map(str, repository.configured()))
-            raise Refusal(Problem(f"no repository {order.repository} on this host", f"one of {known}", "correct drill_repository"))
+    refuse_label(order, sight)
     text = drill_choice.choose(order, horizon.told(sight) if order.target == RANDOM else sight.outlooks, seed)
     if isinstance(text, Problem):
         raise Refusal(_unreadable(sight) or text)
@@ -55,11 +74,42 @@ def plan(order: Order, stanza: Stanza, seed: str) -> Chosen:
     if isinstance(best, Plan) and best.only_here:
         best = scratch_goal.of_archive(best, horizon.foresee(wanted, horizon.archived(sight)))
     if isinstance(best, Problem):
-        raise Refusal(best)
+        raise refusal_of([best], wanted, sight)
+    _refuse_names(order, stanza, best)
     goal = scratch_goal.goal_of(best, stanza.name)
     if isinstance(goal, Problem):
         raise Refusal(goal)
-    return _chosen(text, best, goal, sight)
+    return _chosen(order, text, best, goal, sight)
+
+
+def refuse_repository(order: Order) -> None:
+    """Raise NothingDrilled for a repository that this host does not have."""
+    problem = drill_choice.judge_repository(order, repository.configured())
+    if problem is not None:
+        raise NothingDrilled(problem)
+
+
+def refuse_label(order: Order, sight: Sight) -> None:
+    """Raise NothingDrilled for a set that is in none of the repositories."""
+    problem = drill_choice.judge_label(order, sight.outlooks)
+    if problem is not None:
+        raise NothingDrilled(problem)
+
+
+def refusal_of(problems: Sequence[Problem], wanted: Target, sight: Sight) -> Refusal:
+    """What is raised where no plan leads to a target: a recovery that fails, or a target that never was one."""
+    snapshots = found_in(one.repository for one in sight.outlooks)
+    mistyped = drill_choice.is_mistyped(wanted, sight.outlooks, snapshots, sight.here)
+    return NothingDrilled(*problems) if mistyped else Refusal(*problems)
+
+
+def _refuse_names(order: Order, stanza: Stanza, best: Plan) -> None:
+    """Raise NothingDrilled for databases that the set does not have."""
+    held = scratch_look.databases(stanza.name, best.repository, best.backup) if order.databases else None
+    missing = [name for name in order.databases if held is not None and name not in (*held, *ALWAYS_THERE)]
+    if held is not None and missing:
+        found = f"no database {', '.join(missing)} in set {best.backup} of repository {best.repository}"
+        raise NothingDrilled(Problem(found, f"some of {', '.join(sorted(held))}", "correct drill_databases, or --database"))
 
 
 def _unreadable(sight: Sight) -> Problem | None:
@@ -71,7 +121,7 @@ def _unreadable(sight: Sight) -> Problem | None:
     return None
 
 
-def _chosen(text: str, best: Plan, goal: Goal, sight: Sight) -> Chosen:
+def _chosen(order: Order, text: str, best: Plan, goal: Goal, sight: Sight) -> Chosen:
     holder = next(one.repository for one in sight.outlooks if one.repository.number == best.repository)
     backup = next(one for one in holder.backups if one.label == best.backup)
     database = next(one for one in holder.databases if one.number == backup.database)
@@ -80,9 +130,12 @@ def _chosen(text: str, best: Plan, goal: Goal, sight: Sight) -> Chosen:
     if missing:
         install = f"sudo apt-get install postgresql-{database.version}"
         raise Refusal(Problem(f"no {' '.join(missing)} in {binaries}", f"PostgreSQL {database.version}, which wrote the set", install))
+    libraries = preloading.missing(order.preload, database.version)
+    if libraries:
+        raise NothingDrilled(*libraries)
     best = replace(best, kept=(), erased=())  # the copy lies beside everything
     spare = scratch_look.live_control(database.version, database.system_id) is None
-    return Chosen(text, best, goal, database.version, database.system_id, spare)
+    return Chosen(text, best, goal, database.version, database.system_id, spare, float(backup.stopped))
 
 
 class Faults:
@@ -144,11 +197,11 @@ def annotate(ended: Drill, stanza: Stanza) -> str:
         live, standby = int(answer["system_id"]), bool(answer["in_recovery"])
     except NotAnswering:
         live, standby = None, False
-    why = drill.may_annotate(ended, live, standby, bool(state.pause()))
+    why = drill_annotation.may_annotate(ended, live, standby, bool(state.pause()))
     if why:
         return f"the set {best.backup} is not annotated: {why}"
     try:
-        repository.annotate(stanza.name, best.repository, best.backup, drill.annotation(ended), LOCK_PATIENCE)
+        repository.annotate(stanza.name, best.repository, best.backup, drill_annotation.annotation(ended), LOCK_PATIENCE)
     except CommandFailed as error:
         return f"the set {best.backup} is not annotated: {error}"
-    return f"the set {best.backup} of repository {best.repository} is annotated with {drill.ANNOTATION}"
+    return f"the set {best.backup} of repository {best.repository} is annotated with {drill_annotation.ANNOTATION}"

@@ -9,7 +9,7 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from . import drill_history
-from .drill import COMMIT, FAILED, NOT_REACHED, PASSED, REBUILD, SITE, SKIPPED
+from .drill import FAILED, NOT_REACHED, PASSED, RANDOM, REBUILD, SITE, SKIPPED
 from .spoken import human, moment
 
 Document = Mapping[str, Any]
@@ -18,6 +18,8 @@ Document = Mapping[str, Any]
 def lines(one: Document, directory: str = "") -> list[str]:
     """A drill for a tired person; the last line is its verdict, and where its page lies."""
     text = [f"  drilled      {one['target'] or one['asked']}{_from(one)}"]
+    text += [f"  where        {one['where']}"] if one.get("where") else []
+    text.append(f"  against      {_thresholds(one)}")
     for rung in one["rungs"]:
         mark = {PASSED: "proven", FAILED: "FAILED", SKIPPED: "skipped", NOT_REACHED: "not reached"}[rung["outcome"]]
         took = f" ({rung['seconds']:.1f} s)" if rung["outcome"] != NOT_REACHED else ""
@@ -74,7 +76,15 @@ def _why_unknown(one: Document) -> str:
 
 
 def _by(one: Document) -> str:
-    return f" by {COMMIT}" if one.get("rpo_by") == COMMIT else ""
+    return f" by {one['rpo_by']}" if one.get("rpo_by") else ""
+
+
+def _thresholds(one: Document) -> str:
+    """What was asked of it."""
+    asked = one["objective"]
+    limits = {"RTO": asked.get("rto_seconds"), "RPO": asked.get("rpo_seconds"), **asked.get("phases", {})}
+    found = ", ".join(f"{name} at most {limit:g} s" for name, limit in limits.items() if limit is not None)
+    return f"{asked.get('scenario', 'no scenario')}: {found or 'nothing is asked'}"
 
 
 def page(one: Document, documents: Sequence[Document], now: float) -> str:
@@ -84,6 +94,7 @@ def page(one: Document, documents: Sequence[Document], now: float) -> str:
         [f"# Drill of {_plain(one['host'])}/{_plain(one['stanza'])}, {moment(float(one['began']))}"],
         [f"**{'PASSED' if one['passed'] else 'FAILED'}** {_plain(one['target'] or one['asked'])}{_plain(_from(one))}."],
         [f"{_plain(measured(one))}."],
+        ["## What was drilled", "", *_table(("", "drilled"), _drilled(one))],
         _list("What failed", one["problems"]),
         _worse(one),
         _list("Notes", [*one["notes"], *one["remarks"]]),
@@ -93,6 +104,20 @@ def page(one: Document, documents: Sequence[Document], now: float) -> str:
         ["## The last quarter", "", *_table(("drill", "outcome", "target", "RTO s", "RPO s", "restored"), _quarter(own, now))],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _drilled(one: Document) -> Iterator[tuple[str, ...]]:
+    """What, from where, on which host, and against what; of a drill without a plan, what was asked for."""
+    asked = one.get("asked_set") or "", one.get("asked_repository") or 0
+    by_seed = f", chosen by the seed {one['seed']}" if one["asked"] == RANDOM and one.get("seed") else ""
+    yield "target", f"{one['target']}{by_seed}" if one["target"] else f"{one['asked']}, without a plan"
+    yield "set", one["set"] or (f"{asked[0]}, without a plan" if asked[0] else "none was chosen")
+    yield "repository", str(one["repository"] or (f"{asked[1]}, without a plan" if asked[1] else "none was chosen"))
+    yield "databases", ", ".join(one["databases"]) or "all"
+    yield "where", one.get("where") or (one["host"] if one["set"] else f"{one['host']}, without a plan")
+    yield from [("PostgreSQL", one["version"])] if one.get("version") else []
+    yield from [("preloaded", ", ".join(one["preload_libraries"]))] if one.get("preload_libraries") else []
+    yield "thresholds", _thresholds(one)
 
 
 def _worse(one: Document) -> list[str]:
@@ -125,7 +150,8 @@ def _objective(one: Document) -> Iterator[tuple[str, ...]]:
     for name in ("rto", "rpo"):
         limit, found = asked.get(f"{name}_seconds"), one[f"{name}_seconds"]
         wanted = "nothing" if limit is None else f"at most {limit:g} s"
-        yield asked["scenario"], f"{name.upper()} {wanted}", "unknown" if found is None else f"{found:.1f} s"
+        by = _by(one) if name == "rpo" else ""
+        yield asked["scenario"], f"{name.upper()} {wanted}", "unknown" if found is None else f"{found:.1f} s{by}"
     for name, limit in asked.get("phases", {}).items():
         yield asked["scenario"], f"{name} at most {limit:g} s", f"{drill_history.seconds_of(one).get(name, 0.0):.1f} s"
 

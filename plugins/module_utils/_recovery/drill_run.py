@@ -12,8 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import drill, drill_choice, drill_history, drill_keep, drill_look, drill_proofs, drill_reports, measuring, scratch_copy, state
+from . import (
+    drill,
+    drill_choice,
+    drill_document,
+    drill_history,
+    drill_keep,
+    drill_look,
+    drill_proofs,
+    drill_reports,
+    measuring,
+    scratch_copy,
+    state,
+)
 from .drill import Drill, Measured, Order
+from .drill_choice import NothingDrilled
 from .drill_ladder import TROUBLES, Ladder
 from .drill_look import Chosen
 from .drill_proofs import Witness
@@ -43,7 +56,7 @@ class Climb:
 
 
 def carry_out(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -> dict[str, Any]:
-    """Drill once; the report's document. `now` is in Unix seconds. Raises Refusal before anything is done."""
+    """Drill once; the report's document. `now` is in Unix seconds. Raises Refusal before anything is made or kept."""
     with state.only_one(stanza.name, JOB) as alone:
         if not alone:
             raise Refusal(AT_WORK)
@@ -54,7 +67,7 @@ def carry_out(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -
 def reported(ended: Drill, stanza: Stanza, now: float) -> dict[str, Any]:
     """The document of a drill that has ended: compared with those before it, kept on this host, in the operations log."""
     earlier = drill_reports.known(stanza.name)
-    found = drill.document(ended)
+    found = drill_document.document(ended)
     same = [one for one in earlier if one["host"] == ended.host]
     before = drill_history.before(same, found)
     found |= {"worse": drill_history.worse(before, found), "compared_with": before["began"] if before else None}
@@ -72,9 +85,9 @@ def reported(ended: Drill, stanza: Stanza, now: float) -> dict[str, Any]:
 
 def _refuse(order: Order, stanza: Stanza) -> None:
     """Refuse what makes no sense, and a copy that is to be kept where its port is taken."""
-    problems = [*drill.judge(order), *(drill_keep.judge_port(stanza.name) if order.keep else [])]
+    problems = [*drill_choice.judge(order), *(drill_keep.judge_port(stanza.name) if order.keep else [])]
     if problems:
-        raise Refusal(*problems)
+        raise NothingDrilled(*problems)
 
 
 def _climb(order: Order, stanza: Stanza, host: str, now: float, tell: Tell) -> Drill:
@@ -118,7 +131,7 @@ def _plan(climb: Climb, seed: str) -> str:
 def _in_copy(climb: Climb, chosen: Chosen) -> None:
     """Restore, recover, prove; the copy is removed, or handed over to whoever asked for it."""
     order, ladder = climb.order, climb.ladder
-    wish = Wish(f"{drill_keep.REASON}{chosen.target}", order.databases, order.directory, order.memory)
+    wish = Wish(f"{drill_keep.REASON}{chosen.target}", order.databases, order.directory, order.memory, order.preload)
     port = 0 if chosen.spare else climb.stanza.port
     ladder.begin(drill.RESTORE)
     with scratch_copy.scratch(chosen.goal, wish, port=port, keep=order.keep, tell=ladder.tell, step=ladder.begin) as copy:
@@ -158,13 +171,17 @@ def prove(climb: Climb, chosen: Chosen, copy: Copy, opens: Callable[[], str] | N
 
 
 def measured(copy: Copy, witness: Witness, chosen: Chosen, now: float) -> Measured:
-    """The RPO is that of the newest target alone: what an older one leaves behind was left on purpose."""
+    """The RPO is that of the newest target alone: what an older one leaves behind was left on purpose.
+
+    All that was committed until its set ended is in it, too, as long as the clock of whoever says so is right.
+    """
     beat = witness.heartbeat
-    newest = beat if beat is not None else witness.commit
+    newest, by = (beat, drill.HEARTBEAT) if beat is not None else (witness.commit, drill.COMMIT)
+    if chosen.stopped and (newest is None or newest < chosen.stopped <= now + drill.AHEAD):
+        newest, by = chosen.stopped, drill.SET_END
     age = now - newest if newest is not None and chosen.goal.kind == LATEST else None
     ahead = -age if age is not None and age < -drill.AHEAD else 0.0
     rpo = None if age is None or ahead else max(0.0, age)
-    by = drill.HEARTBEAT if beat is not None or newest is None else drill.COMMIT
     return Measured(copy.size, chosen.plan.wal_bytes, beat, copy.replayed.time, rpo, by, ahead)
 
 

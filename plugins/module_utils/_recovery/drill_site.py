@@ -17,8 +17,10 @@ from typing import Any, NoReturn
 from . import (
     drill,
     drill_choice,
+    drill_document,
     drill_held,
     drill_keep,
+    drill_look,
     drill_run,
     drill_site_host,
     held_server,
@@ -31,21 +33,24 @@ from . import (
     restore_run,
     restoring,
     scratch_goal,
+    scratch_look,
     state,
+    target,
 )
 from .drill import Drill, Order
+from .drill_choice import NothingDrilled
 from .drill_ladder import TROUBLES, Ladder
 from .drill_look import Chosen
 from .drill_run import AT_WORK, JOB, NOT_KEPT, Climb
 from .drill_site_host import Notes
+from .horizon import Sight
 from .jobs import Stanza
 from .postgres import Cluster
-from .problem import Problem, Refusal
+from .problem import Problem, Refusal, Unfinished
 from .rebuild_run import Wish
 from .restoring import Journal
 from .scratch import Goal
 from .spoken import moment
-from .window import Outlook
 
 Tell = Callable[[str], None]
 LEFT_OUT = "left out: archiving, the first backup, clients, jobs, rebuild_components and hooks, which a rebuild has behind its proof"
@@ -63,13 +68,13 @@ class Site:
 
 def refuse(order: Order, stanza: Stanza, host: str, wish: Wish) -> None:
     """Raise Refusal for what makes no sense, for a host that has data, and beside a drill that was to stay. Changes nothing."""
-    problems = [*drill.judge(order), *(drill_keep.judge_port(stanza.name) if order.keep else [])]
+    problems = [*drill_choice.judge(order), *(drill_keep.judge_port(stanza.name) if order.keep else [])]
     drill_site_host.refuse_kept(stanza.name, host)
     if (state.DIRECTORY / stanza.name / f"{JOB}.running").exists():
         with _alone(stanza.name):  # whoever has lost the connection to one that goes on types the same again
             pass
     if problems:
-        raise Refusal(*problems)
+        raise NothingDrilled(*problems)
     if drill_site_host.load(stanza.name) is None:  # what a killed drill has left is removed when the next one begins
         _refuse_data(stanza, host, wish)
 
@@ -123,7 +128,10 @@ def carry_out(order: Order, stanza: Stanza, host: str, site: Site, unprovisioned
     with _alone(stanza.name) if _has_postgres() else nullcontext():
         ended = _climbed(order, stanza, host, site, notes, unprovisioned, tell)
         if not _has_postgres():
-            return {**drill.document(ended), "remarks": ["the report is not kept on this host: it did not get as far as a user postgres"]}
+            return {
+                **drill_document.document(ended),
+                "remarks": ["the report is not kept on this host: it did not get as far as a user postgres"],
+            }
         found: dict[str, Any] = in_child.as_postgres(lambda _tell: drill_run.reported(ended, stanza, notes.began), tell)
     return found
 
@@ -173,25 +181,37 @@ class _Rehearsal:
         self.journal: Journal | None = None
 
     def plan(self, climb: Climb, seed: str) -> str:
-        """Plan as a rebuild does. Raises Refusal with all that a rebuild would be refused for, but a lost host that lives."""
+        """Plan as a rebuild does. Raises Refusal with all that a rebuild would be refused for, but a lost host that lives.
+
+        Raises NothingDrilled where what was asked for never was there: only a host that was provisioned can look.
+        """
         order, stanza = climb.order, climb.stanza
         cluster = _cluster(stanza)
-        outlooks = () if order.target == drill.NEWEST else self._outlooks(stanza, cluster, order.repository)
-        text = drill_choice.choose(order, outlooks, seed)
+        drill_look.refuse_repository(order)
+        sight = self._sight(stanza, cluster, order) if order.label or order.target != drill.NEWEST else None
+        text = drill_choice.choose(order, sight.outlooks if sight else (), seed)
         if isinstance(text, Problem):
             raise Refusal(text)
         wish = replace(self.site.wish, target=text, repository=order.repository)
         asked = restoring.Order(text, "a drill", patience=self.site.patience, rebuild=True, rehearsal=True, reindex=self.site.reindex)
-        found = rebuild_run.propose(asked, stanza.name, cluster, self.host, wish, self.site.again)
+        try:
+            found = rebuild_run.propose(asked, stanza.name, cluster, self.host, wish, self.site.again)
+        except Refusal as refusal:
+            if sight is None or isinstance(refusal, Unfinished):
+                raise
+            raise drill_look.refusal_of(refusal.problems, target.parse(text), sight) from refusal
         self.journal = rebuild_run.rehearse(asked, found)
         best, home = found.plan, found.home
+        _repository, backup = scratch_look.backup_of(stanza.name, best.repository, best.backup)
         goal: Goal = scratch_goal.of_plan(best, stanza.name)
-        climb.chosen = Chosen(text, best, goal, home.version, home.system_id, True)
+        climb.chosen = Chosen(text, best, goal, home.version, home.system_id, True, float(backup.stopped))
         return f"{text}: repository {best.repository}, set {best.backup}, {best.segments} WAL segments"
 
-    def _outlooks(self, stanza: Stanza, cluster: Cluster, repository: int) -> tuple[Outlook, ...]:
-        """Of the repository alone that was named: a set of another one could not be restored from it."""
-        return rebuild_look.named(rebuild_run.sight_of(stanza.name, cluster), repository).outlooks
+    def _sight(self, stanza: Stanza, cluster: Cluster, order: Order) -> Sight:
+        """Of the repository alone that was named: a set of another one could not be restored from it. Raises NothingDrilled."""
+        sight = rebuild_look.named(rebuild_run.sight_of(stanza.name, cluster), order.repository)
+        drill_look.refuse_label(order, sight)
+        return sight
 
     def climb(self, climb: Climb, chosen: Chosen) -> None:
         """Restore, recover, prove, begin the timeline, and prove more; then all of it is removed, or kept for whoever asked for it."""

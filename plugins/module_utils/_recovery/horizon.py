@@ -71,7 +71,7 @@ def look(stanza: str, cluster: Cluster) -> Sight:
     answer = _answer(cluster)
     found = repository.look(stanza, numbers)
     size = int(answer["segment_size"]) if answer else stopped.segment_size(cluster) or segment_size(found)
-    here = replace(_here(stanza, cluster, answer, time.time()), rates=measuring.known(stanza))
+    here = replace(_here(stanza, cluster, answer, time.time()), rates=measuring.known(stanza, found))
     heartbeats = state.DIRECTORY / stanza / "heartbeats.jsonl"
     beats = parse_heartbeats(heartbeats.read_text(encoding="utf-8", errors="replace")) if heartbeats.exists() else ()
     seen = Seen((*beats, *of_snapshots(found_in(found))))

@@ -5,19 +5,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 
-from . import rates, state
+from . import drill_annotation, rates, state
+from .catalog import Repository
 from .rates import Rates
 
 RESTORE, REPLAY = "restore", "replay"
 FILE = "rates.json"
 
 
-def known(stanza: str) -> Rates:
-    """What was measured last."""
-    return rates.parse(state.load(state.DIRECTORY / stanza / FILE))
+def known(stanza: str, repositories: Iterable[Repository] = ()) -> Rates:
+    """What was measured last on this host; of what it has never done, what a set in these repositories says of its drill."""
+    own, noted = rates.parse(state.load(state.DIRECTORY / stanza / FILE)), drill_annotation.rates_of(repositories)
+    return Rates(own.restore or noted.restore, own.replay or noted.replay)
 
 
 def remember(stanza: str, kind: str, size: int, seconds: float, what: str) -> None:

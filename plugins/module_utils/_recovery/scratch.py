@@ -2,8 +2,8 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The scratch copy: a set restored beside the live server and recovered to a target, without ending recovery. Decided here.
 
-A copy has nothing of the live server but its data: its own directory, configuration, socket and port; no archiving, no
-preloaded library, no worker of logical replication, no setting of ALTER SYSTEM. Source of the settings: PostgreSQL 15 to 18.
+A copy has nothing of the live server but its data: its own directory, configuration, socket and port; no archiving, no preloaded
+library unless it is asked for, no worker of logical replication, no setting of ALTER SYSTEM. Source: PostgreSQL 15 to 18.
 """
 
 from __future__ import annotations

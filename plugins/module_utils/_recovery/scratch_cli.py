@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from types import FrameType
 from typing import Any
 
-from . import horizon, scratch_copy, scratch_look, scratch_registry, scratch_removal, state, target, work
+from . import horizon, preloading, scratch_copy, scratch_look, scratch_registry, scratch_removal, state, target, work
 from .jobs import Settings, Stanza
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
@@ -39,6 +39,7 @@ def add(commands: Any, name: str, text: str) -> None:
     make.add_argument("--database", action="append", default=[], help="restore this database alone; may be given again")
     make.add_argument("--directory", default="", help=f"an empty one of postgres's; below {scratch_registry.HOME} by default")
     make.add_argument("--memory", type=int, default=MEMORY // MIB, metavar="MIB", help=f"at least {LEAST_MEMORY // MIB}")
+    make.add_argument("--preload", action="append", default=[], metavar="LIBRARY", help="in its shared_preload_libraries")
     make.add_argument("--reason", default="by hand", help="why, for whoever reads the list")
     make.add_argument("--query", action="append", default=[], metavar="SQL", help="ask this; may be given again")
     make.add_argument("--in", dest="within", default="postgres", metavar="DATABASE", help="where to ask; postgres by default")
@@ -99,7 +100,10 @@ def _make(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Names
         signal.signal(number, interrupted)  # what was made is removed on the way out
     stanza = stanzas[0]
     goal = _planned(stanza, options) if options.planned else _goal(stanza.name, options)
-    wish = Wish(options.reason, tuple(options.database), options.directory, options.memory * MIB)
+    wish = Wish(options.reason, tuple(options.database), options.directory, options.memory * MIB, tuple(options.preload))
+    problems = preloading.judge(wish.preload) or preloading.missing(wish.preload, stanza.version)
+    if problems:
+        raise Refusal(*problems)
     entry = {
         "operation": "scratch",
         "host": settings.host,
