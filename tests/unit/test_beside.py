@@ -77,9 +77,10 @@ def test_it_ends_where_the_command_failed(looks: Path) -> None:
 
 
 def test_with_one_repository_there_is_no_child(looks: Path) -> None:
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    before = children.read_text()  # of other tests
     with beside.pushing_past(ONE):
-        assert os.listdir(f"/proc/self/task/{os.getpid()}") != []
-        assert Path(f"/proc/self/task/{os.getpid()}/children").read_text() == ""
+        assert children.read_text() == before
     assert looks.read_text() == ""
 
 
