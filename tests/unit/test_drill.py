@@ -29,7 +29,9 @@ OUTLOOKS = (Scene().outlook(),)
 NEWEST_PLAN = Scene().planned("latest")
 CHOSEN = Chosen("latest", NEWEST_PLAN, of_plan(NEWEST_PLAN, "axiomdb"), "17", 7, True)
 ENTRY = Entry("one", "/var/lib/axiomdb/scratch/one", "axiomdb", "17", "a drill", 0.0, 1, True, "")
-COPY = Copy(ENTRY, Replayed(None, None, None, 7, "", False), subprocess.Popen(["true"]))
+ENDED = subprocess.Popen(["true"])
+ENDED.wait()  # nobody else has it for a child of his own
+COPY = Copy(ENTRY, Replayed(None, None, None, 7, "", False), ENDED)
 
 
 # --- the chain of time stamps ------------------------------------------------------------------------------------------
