@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _recovery import horizon, host, postgres, repository, state
+from _recovery import ends, horizon, host, postgres, repository, state
 from _recovery.archive import Holdings
 from _recovery.catalog import Repository, unreadable
-from _recovery.horizon import Sight
 from _recovery.plan import Plan
 from _recovery.postgres import Cluster, NotAnswering
 from _recovery.problem import Refusal
 from _recovery.run import CommandFailed, Completed
+from _recovery.sight import Sight
 from _recovery.target import parse
 from _recovery.wal import Lsn, Segment
 from archives import HISTORY, SIZE, Scene, clock
@@ -94,10 +94,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(repository, "without_lost_backups", lambda _stanza, found: found)
     monkeypatch.setattr(repository, "list_everything", world.list_everything)
     monkeypatch.setattr(repository, "history", lambda _stanza, _found, timeline: world.histories[timeline])
-    monkeypatch.setattr(horizon, "pgbackrest", world.pgbackrest)
-    monkeypatch.setattr(horizon, "run", world.run)
-    monkeypatch.setattr(horizon, "ids", lambda *_names: (0, 0))
-    monkeypatch.setattr(horizon.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(ends, "pgbackrest", world.pgbackrest)
+    monkeypatch.setattr(ends, "run", world.run)
+    monkeypatch.setattr(ends, "ids", lambda *_names: (0, 0))
+    monkeypatch.setattr(ends.os, "geteuid", lambda: 1000)
     return world
 
 
@@ -246,7 +246,7 @@ def test_a_segment_that_the_host_recycles_meanwhile_is_read_from_the_repository(
 
 
 def test_nothing_is_left_of_what_was_fetched(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(horizon.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(ends.tempfile, "tempdir", str(tmp_path))
     before = set(tmp_path.iterdir())
     world.archived, world.dumps = {name(9)}, {name(9): commit("0/09000100", "11:50:00")}
     world.answer = None

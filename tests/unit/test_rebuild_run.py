@@ -34,7 +34,6 @@ from _recovery import (
 )
 from _recovery.archive import Holdings
 from _recovery.catalog import Backup, Database, Repository
-from _recovery.horizon import Sight
 from _recovery.plan import Plan
 from _recovery.postgres import Cluster, NotAnswering
 from _recovery.problem import Problem, Refusal, Unfinished
@@ -47,6 +46,7 @@ from _recovery.restoring import Home, Journal, Order
 from _recovery.run import CommandFailed, Completed
 from _recovery.scratch import Goal
 from _recovery.scratch_copy import Failed
+from _recovery.sight import Sight
 from _recovery.window import Outlook, Seen
 from test_restoring import planned
 

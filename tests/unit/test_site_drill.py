@@ -39,7 +39,6 @@ from _recovery.drill_ladder import Ladder
 from _recovery.drill_look import Chosen
 from _recovery.drill_run import Climb
 from _recovery.drill_site_host import Notes
-from _recovery.horizon import Sight
 from _recovery.jobs import Stanza
 from _recovery.postgres import Cluster
 from _recovery.problem import Problem, Refusal
@@ -48,6 +47,7 @@ from _recovery.restore_run import Consent
 from _recovery.restoring import Journal
 from _recovery.run import Completed
 from _recovery.scratch_copy import Failed
+from _recovery.sight import Sight
 from _recovery.window import Seen
 from archives import HERE, NEW, OLD, SIZE, Scene
 from drilled import BEST, ended

@@ -25,13 +25,13 @@ from . import (
 )
 from .drill import RANDOM, Drill, Order
 from .drill_choice import NothingDrilled
-from .horizon import Sight
 from .jobs import Stanza
 from .plan import Plan
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
 from .run import CommandFailed
 from .scratch import ALWAYS_THERE, Goal
+from .sight import Sight
 from .snapshots import found_in
 from .spoken import counted
 from .target import Target

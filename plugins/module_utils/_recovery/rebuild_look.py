@@ -8,11 +8,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from . import aside_within, horizon, host, rebuild, repository, waking
-from .horizon import Sight
+from . import aside_within, ends, host, rebuild, repository, waking
 from .postgres import Cluster
 from .problem import Problem, Unfinished
 from .rebuild import Ground, Holding, Life
+from .sight import Sight
 from .waking import Newest
 
 
@@ -71,4 +71,4 @@ def _heartbeat(sight: Sight, number: int) -> float | None:
     window = outlook.newest
     if window is None or not window.stretches:
         return None
-    return horizon.last_heartbeat(sight, number, window, window.stretches[-1])
+    return ends.last_heartbeat(sight, number, window, window.stretches[-1])

@@ -36,7 +36,6 @@ from . import (
     target,
 )
 from .control_stand_in import stand_in
-from .horizon import Sight
 from .plan import Plan
 from .postgres import Cluster
 from .problem import Problem, Refusal, Unfinished
@@ -45,6 +44,7 @@ from .restore_acceptance import NoBackup
 from .restore_run import Consent
 from .restoring import Home, Journal, Order
 from .run import CommandFailed
+from .sight import Sight
 from .waking import Newest
 
 

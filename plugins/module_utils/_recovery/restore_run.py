@@ -36,7 +36,6 @@ from . import (
     target,
     waiting,
 )
-from .horizon import Sight
 from .plan import Plan
 from .postgres import Cluster, NotAnswering
 from .problem import Problem, Refusal, Unfinished, playbook
@@ -44,6 +43,7 @@ from .restore_return import go_back
 from .restoring import Home, Journal, Order
 from .run import CommandFailed
 from .scratch import PORT
+from .sight import Sight
 
 Tell = Callable[[str], None]
 ACTS: Mapping[str, Callable[[Journal, Tell], Journal]] = {
