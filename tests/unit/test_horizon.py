@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _recovery import ends, horizon, host, postgres, repository, state
+from _recovery import ends, horizon, host, postgres, remembered, repository, restore_record, state, telling
 from _recovery.archive import Holdings
 from _recovery.catalog import Repository, unreadable
+from _recovery.history import Tree, tree_of
 from _recovery.plan import Plan
 from _recovery.postgres import Cluster, NotAnswering
 from _recovery.problem import Refusal
+from _recovery.restoring import Home, Journal, Order
 from _recovery.run import CommandFailed, Completed
+from _recovery.scratch import Goal
 from _recovery.sight import Sight
 from _recovery.target import parse
 from _recovery.wal import Lsn, Segment
-from archives import HISTORY, SIZE, Scene, clock
+from _recovery.window import Outlook
+from archives import HISTORY, NEW, OLD, SIZE, Scene, clock
 from test_waldump import record
 
 CLUSTER = Cluster("17", "main")
@@ -263,6 +267,82 @@ def test_around_a_fork_of_which_nothing_is_known_the_wal_is_read(world: World) -
     (fork,) = outlook.windows[2].stretches[-1].forks
     assert timeline == 2
     assert (fork.after, fork.before) == (clock("11:40:00"), clock("11:55:00"))
+
+
+# --- a host that was rebuilt ------------------------------------------------------------------------------------------
+
+
+def rebuilt(world: World, *, timeline: int = 2, along: int = 1, **recovered: object) -> None:
+    """Its server is on timeline 2, with heartbeats there; its record of the rebuild says what was recovered on timeline 1."""
+    world.scenes[1], world.histories = Scene(child=(8, 9, 10), moments=()), {2: HISTORY}
+    world.answer = {**(world.answer or {}), "timeline": 2}
+    kept = state.DIRECTORY / "axiomdb" / "heartbeats.jsonl"
+    kept.parent.mkdir(parents=True)
+    beats = [{"time": clock("11:58:00"), "lsn": "0/9000100", "timeline": 2}, {"time": clock("11:59:00"), "lsn": "0/9000300", "timeline": 2}]
+    kept.write_text("".join(json.dumps(one) + "\n" for one in beats), encoding="utf-8")
+    home = Home("axiomdb", "17", "main", 5432, str(world.data), "vps2", 7)
+    order, goal = Order("latest", "the host is lost", rebuild=True), Goal("axiomdb", 1, NEW.label, 1, "standby")
+    plan = {"options": [], "only_here": [], "timeline": along}
+    journal = Journal("20261122-114500", order, home, goal, plan, "", False, "", "accepted", timeline=timeline, recovered=recovered)
+    state.save(state.path("axiomdb", "restore.json"), restore_record.document(journal))
+
+
+def spans(outlook: Outlook, timeline: int) -> list[tuple[float, float | None]]:
+    return [(one.first, one.end) for stretch in outlook.windows[timeline].stretches for one in stretch.spans]
+
+
+def test_what_a_rebuild_has_brought_back_is_known_without_reading_it_again(world: World) -> None:
+    rebuilt(world, lsn="0/8000100", commit=clock("11:40:00"))
+    (outlook,), _timeline = horizon.outlooks("axiomdb", CLUSTER)
+    assert spans(outlook, 2) == [(clock("10:00:01"), clock("11:40:00")), (clock("11:58:00"), clock("11:59:00"))]
+    assert outlook.windows[2].stretches[-1].forks[0].before == clock("11:58:00"), "what lies between is lost, or nobody knows"
+    assert world.fetched == []
+
+
+def test_the_first_heartbeat_of_a_new_host_hides_nothing_of_the_life_before(world: World) -> None:
+    rebuilt(world)
+    world.archived = {name(number) for number in range(3, 10)} | {name(number, 2) for number in (8, 9, 10)}
+    world.dumps = {name(7): commit("0/07000100", "11:35:00")}
+    (outlook,), _timeline = horizon.outlooks("axiomdb", CLUSTER)
+    assert spans(outlook, 2) == [(clock("10:00:01"), clock("11:35:00")), (clock("11:58:00"), clock("11:59:00"))]
+    assert world.fetched == [name(8, 2), name(7)], "the end, of which a heartbeat tells, is not read"
+
+
+def test_the_life_before_a_hole_is_not_hidden_either(world: World) -> None:
+    rebuilt(world)
+    late = replace(NEW, label="20261122-120100F", started=int(clock("12:01:00")), stopped=int(clock("12:01:10")))
+    late = replace(late, lsn_start="0/C000028", lsn_stop="0/C000138", wal_stop=name(12, 2))
+    world.scenes[1] = Scene(child=(8, 9, 10, 12), moments=(), backups=(OLD, NEW, late))
+    world.archived = {name(number) for number in range(3, 10)} | {name(number, 2) for number in (8, 9, 10, 12)}
+    world.dumps = {name(7): commit("0/07000100", "11:35:00")}
+    (outlook,), _timeline = horizon.outlooks("axiomdb", CLUSTER)
+    assert (clock("10:00:01"), clock("11:35:00")) in spans(outlook, 2)
+
+
+def test_the_record_of_a_rebuild_of_another_cluster_tells_nothing(world: World) -> None:
+    rebuilt(world, lsn="0/8000100", commit=clock("11:40:00"))
+    assert [moment.time for moment in look().seen.moments if moment.timeline == 1 and moment.commit] == [clock("11:40:00")]
+    assert remembered.of_rebuilds("axiomdb", [8], []) == ()
+
+
+@pytest.mark.parametrize(
+    "record", [{}, {"lsn": "", "commit": None}, {"lsn": "nowhere", "commit": 1.0}, {"lsn": "0/8000100", "commit": None}]
+)
+def test_a_rebuild_that_found_no_commit_tells_nothing(world: World, record: dict[str, object]) -> None:
+    rebuilt(world, **record)
+    assert remembered.of_rebuilds("axiomdb", [7], []) == ()
+
+
+def test_a_rebuild_that_ended_before_its_timeline_began_tells_of_the_one_before(world: World) -> None:
+    rebuilt(world, timeline=3, along=2, lsn="0/7000100", commit=clock("11:30:00"))
+    tree = tree_of({2: HISTORY, 3: f"{HISTORY}2\t0/7000100\tx\n"})
+    assert [one.timeline for one in remembered.of_rebuilds("axiomdb", [7], [Tree(), tree])] == [1]
+
+
+def test_what_lies_past_the_fork_is_not_told_to_end_before_it(world: World) -> None:
+    rebuilt(world, lsn="0/8000100", commit=clock("11:40:00"))
+    told = telling.lines(*horizon.outlooks("axiomdb", CLUSTER), now=clock("12:00:00"))
+    assert "  abandoned    repository 1, timeline 1: until LSN 0/A000000; type a target with ,timeline:1 behind it" in told
 
 
 # --- plans ------------------------------------------------------------------------------------------------------------

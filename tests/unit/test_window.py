@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 import pytest
 from _recovery.archive import Holdings, read_holdings
 from _recovery.catalog import Backup, Database, Repository, segment_size
+from _recovery.forks import Fork, Span
 from _recovery.history import Tree, tree_of
 from _recovery.moments import Moment
 from _recovery.wal import LEGAL_SIZES, Lsn, Segment
 from _recovery.waldump import Dump
-from _recovery.window import Broken, Fork, Hole, Outlook, Seen, Span, Tail, gaps, look_out, name_of, runs_on, tail_of
+from _recovery.window import Broken, Hole, Outlook, Seen, Tail, gaps, look_out, name_of, runs_on, tail_of
 from drawing import apart, shared, together
 from hypothesis import given
 from hypothesis import strategies as st
@@ -284,6 +285,19 @@ def test_behind_a_fork_no_time_is_known_before_the_first_moment_of_the_later_tim
     assert window.stretches[0].spans == (Span(201, 300),)
     assert window.stretches[0].is_open
     assert not look(3, 4, seen=seen(beat(300, "0/4000100"))).windows[1].stretches[0].is_open
+
+
+def test_a_life_between_two_forks_of_which_nothing_is_known_is_not_taken_for_the_one_before() -> None:
+    held = Holdings(1 << 24).with_segments(1, [3, 4]).with_segments(2, [5]).with_segments(3, [6])
+    tree = tree_of({**FORK, 3: f"{FORK[2]}2\t0/6000100\tx\n"})
+    first, third = (beat(300, "0/4000100"), (beat(900, "0/6000200", 3), beat(950, "0/6000300", 3)))
+    stretch = look_out(repository_of(FIRST), held, tree, seen(first, *third)).windows[3].stretches[0]
+    assert [(fork.after, fork.is_known) for fork in stretch.forks] == [(300, True), (300, False)]
+    assert not stretch.is_known and not stretch.is_open
+    between = (beat(500, "0/5000200", 2), beat(600, "0/6000080", 2))
+    stretch = look_out(repository_of(FIRST), held, tree, seen(first, *between, *third)).windows[3].stretches[0]
+    assert stretch.spans == (Span(201, 300), Span(500, 600), Span(900, 950))
+    assert stretch.is_known
 
 
 def test_a_heartbeat_that_was_never_archived_shows_that_a_timeline_went_on() -> None:

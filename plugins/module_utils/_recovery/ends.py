@@ -32,18 +32,19 @@ SCANNED = 8  # segments that are read from an end of WAL backwards, until one ha
 def read_end(sight: Sight, number: int, window: Window, stretch: Stretch, target: Target | None = None) -> Seen:
     """What the WAL itself says of commits: at the end of a stretch, and around each fork in it of which too little is known.
 
-    That is a fork of which nothing is known, or for whose time somebody asks.
+    That is a fork before which nothing is known of its timeline, or for whose time somebody asks. Without a target an end of which
+    enough is known is not read.
     """
     asked = target.time.timestamp() if target and target.time else None
     moments: list[Moment] = []
     with _directory() as directory:
         source = _Source(sight, number, window, directory)
-        dumps = _backwards(source, *stretch.numbers)
+        dumps = _backwards(source, *stretch.numbers) if target or stretch.is_open else []
         tail = _tail(source, stretch.numbers[1], dumps) if dumps else Tail(0, 0)
         for fork in stretch.forks:
             place = fork.lsn.position // sight.size
             near = asked is not None and reach_time.is_near(asked, fork)
-            if fork.after is None or near:
+            if not fork.is_known or near:
                 moments += [one.commit for one in _backwards(source, stretch.numbers[0], place, fork.lsn) if one.commit]
             if fork.before is None or near:
                 moments += _forwards(source, place, stretch.numbers[1], fork.lsn)

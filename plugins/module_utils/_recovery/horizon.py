@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import data_space, ends, host, measuring, plan, postgres, reach, repository, state, stopped
+from . import data_space, ends, host, measuring, plan, postgres, reach, remembered, repository, stopped
 from .archive import Holdings
 from .catalog import Repository, segment_size, unreadable
 from .history import Tree, tree_of
-from .moments import Moment, of_snapshots, parse_heartbeats
+from .moments import Moment, of_snapshots
 from .plan import Archives, Plan
 from .postgres import Cluster, NotAnswering
 from .problem import Problem, Refusal, playbook
@@ -30,7 +30,7 @@ from .sight import Sight
 from .snapshots import found_in
 from .target import Target
 from .wal import Lsn, Segment
-from .window import Outlook, Seen, look_out
+from .window import Outlook, Seen, Stretch, Window, look_out
 
 NOTHING = Seen()
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
@@ -48,14 +48,12 @@ def look(stanza: str, cluster: Cluster) -> Sight:
     found = repository.look(stanza, numbers)
     size = int(answer["segment_size"]) if answer else stopped.segment_size(cluster) or segment_size(found)
     here = replace(_here(stanza, cluster, answer, time.time()), rates=measuring.known(stanza, found))
-    heartbeats = state.DIRECTORY / stanza / "heartbeats.jsonl"
-    beats = parse_heartbeats(heartbeats.read_text(encoding="utf-8", errors="replace")) if heartbeats.exists() else ()
-    seen = Seen((*beats, *of_snapshots(found_in(found))))
-    outlooks, trees = [], {}
-    for one in found:
-        one, holdings, tree = _archive(stanza, one, size)
-        trees[one.number] = tree
-        outlooks.append(look_out(one, holdings, tree, seen))
+    looked = [_archive(stanza, one, size) for one in found]
+    trees = {one.number: tree for one, _holdings, tree in looked}
+    systems = [one.current.system_id for one in found if one.current]
+    rebuilt = remembered.of_rebuilds(stanza, systems, trees.values())
+    seen = Seen((*remembered.heartbeats(stanza), *of_snapshots(found_in(found)), *rebuilt))
+    outlooks = [look_out(one, holdings, tree, seen) for one, holdings, tree in looked]
     local = _local(cluster.data_directory, here, size)
     return Sight(stanza, cluster, here, tuple(outlooks), trees, seen, size, local, cluster.data_directory)
 
@@ -145,13 +143,22 @@ def outlooks(stanza: str, cluster: Cluster) -> tuple[list[Outlook], int]:
 
 
 def told(sight: Sight) -> list[Outlook]:
-    """The outlooks for a person: where no commit is known in the newest WAL, or behind the last fork, its end is read."""
+    """The outlooks for a person: where it is not known until when can be recovered, at the end or before a fork, the WAL is read."""
     outlooks = []
     for one in sight.outlooks:
         window = one.windows.get(sight.here.timeline) or one.newest
-        if window is not None and window.stretches and window.stretches[-1].is_open:
-            seen = ends.read_end(sight, one.repository.number, window, window.stretches[-1])
-            moments = (*sight.seen.moments, *seen.moments)
-            one = look_out(one.repository, one.holdings, sight.trees[one.repository.number], Seen(moments, seen.tails))
+        stretches = window.stretches if window is not None else ()
+        seen = [
+            ends.read_end(sight, one.repository.number, window, stretch) for stretch in stretches if window and _is_asked(stretch, window)
+        ]
+        if seen:
+            moments = (*sight.seen.moments, *(moment for found in seen for moment in found.moments))
+            tails = tuple(tail for found in seen for tail in found.tails)
+            one = look_out(one.repository, one.holdings, sight.trees[one.repository.number], Seen(moments, tails))
         outlooks.append(one)
     return outlooks
+
+
+def _is_asked(stretch: Stretch, window: Window) -> bool:
+    """Whether the WAL of a stretch is read for a person: what lies before a hole is told as far as it is known, but for a life before."""
+    return not stretch.is_known and (stretch == window.stretches[-1] or bool(stretch.forks))

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
+from .forks import Fork
 from .problem import Problem
 from .reach import AT_LSN, Choice, Here, behind, newest_set, say, stop_of, unknown_set, window_of
 from .spoken import moment
 from .target import Target, exact, iso
 from .wal import Lsn
-from .window import SAFE, Fork, Outlook, Stretch, Window
+from .window import SAFE, Outlook, Stretch, Window
 
 AT_TIME = "time"
 

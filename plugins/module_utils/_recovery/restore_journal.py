@@ -147,12 +147,16 @@ def succeed(ended: Journal, following: Journal) -> Journal:
     return following
 
 
-def kept(stanza: str) -> list[Journal]:
-    """The accepted recoveries whose old data is still there, the oldest first."""
+def every(stanza: str) -> list[Journal]:
+    """Every recovery of a stanza that is written down and can be read, the oldest first."""
     directory = state.DIRECTORY / stanza
     known = [_parsed(stanza, file) for file in (*sorted(directory.glob("restore-*.json")), _file(stanza))]
-    newest = {journal.name: journal for journal in known if journal is not None}
-    accepted = [journal for journal in newest.values() if journal.outcome == restoring.ACCEPTED]
+    return list({journal.name: journal for journal in known if journal is not None}.values())
+
+
+def kept(stanza: str) -> list[Journal]:
+    """The accepted recoveries whose old data is still there, the oldest first."""
+    accepted = [journal for journal in every(stanza) if journal.outcome == restoring.ACCEPTED]
     return [journal for journal in accepted if any(Path(place).exists() for place in journal.moves.values())]
 
 

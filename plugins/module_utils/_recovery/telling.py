@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from .forks import Span
 from .reach import left_without_history, say
 from .spoken import age, counted, moment
 from .target import exact
-from .window import Hole, Outlook, Span, Stretch, Window
+from .window import Hole, Outlook, Stretch, Window
 
 SHOWN = 3  # holes, broken sets and abandoned timelines of a repository; the document has all
 
@@ -84,7 +85,9 @@ def _others(head: str, outlook: Outlook, window: Window | None) -> list[str]:
             continue
         newest, end = other.stretches[-1], left.get(other.timeline)
         if end is None or newest.end > end:
-            until = f"until {moment(newest.latest)}" if newest.latest is not None else f"until LSN {newest.end}"
+            # A commit before the two parted says nothing of what was written there afterwards.
+            told = newest.latest is not None and (end is None or any(one.lsn > end for one in newest.commits))
+            until = f"until {moment(newest.latest)}" if told and newest.latest is not None else f"until LSN {newest.end}"
             target = f"a target with ,timeline:{other.timeline} behind it"
             text.append(f"  abandoned    {head}, timeline {other.timeline}: {until}; type {target}")
     return text

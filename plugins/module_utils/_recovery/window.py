@@ -15,6 +15,7 @@ from operator import attrgetter, itemgetter
 
 from .archive import Holdings, Run, merged
 from .catalog import Backup, Repository
+from .forks import Fork, Span, forks_of, spans_of
 from .history import Path, Step, Tree
 from .moments import Moment
 from .wal import Lsn, Segment
@@ -84,29 +85,6 @@ class Hole:
 
 
 @dataclass(frozen=True)
-class Span:
-    """Times that can be recovered: from `first` on, before `end`; both in Unix seconds. An unknown end is None."""
-
-    first: float
-    end: float | None
-
-
-@dataclass(frozen=True)
-class Fork:
-    """Where a path leaves a timeline. What was committed between the two times is not on the path, or nobody knows on which it was.
-
-    `after` is the newest commit that is known before it, `before` the first moment that is known behind it. `went_on` says that
-    there is, or was, WAL of the timeline behind it.
-    """
-
-    timeline: int
-    lsn: Lsn
-    after: float | None
-    before: float | None
-    went_on: bool = True
-
-
-@dataclass(frozen=True)
 class Stretch:
     """WAL without a gap, with the sets from which it is replayed, in the order of their ends.
 
@@ -134,6 +112,11 @@ class Stretch:
     def latest(self) -> float | None:
         """The newest commit that is known to be in it; times before it can be recovered."""
         return self.spans[-1].end if self.spans else None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known until when can be recovered, at its end and before each fork in it; else only its WAL can tell."""
+        return not self.is_open and all(fork.is_known for fork in self.forks)
 
     @property
     def is_open(self) -> bool:
@@ -311,33 +294,8 @@ def _stretch(
     tail = next((one for one in tails if (one.timeline, one.number) == (owner, numbers[1])), None)
     first, end = sets[0].stop, Segment(owner, numbers[1], size).end
     inside = moments[bisect_left(moments, first, key=_LSN) : bisect_right(moments, end, key=_LSN)]
-    forks = tuple(_forks(first, end, left, inside, sets))
-    spans = _spans(sets[0].backup.stopped + SAFE, first, forks, inside)
+    forks = tuple(forks_of(first, end, left, inside, [(one.stop, float(one.backup.started)) for one in sets]))
+    spans = spans_of(sets[0].backup.stopped + SAFE, first, forks, inside)
     complete = max((one.time for one in inside if not forks or one.lsn > forks[-1].lsn), default=None)
     commits = tuple(one for one in inside if one.commit)
     return Stretch(numbers, tuple(one.backup for one in sets), first, end, spans, forks, complete, tail, commits)
-
-
-def _forks(first: Lsn, end: Lsn, left: Mapping[Step, bool], moments: Sequence[Moment], sets: Sequence[_Set]) -> Iterator[Fork]:
-    """Where a path leaves a timeline: what was committed there afterwards is not on the path, but has its time."""
-    for step, went_on in left.items():
-        if step.end is not None and first <= step.end <= end:
-            known = max((one.time for one in moments if one.commit and one.lsn <= step.end), default=None)
-            later = [one.time for one in moments if one.lsn > step.end]
-            later += [float(one.backup.started) for one in sets if one.stop > step.end]
-            yield Fork(step.timeline, step.end, known, min(later, default=None), went_on)
-
-
-def _spans(begin: float, first: Lsn, forks: Sequence[Fork], moments: Sequence[Moment]) -> tuple[Span, ...]:
-    found: list[Span] = []
-    low, start = first, begin
-    for fork in forks:
-        if fork.after is not None and fork.after > start:
-            found.append(Span(start, fork.after))
-        if fork.before is None:
-            return tuple(found)
-        low, start = fork.lsn, max(start, fork.before)
-    newest = max((one.time for one in moments if one.commit and one.lsn >= low), default=None)
-    if newest is None or newest > start:
-        found.append(Span(start, newest))
-    return tuple(found)
