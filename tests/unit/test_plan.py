@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 from _recovery import plan
 from _recovery.catalog import Repository, unreadable
 from _recovery.moments import Moment
+from _recovery.nearest import Near, around
 from _recovery.plan import Archives
 from _recovery.problem import Problem
 from _recovery.reach import Room
@@ -250,9 +252,9 @@ def test_a_timeline_above_the_servers_is_told() -> None:
     assert replace(FORKED, here=HERE).planned("latest").notes == ("repository 1 has timeline 2, above this server's timeline 1",)
 
 
-FROM_TEN = f"expected a time from {DAY}10:00:01Z on. Next: type time:{DAY}10:00:01Z"
+FROM_TEN = f"expected a time from {DAY}10:00:01Z on. Next: type time:{DAY}10:00:01Z, the nearest after it"
 BEFORE_TWELVE = f"expected a time before {DAY}12:00:00Z, the newest commit that is known to be in the WAL. "
-ELEVEN_59 = f"Next: type time:{DAY}11:59:59Z or latest"
+ELEVEN_59 = f"Next: type time:{DAY}11:59:59Z, the nearest before it, or latest"
 GAP = "the WAL segment 000000010000000000000005 is missing"
 GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup was taken after it"
 
@@ -276,33 +278,38 @@ GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup
             f"the time {DAY}12:00:10Z, up to which the WAL is not known to be complete: that is known until {DAY}12:00:00Z; "
             f"{BEFORE_TWELVE}{ELEVEN_59}",
         ),
-        (WELL, f"time:{DAY}12:00:00Z", f"the time {DAY}12:00:00Z; no commit is known after {DAY}12:00:00Z; {BEFORE_TWELVE}{ELEVEN_59}"),
+        (
+            WELL,
+            f"time:{DAY}12:00:00Z",
+            f"the time {DAY}12:00:00Z; no commit is known after {DAY}12:00:00Z; {BEFORE_TWELVE}{ELEVEN_59}, which may lie after it",
+        ),
         (
             replace(WELL, moments=()),
             f"time:{DAY}11:30:00Z",
             f"the time {DAY}11:30:00Z; the newest commit in the WAL is unknown; expected a time before the newest commit that is "
             "known to be "
-            f"in the WAL. Next: type backup:{NEW.label} or latest",
+            f"in the WAL. Next: type backup:{NEW.label}, the nearest before it, or latest, which may lie after it",
         ),
         (
             HOLES,
             f"time:{DAY}10:45:00Z",
             f"the time {DAY}10:45:00Z, which lies in a hole of repository 1: {GAP}; expected a time before the hole, or from the next "
             "backup "
-            f"on. Next: type time:{DAY}10:29:59Z or time:{DAY}11:00:01Z",
+            f"on. Next: type time:{DAY}10:29:59Z, the nearest before it, or time:{DAY}11:00:01Z, the nearest after it",
         ),
         (
             replace(HOLES, moments=BEATS[1:]),
             f"time:{DAY}10:45:00Z",
             f"the time {DAY}10:45:00Z, which lies in a hole of repository 1: {GAP}, and it is unknown when the last commit before it was; "
-            f"expected a time before the hole, or from the next backup on. Next: type backup:{OLD.label} or time:{DAY}11:00:01Z",
+            f"expected a time before the hole, or from the next backup on. Next: type backup:{OLD.label}, the "
+            f"nearest before it, or time:{DAY}11:00:01Z, the nearest after it",
         ),
         (
             HOLES,
             f"time:{DAY}11:45:00Z",
             f"the time {DAY}11:45:00Z, beyond a hole of repository 1: {GAP_BEHIND}; expected a time before {DAY}11:30:00Z, the newest "
             "commit "
-            f"that is known to be in the WAL. Next: type time:{DAY}11:29:59Z or latest",
+            f"that is known to be in the WAL. Next: type time:{DAY}11:29:59Z, the nearest before it, or latest",
         ),
         (
             FORKED,
@@ -325,13 +332,14 @@ GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup
             replace(FORKED, numbers=(3, 4, 5, 6, 7), moments=(BEATS[1], *FORKED.moments[3:])),
             f"time:{DAY}11:45:00Z",
             f"the time {DAY}11:45:00Z, between the last commit of timeline 1 and the first that is known after timeline 2 left it at LSN "
-            f"0/8000100; expected a time before the two parted, or after. Next: type time:{DAY}11:29:59Z or time:{DAY}12:20:00Z",
+            f"0/8000100; expected a time before the two parted, or after. Next: type time:{DAY}11:29:59Z, the "
+            f"nearest before it, or time:{DAY}12:20:00Z, the nearest after it",
         ),
         (
             WELL,
             "lsn:0/3000100",
             f"the LSN 0/3000100, before the first backup in repository 1 ({OLD.label}) was complete at 0/3000138; expected an LSN from "
-            "0/3000138 on. Next: type lsn:0/3000138",
+            "0/3000138 on. Next: type lsn:0/3000138, the nearest after it",
         ),
         (
             WELL,
@@ -363,13 +371,13 @@ GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup
             replace(HOLES, moments=[one for one in BEATS if one.time < clock("11:00:00")]),
             f"time:{DAY}10:45:00Z",
             f"the time {DAY}10:45:00Z, which lies in a hole of repository 1: {GAP}; expected a time before the hole, or from the next "
-            f"backup on. Next: type time:{DAY}10:29:59Z or backup:{NEW.label}",
+            f"backup on. Next: type time:{DAY}10:29:59Z, the nearest before it, or backup:{NEW.label}, the nearest after it",
         ),
         (
             HOLES,
             "lsn:0/5000050",
             f"the LSN 0/5000050, which lies in a hole of repository 1: {GAP}; expected an LSN before the hole, or from the next backup on. "
-            f"Next: type backup:{OLD.label} or lsn:0/6000138",
+            f"Next: type backup:{OLD.label}, the nearest before it, or lsn:0/6000138, the nearest after it",
         ),
         (
             HOLES,
@@ -476,6 +484,87 @@ def test_each_refusal_has_its_own_sentence(scene: Scene, target: str, sentence: 
     assert scene.refused(target) == f"Found {sentence}"
 
 
+SHORT = replace(WELL, backups=(NEW,))
+BEFORE = re.compile(r"(\S+), the nearest before it")
+
+
+def test_a_refused_time_names_the_nearest_before_it_in_any_repository() -> None:
+    found = SHORT.refused(f"time:{DAY}10:45:00Z", HOLES.outlook(2))
+    assert f"which lies in a hole of repository 2: {GAP}" in found
+    assert found.endswith(f"Next: type time:{DAY}10:29:59Z, the nearest before it, or time:{DAY}11:00:01Z, the nearest after it"), (
+        "the first backup of repository 1 is past what was asked for"
+    )
+    assert HOLES.refused(f"time:{DAY}10:45:00Z", SHORT.outlook(2)) == found.replace("repository 2", "repository 1")
+
+
+def test_a_refused_time_names_nothing_past_it_as_if_it_were_before() -> None:
+    scene = replace(WELL, moments=())
+    assert (
+        f"type backup:{OLD.label}, the nearest before it, or backup:{NEW.label}, the nearest after it, or latest, which lies after it"
+        in (scene.refused(f"time:{DAY}10:45:00Z"))
+    )
+    beyond = replace(HOLES, backups=(OLD,), numbers=(3, 4))
+    ahead = replace(WELL, backups=(NEW,), moments=(BEATS[2],)).outlook(2)
+    assert beyond.refused(f"time:{DAY}10:45:00Z", ahead).endswith("the nearest after it, or latest, which lies after it")
+
+
+def test_where_no_commit_is_known_before_a_fork_its_place_is_not_named_as_one_before_the_time() -> None:
+    unread = replace(FORKED, moments=FORKED.moments[3:])
+    found = unread.refused(f"time:{DAY}11:10:00Z")
+    assert f"type backup:{NEW.label} for what was there before the two parted, time:{DAY}12:20:00Z for the data that serves now" in found
+
+
+def test_nothing_before_a_fork_is_named_for_what_was_written_behind_it() -> None:
+    told = replace(FORKED, moments=(*BEATS[:2], *FORKED.moments[3:]))
+    assert ", or latest,timeline:1 for what was written on the abandoned timeline 1" in told.refused(f"time:{DAY}11:45:00Z")
+
+
+def test_a_repository_that_holds_nothing_does_not_hide_why_another_one_cannot() -> None:
+    empty = replace(WELL, backups=())
+    for target in (f"time:{DAY}12:00:10Z", "lsn:0/A000000", "xid:999"):
+        assert "no usable backup" not in empty.refused(target, WELL.outlook(2)), target
+
+
+def test_the_nearest_to_a_time_that_can_be_recovered_is_that_time() -> None:
+    found = around([WELL.outlook().windows[1]], clock("10:45:00") + 0.5)
+    assert (found.before, found.after) == (
+        Near(clock("10:45:00"), f"time:{DAY}10:45:00Z"),
+        Near(clock("10:45:01"), f"time:{DAY}10:45:01Z"),
+    )
+
+
+def test_a_refused_lsn_names_the_nearest_before_it_in_any_repository() -> None:
+    found = SHORT.refused("lsn:0/5000050", HOLES.outlook(2))
+    assert f"type backup:{OLD.label}, the nearest before it, or lsn:0/6000138, the nearest after it" in found
+
+
+SCENES = [
+    WELL,
+    HOLES,
+    FORKED,
+    SHORT,
+    replace(WELL, moments=()),
+    replace(HOLES, moments=BEATS[1:]),
+    replace(FORKED, moments=FORKED.moments[3:]),
+]
+
+
+@given(st.sampled_from(SCENES), st.sampled_from(SCENES), st.integers(0, 9000))
+def test_what_is_named_before_a_time_is_before_it_and_no_repository_has_anything_between(one: Scene, two: Scene, second: int) -> None:
+    asked = clock("09:58:00") + second
+    two = replace(two, here=one.here)
+    found = one.ask(f"time:{moment(asked)}", two.outlook(2))
+    if isinstance(found, Problem) and (named := BEFORE.search(found.next_step)):
+        best = one.planned(named[1], two.outlook(2))
+        ends = [backup.stopped for backup in (OLD, NEW) if backup.label == best.backup]
+        at = parse(named[1]).time
+        reached = at.timestamp() if at else ends[0]
+        assert reached < asked
+        first, last = int(reached) + 1, int(asked)
+        for later in {*range(first, last, max(1, (last - first) // 5)), *range(first, min(first + 3, last))}:
+            assert isinstance(one.ask(f"time:{moment(later)}", two.outlook(2)), Problem), moment(later)
+
+
 GIB = 1 << 30
 
 
@@ -516,7 +605,7 @@ def test_what_could_not_be_read_is_said_of_an_lsn_in_the_last_segment() -> None:
     assert READ.planned("lsn:0/9000300").notes == ()
 
 
-@given(st.sampled_from([WELL, READ, HOLES, FORKED, LIVE]), st.integers(0, 9000), st.booleans())
+@given(st.sampled_from([WELL, READ, HOLES, FORKED, LIVE, *SCENES]), st.integers(0, 9000), st.booleans())
 def test_the_nearest_time_that_a_refusal_names_has_a_plan(scene: Scene, second: int, exclusive: bool) -> None:
     time = moment(clock("09:58:00") + second)
     found = scene.ask(f"{'before-' if exclusive else ''}time:{time}")

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from . import rates, reach, reach_time
+from .nearest import Around, around
 from .problem import Problem
 from .reach import Choice, Here
 from .snapshots import Snapshot
@@ -73,13 +74,19 @@ class Archives:
     with_host: Mapping[int, Outlook] = field(default_factory=dict)
     snapshots: tuple[Snapshot, ...] = ()
 
+    def whole(self, outlook: Outlook) -> Outlook:
+        """An outlook with the WAL that only this host has, where somebody has looked for it."""
+        return self.with_host.get(outlook.repository.number, outlook)
+
 
 def plan(target: Target, archives: Archives, here: Here) -> Plan | Problem:
     """The plan for a target, or the reason why there is none with the nearest target that there is a plan for."""
-    newest = max((max(one.windows, default=0) for one in archives.outlooks), default=0)
     choices: list[tuple[Outlook, Choice]] = []
-    problems: list[Problem] = []
+    problems: list[tuple[Problem, Window | None]] = []
     notes = []
+    asked = replace(here, timeline=here.timeline or _newest(archives))
+    windows = _windows(target, archives, asked)
+    near = _around(target, (one for one in windows.values() if one is not None))
     for outlook in archives.outlooks:
         number = outlook.repository.number
         if not outlook.repository.readable:
@@ -87,20 +94,52 @@ def plan(target: Target, archives: Archives, here: Here) -> Plan | Problem:
             continue
         if outlook.windows and 0 < here.timeline < max(outlook.windows):
             notes.append(f"repository {number} has timeline {max(outlook.windows)}, above this server's timeline {here.timeline}")
-        # Of a server that does not answer the newest timeline counts, and not that of a repository which was left behind.
-        asked = replace(here, timeline=here.timeline or newest)
-        found = _choose(target, archives.with_host.get(number, outlook), archives.snapshots, asked)
+        found = _choose(target, archives.whole(outlook), archives.snapshots, asked, near)
         found = _without_history(found, number, here) or found
         if isinstance(found, Problem):
-            problems.append(found)
+            problems.append((found, windows[number]))
         else:
             choices.append((outlook, found))
     if not choices:
-        return problems[0] if problems else _nothing_to_look_at(archives, here)
-    plans = [_plan(target, outlook, archives.with_host.get(outlook.repository.number, outlook), one, here) for outlook, one in choices]
+        return _nearest(target, problems) if problems else _nothing_to_look_at(archives, here)
+    plans = [_plan(target, outlook, archives.whole(outlook), one, here) for outlook, one in choices]
     best = min(plans, key=lambda one: (-_reached(target, one), one.segments, one.repository))
     room = _no_room(best, here)
-    return room or _with_notes(best, here, [*notes, *(f"not from another repository: {one.found}" for one in problems)])
+    return room or _with_notes(best, here, [*notes, *(f"not from another repository: {one.found}" for one, _window in problems)])
+
+
+def _newest(archives: Archives) -> int:
+    """The newest timeline: of a server that does not answer it counts, and not that of a repository which was left behind."""
+    return max((max(one.windows, default=0) for one in archives.outlooks), default=0)
+
+
+def _windows(target: Target, archives: Archives, here: Here) -> dict[int, Window | None]:
+    """The window that is asked about, by the repository; None where it has none."""
+    found = {one.repository.number: reach.window_of(target, archives.whole(one), here) for one in archives.outlooks}
+    return {number: None if isinstance(window, Problem) else window for number, window in found.items()}
+
+
+def _around(target: Target, windows: Iterable[Window]) -> Around:
+    """The nearest moments around a time; none around any other target."""
+    if target.kind != TIME or target.time is None:
+        return Around()
+    return around(windows, target.time.timestamp(), f",timeline:{target.timeline}" if target.timeline else "")
+
+
+def _nearest(target: Target, problems: Sequence[tuple[Problem, Window | None]]) -> Problem:
+    """Why there is no plan, by the repository that comes nearest before the target, or else after it; by one that has nothing at last."""
+
+    def distance(found: tuple[Problem, Window | None]) -> tuple[float, ...]:
+        window = found[1]
+        if window is None:
+            return (3,)
+        if target.kind == LSN and target.lsn is not None:
+            ends = [min(one.end, target.lsn) for one in window.stretches if one.first <= target.lsn]
+            return (1, -max(ends).position) if ends else (2, window.stretches[0].first.position)
+        near = _around(target, [window])
+        return (1, -near.before.moment) if near.before else (2, near.after.moment if near.after else 0)
+
+    return min(problems, key=distance)[0]
 
 
 def _reached(target: Target, found: Plan) -> int:
@@ -119,9 +158,9 @@ def _without_history(found: Choice | Problem, number: int, here: Here) -> Proble
     return Problem(f"no {name} in repository {number}", expected, push if at_home else f"type backup:{found.backup.label}")
 
 
-def _choose(target: Target, outlook: Outlook, snapshots: Sequence[Snapshot], here: Here) -> Choice | Problem:
+def _choose(target: Target, outlook: Outlook, snapshots: Sequence[Snapshot], here: Here, near: Around) -> Choice | Problem:
     if target.kind == TIME:
-        return reach_time.choose(target, outlook, here)
+        return reach_time.choose(target, outlook, here, near)
     if target.kind == POINT:
         return reach.of_name(target, outlook, snapshots)
     choosers = {LATEST: reach.of_latest, IMMEDIATE: reach.of_immediate, LSN: reach.of_lsn, XID: reach.of_xid, BACKUP: reach.of_backup}

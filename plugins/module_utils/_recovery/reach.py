@@ -199,14 +199,15 @@ def _no_lsn(target: Target, lsn: Lsn, outlook: Outlook, window: Window, here: He
     oldest, newest = window.stretches[0], window.stretches[-1]
     if lsn < oldest.first:
         found = f"{what}, before the first backup in repository {number} ({oldest.sets[0].label}) was complete at {oldest.first}"
-        return Problem(found, f"an LSN from {oldest.first} on", f"type lsn:{oldest.first}")
+        return Problem(found, f"an LSN from {oldest.first} on", f"type lsn:{oldest.first}, the nearest after it")
     if lsn < newest.first:
         before = next(one for one in reversed(window.stretches) if one.first <= lsn)
         after = next(one for one in window.stretches if one.first > lsn)
         hole = next((one for one in window.holes if one.after_set and one.before_set == after.sets[0].label), None)
         where = say(hole) if hole else "WAL is missing"
         found = f"{what}, which lies in a hole of repository {number}: {where}"
-        return Problem(found, "an LSN before the hole, or from the next backup on", f"type {nearest_lsn(before)} or lsn:{after.first}")
+        near = f"{nearest_lsn(before)}, the nearest before it, or lsn:{after.first}, the nearest after it"
+        return Problem(found, "an LSN before the hole, or from the next backup on", f"type {near}")
     other = _dead_branch(lsn, outlook, window)
     if other and not target.timeline:
         found = f"{what}, which lies only on the abandoned timeline {other.timeline}"

@@ -11,6 +11,7 @@ import math
 from datetime import datetime
 
 from .forks import Fork
+from .nearest import Around
 from .problem import Problem
 from .reach import AT_LSN, Choice, Here, behind, newest_set, say, stop_of, unknown_set, window_of
 from .spoken import moment
@@ -21,8 +22,8 @@ from .window import SAFE, Outlook, Stretch, Window
 AT_TIME = "time"
 
 
-def choose(target: Target, outlook: Outlook, here: Here) -> Choice | Problem:
-    """The set and the end for a `time:` or `before-time:` target."""
+def choose(target: Target, outlook: Outlook, here: Here, around: Around) -> Choice | Problem:
+    """The set and the end for a `time:` or `before-time:` target. `around` is the nearest that can be recovered in any repository."""
     window = window_of(target, outlook, here)
     if isinstance(window, Problem):
         return window
@@ -30,10 +31,9 @@ def choose(target: Target, outlook: Outlook, here: Here) -> Choice | Problem:
     oldest = window.stretches[0]
     if time < oldest.sets[0].stopped + SAFE:
         found = f"{what}, before the first backup in repository {outlook.repository.number} ({oldest.sets[0].label}) was complete"
-        first = oldest.sets[0].stopped + SAFE
-        return Problem(found, f"a time from {moment(first)} on", f"type time:{moment(first)}")
+        return Problem(found, f"a time from {moment(oldest.sets[0].stopped + SAFE)} on", around.step())
     if time > here.now:
-        return _future(f"{what}, which is in the future: it is {moment(here.now)}", window.stretches[-1])
+        return _future(f"{what}, which is in the future: it is {moment(here.now)}", window.stretches[-1], around)
     place = place_of(window, time)
     stretch = window.stretches[place]
     for span in stretch.spans:
@@ -41,10 +41,10 @@ def choose(target: Target, outlook: Outlook, here: Here) -> Choice | Problem:
             return _at_time(target, time, window, stretch, outlook)
     fork = next((one for one in stretch.forks if is_near(time, one)), None)
     if fork is not None:
-        return _dead(target, what, fork, window, outlook.windows.get(fork.timeline))
+        return _dead(target, fork, window, outlook.windows.get(fork.timeline), around)
     if place + 1 < len(window.stretches):
-        return _in_hole(what, outlook, window, stretch, window.stretches[place + 1])
-    return _at_the_end(target, time, what, outlook, window, stretch, here)
+        return _in_hole(what, outlook, window, stretch, window.stretches[place + 1], around)
+    return _at_the_end(target, outlook, window, stretch, around)
 
 
 def place_of(window: Window, time: float) -> int:
@@ -67,18 +67,20 @@ def _at_time(target: Target, time: float, window: Window, stretch: Stretch, outl
     return Choice(window, backup, AT_TIME, text, target.exclusive, needs, time=_iso_of(target))
 
 
-def _at_the_end(target: Target, time: float, what: str, outlook: Outlook, window: Window, stretch: Stretch, here: Here) -> Choice | Problem:
+def _at_the_end(target: Target, outlook: Outlook, window: Window, stretch: Stretch, around: Around) -> Choice | Problem:
     """A time behind the newest commit that is known in the last stretch."""
+    time, what = _asked(target).timestamp(), f"the time {_iso_of(target)}"
     lost = behind(window, stretch)
     if lost:
         found = f"{what}, beyond a hole of repository {outlook.repository.number}: {say(lost[0])}, and no backup was taken after it"
-        return Problem(found, _expected(stretch), f"type {_nearest(stretch)} or latest")
+        return Problem(found, _expected(stretch), around.step(around.latest()))
     if stretch.complete is not None and time > stretch.complete:
-        return _future(f"{what}, up to which the WAL is not known to be complete: that is known until {exact(stretch.complete)}", stretch)
+        found = f"{what}, up to which the WAL is not known to be complete: that is known until {exact(stretch.complete)}"
+        return _future(found, stretch, around)
     tail = stretch.tail
     if tail is None or tail.commit is None or tail.stop is None or stretch.complete is None or time < tail.commit.time:
         known = "the newest commit in the WAL is unknown" if stretch.latest is None else f"no commit is known after {exact(stretch.latest)}"
-        return Problem(f"{what}; {known}", _expected(stretch), f"type {_nearest(stretch)} or latest")
+        return Problem(f"{what}; {known}", _expected(stretch), around.step(around.latest(known=False)))
     if target.exclusive and time == tail.commit.time:
         return _at_time(target, time, window, stretch, outlook)
     backup = newest_set(stretch, target, lambda one: stop_of(one) <= (tail.stop or stop_of(one)) and one.stopped + SAFE <= time)
@@ -99,8 +101,8 @@ def _iso_of(target: Target) -> str:
     return iso(_asked(target))
 
 
-def _future(found: str, stretch: Stretch) -> Problem:
-    return Problem(found, _expected(stretch), f"type {_nearest(stretch)} or latest")
+def _future(found: str, stretch: Stretch, around: Around) -> Problem:
+    return Problem(found, _expected(stretch), around.step(around.latest()))
 
 
 def _expected(stretch: Stretch) -> str:
@@ -109,50 +111,39 @@ def _expected(stretch: Stretch) -> str:
     return f"a time before {exact(stretch.latest)}, the newest commit that is known to be in the WAL"
 
 
-def _nearest(stretch: Stretch) -> str:
-    """The last whole second that can be recovered; the end of the newest set where none is known."""
-    for span in reversed(stretch.spans):
-        if span.end is not None and (second := math.ceil(span.end) - 1) >= span.first:
-            return f"time:{moment(second)}"
-    return f"backup:{stretch.sets[-1].label}"
-
-
-def _in_hole(what: str, outlook: Outlook, window: Window, stretch: Stretch, after: Stretch) -> Problem:
+def _in_hole(what: str, outlook: Outlook, window: Window, stretch: Stretch, after: Stretch, around: Around) -> Problem:
     hole = next((one for one in window.holes if one.before_set == after.sets[0].label), None)
     where = say(hole) if hole else "WAL is missing"
     unknown = "" if stretch.latest is not None else ", and it is unknown when the last commit before it was"
     found = f"{what}, which lies in a hole of repository {outlook.repository.number}: {where}{unknown}"
-    first = after.sets[0].stopped + SAFE
-    committed = any(span.end is not None and span.first <= first < span.end for span in after.spans)
-    following = f"time:{moment(first)}" if committed else f"backup:{after.sets[0].label}"
-    return Problem(found, "a time before the hole, or from the next backup on", f"type {_nearest(stretch)} or {following}")
+    return Problem(found, "a time before the hole, or from the next backup on", around.step())
 
 
-def _dead(target: Target, what: str, fork: Fork, window: Window, left: Window | None) -> Problem:
-    near = [f"time:{moment(math.ceil(fork.after) - 1)}"] if fork.after is not None else [f"lsn:{fork.lsn}"]
-    near += [f"time:{moment(math.ceil(fork.before))}"] if fork.before is not None else []
-    expected, next_step = "a time before the two parted, or after", f"type {' or '.join(near)}"
+def _dead(target: Target, fork: Fork, window: Window, left: Window | None, around: Around) -> Problem:
+    what = f"the time {_iso_of(target)}"
+    expected = "a time before the two parted, or after"
     parted = f"timeline {window.timeline} left it at LSN {fork.lsn}"
     if not fork.went_on or left is None or not left.stretches:
         found = f"{what}, between the last commit of timeline {fork.timeline} and the first that is known after {parted}"
-        return Problem(found, expected, next_step)
+        return Problem(found, expected, around.step())
     found = f"{what}, which lies on the abandoned timeline {fork.timeline}: {parted}"
-    there = _there(target, left)
     serving = f"timeline {target.timeline}" if target.timeline else "the data that serves now"
-    after = near[1] if fork.before is not None else "latest"
     narrowed = f",timeline:{target.timeline}" if target.timeline else ""
-    choices = [f"{near[0]}{narrowed} for what was there before the two parted", f"{after}{narrowed} for {serving}"]
-    choices.append(f"or {there},timeline:{fork.timeline} for what was written on the abandoned timeline {fork.timeline} after they parted")
+    after = around.after.target if around.after else f"latest{narrowed}"
+    choices = [f"{around.before.target} for what was there before the two parted"] if around.before else []
+    choices.append(f"{after} for {serving}")
+    there = f"{_there(target, fork, left)},timeline:{fork.timeline}"
+    choices.append(f"or {there} for what was written on the abandoned timeline {fork.timeline} after they parted")
     return Problem(found, expected, f"type {', '.join(choices)}")
 
 
-def _there(target: Target, left: Window) -> str:
-    """The same time on the abandoned timeline, or the nearest one before it that can be recovered there."""
-    time = target.time.timestamp() if target.time else 0.0
+def _there(target: Target, fork: Fork, left: Window) -> str:
+    """The same time on the abandoned timeline, or the nearest one before it that can be recovered there, behind the fork."""
+    time = _asked(target).timestamp()
     for stretch in reversed(left.stretches):
         for span in reversed(stretch.spans):
             if span.end is not None and span.first <= time < span.end:
                 return f"time:{_iso_of(target)}"
-            if span.end is not None and span.end <= time and (second := math.ceil(span.end) - 1) >= span.first:
+            if span.end is not None and span.end <= time and (second := math.ceil(span.end) - 1) >= max(span.first, fork.after or 0.0):
                 return f"time:{moment(second)}"
     return "latest"

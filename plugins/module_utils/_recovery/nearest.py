@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The nearest moments before and after a time that can be recovered, in whatever repository, as they can be typed.
+
+Whoever asks for a time before a disaster must not be led past it: each is named with the side on which it lies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from .spoken import moment
+from .window import SAFE, Stretch, Window
+
+
+@dataclass(frozen=True, order=True)
+class Near:
+    """A moment in Unix seconds, and as it can be typed."""
+
+    moment: float
+    target: str
+
+
+@dataclass(frozen=True)
+class Around:
+    """The nearest moments on either side; None for none."""
+
+    before: Near | None = None
+    after: Near | None = None
+
+    def latest(self, *, known: bool = True) -> str:
+        """The target `latest`, with the side on which it lies where that is the wrong one; not `known` is that it lies on the right one."""
+        return "latest, which lies after it" if self.after else "latest" if known else "latest, which may lie after it"
+
+    def step(self, *more: str) -> str:
+        """What to type next, and what `more` there is to type."""
+        near = [(self.before, "the nearest before it"), (self.after, "the nearest after it")]
+        words = [f"{one.target}, {side}" for one, side in near if one is not None]
+        return f"type {', or '.join((*words, *more))}"
+
+
+def around(windows: Iterable[Window], time: float, narrowed: str = "") -> Around:
+    """The nearest moments in these windows. `narrowed` stands behind each time that is named."""
+    found = [_around(stretch, window.lost, time, narrowed) for window in windows for stretch in window.stretches]
+    before, after = [one.before for one in found if one.before], [one.after for one in found if one.after]
+    return Around(max(before, default=None), min(after, default=None))
+
+
+def _around(stretch: Stretch, lost: bool, time: float, narrowed: str) -> Around:
+    """The nearest in one stretch. The end of a set counts only where no time on that side is known, and alone along a lost history."""
+    spans = [] if lost else list(_whole_seconds(stretch))
+    before = [min(last, math.floor(time)) for first, last in spans if first <= time]
+    after = [max(first, math.floor(time) + 1) for first, last in spans if last > time]
+    ends = [Near(one.stopped, f"backup:{one.label}") for one in stretch.sets]
+    earlier, later = [one for one in ends if one.moment + SAFE <= time], [one for one in ends if one.moment + SAFE > time]
+    return Around(
+        Near(max(before), f"time:{moment(max(before))}{narrowed}") if before else max(earlier, default=None),
+        Near(min(after), f"time:{moment(min(after))}{narrowed}") if after else min(later, default=None),
+    )
+
+
+def _whole_seconds(stretch: Stretch) -> Iterator[tuple[int, int]]:
+    """The first and the last whole second of each span in which there is one."""
+    for span in stretch.spans:
+        if span.end is not None and (last := math.ceil(span.end) - 1) >= math.ceil(span.first):
+            yield math.ceil(span.first), last
