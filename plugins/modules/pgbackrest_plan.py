@@ -87,6 +87,14 @@ plan:
     seconds_from: {description: Where the duration is from., type: str, returned: success, sample: no restore was measured yet}
     kept: {description: Directories that are kept., type: list, elements: str, returned: success, sample: [/var/lib/postgresql/17/main]}
     erased: {description: Directories that are erased., type: list, elements: str, returned: success, sample: []}
+    up_to:
+      description: Up to which moment the data comes back, as far as it is known.
+      type: dict
+      returned: success
+      contains:
+        time: {description: "The moment in UTC, empty where nobody knows.", type: str, returned: success, sample: "2026-11-22T13:29:12.5Z"}
+        seconds: {description: How many seconds ago that was., type: float, returned: success, sample: 48.0}
+        means: {description: What that moment is., type: str, returned: success, sample: the newest commit in its WAL}
     notes: {description: What whoever confirms should know., type: list, elements: str, returned: success, sample: []}
 drift_is_listed:
   description: Always false; a plan is no drift of the host.

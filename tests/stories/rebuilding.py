@@ -7,6 +7,7 @@ A copy of the disk, as it was when the host died, knows what was committed; it c
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -58,6 +59,8 @@ class Rebuilt:
     rows: tuple[int, int, int, str]
     log: str
     wanted: str = ""
+    planned: dict[str, Any] = field(default_factory=dict)
+    status: dict[str, Any] = field(default_factory=dict)
     second: Result | None = None
     returned: Host | None = None
     truth: tuple[int, int, int, str] = (0, 0, 0, "")
@@ -117,7 +120,11 @@ def rebuild(lab: Lab, stores: Stores, lost: Lost) -> Rebuilt:
     if run.rc == 0:
         told.log = host.read("/var/log/axiomdb/restore.log")
         told.wanted = host.run("systemctl show -p Wants --value postgresql.service; ls /etc/postgresql").stdout
+        told.planned = json.loads(host.read(f"/var/lib/axiomdb/{STANZA}/restore.json"))["plan"]
+        for _beat in range(2):
+            host.run([TOOL, "heartbeat"], user="postgres")
         archive_now(host)
+        told.status = json.loads(host.run([TOOL, "status", "--json"], check=False).stdout)
     return told
 
 

@@ -54,6 +54,20 @@ def test_what_it_says_is_lost_is_lost_and_nothing_else(system: str, story: Rebui
     assert f"every commit of {story.lost.name} after " in story.run.stdout
 
 
+def test_the_plan_said_up_to_when_it_would_come_back(system: str, story: Rebuilt) -> None:
+    assert story.planned["up_to"]["means"] == "the newest commit in its WAL"
+    assert datetime.fromisoformat(story.planned["up_to"]["time"]) == reported(story.run.stdout)
+
+
+def test_its_status_reaches_back_before_the_rebuild_up_to_the_last_commit_that_was_archived(system: str, story: Rebuilt) -> None:
+    (elsewhere,) = [one for one in story.status["windows"] if one["repository"] == 2]
+    (window,) = [one for one in elsewhere["windows"] if one["timeline"] == 2]
+    before, since = window["times"]
+    assert window["path"] == [1, 2]
+    assert datetime.fromisoformat(before["first"]) < datetime.fromisoformat(before["end"]) == reported(story.run.stdout)
+    assert datetime.fromisoformat(since["first"]) > reported(story.run.stdout)
+
+
 def test_it_tells_of_the_last_sign_of_the_lost_host(system: str, story: Rebuilt) -> None:
     assert "heartbeat    the newest in the archive is of " in story.run.stdout
     assert "last sign    its last WAL segment 0000000100000000000000" in story.run.stdout

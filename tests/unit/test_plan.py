@@ -15,9 +15,11 @@ from _recovery.nearest import Near, around
 from _recovery.plan import Archives
 from _recovery.problem import Problem
 from _recovery.reach import Room
+from _recovery.restore_consent import digest
 from _recovery.spoken import moment
 from _recovery.target import parse
 from _recovery.telling import document, lines
+from _recovery.up_to import UpTo
 from _recovery.wal import Lsn
 from _recovery.window import Outlook, Tail
 from archives import BEATS, HERE, NEW, NOW, OLD, POINT, SIZE, Scene, backup, beat, clock
@@ -172,6 +174,34 @@ def test_latest_says_what_a_hole_behind_it_costs() -> None:
     found = HOLES.planned("latest")
     assert (found.lsn, found.last_segment[-2:]) == ("0/8000000", "07")
     assert found.notes == ("the WAL segment 000000010000000000000008 is missing: what was committed after it is not recovered",)
+
+
+@pytest.mark.parametrize(
+    ("scene", "target", "line"),
+    [
+        (READ, "latest", f"{DAY}12:00:05Z, 25 s ago: the newest commit in its WAL"),
+        (WELL, "latest", f"{DAY}12:00:00Z, 30 s ago: the newest commit that is known in its WAL; there may be later ones"),
+        (HOLES, "latest", f"{DAY}11:30:00Z, 30 minutes ago: the newest commit that is known in its WAL; there may be later ones"),
+        (replace(WELL, moments=()), "latest", "UNKNOWN: no commit is known in its WAL"),
+        (WELL, f"time:{DAY}13:45:00.5+02:00", f"{DAY}11:45:00.5Z, 15 minutes ago: as it was asked for"),
+        (READ, f"time:{DAY}12:00:10Z", f"{DAY}12:00:10Z, 20 s ago: as it was asked for"),
+        (WELL, "name:pre-migration", f"{DAY}11:20:00Z, 40 minutes ago: when the snapshot was taken"),
+        (WELL, f"backup:{OLD.label}", f"{DAY}10:00:00Z, 2 hours ago: the end of the set"),
+        (WELL, "immediate", f"{DAY}11:00:00Z, 1 hour ago: the end of the set"),
+        (WELL, "lsn:0/7000200", f"{DAY}11:30:00Z, 30 minutes ago: the newest commit that is known before it; there may be later ones"),
+        (WELL, "lsn:0/7000050", ""),
+        (WELL, "xid:1500", ""),
+    ],
+)
+def test_a_plan_says_up_to_when_the_data_comes_back(scene: Scene, target: str, line: str) -> None:
+    found = [text for text in plan.lines(scene.planned(target)) if text.startswith("  up to ")]
+    assert found == ([f"  up to        {line}"] if line else [])
+
+
+def test_up_to_when_is_in_the_document_and_in_no_digest() -> None:
+    found = READ.planned("latest")
+    assert plan.document(found)["up_to"] == {"time": f"{DAY}12:00:05Z", "seconds": 25.0, "means": "the newest commit in its WAL"}
+    assert digest(found) == digest(replace(found, up_to=UpTo())), "it grows older while somebody reads it"
 
 
 def test_a_snapshot_whose_set_is_broken_is_reached_from_an_earlier_one() -> None:

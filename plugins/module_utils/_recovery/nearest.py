@@ -8,10 +8,12 @@ Whoever asks for a time before a disaster must not be led past it: each is named
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from .problem import Problem
 from .spoken import moment
+from .target import LSN, TIME, Target
 from .window import SAFE, Stretch, Window
 
 
@@ -46,6 +48,29 @@ def around(windows: Iterable[Window], time: float, narrowed: str = "") -> Around
     found = [_around(stretch, window.lost, time, narrowed) for window in windows for stretch in window.stretches]
     before, after = [one.before for one in found if one.before], [one.after for one in found if one.after]
     return Around(max(before, default=None), min(after, default=None))
+
+
+def to(target: Target, windows: Iterable[Window]) -> Around:
+    """The nearest moments to a target that is a time; none to any other."""
+    if target.kind != TIME or target.time is None:
+        return Around()
+    return around(windows, target.time.timestamp(), f",timeline:{target.timeline}" if target.timeline else "")
+
+
+def least(target: Target, problems: Sequence[tuple[Problem, Window | None]]) -> Problem:
+    """Why there is no plan, by the repository that comes nearest before the target, or else after it; by one that has nothing at last."""
+    return min(problems, key=lambda one: _distance(target, one[1]))[0]
+
+
+def _distance(target: Target, window: Window | None) -> tuple[float, ...]:
+    """What is smaller for a window that comes nearer."""
+    if window is None:
+        return (3,)
+    if target.kind == LSN and target.lsn is not None:
+        ends = [min(one.end, target.lsn) for one in window.stretches if one.first <= target.lsn]
+        return (1, -max(ends).position) if ends else (2, window.stretches[0].first.position)
+    near = to(target, [window])
+    return (1, -near.before.moment) if near.before else (2, near.after.moment if near.after else 0)
 
 
 def _around(stretch: Stretch, lost: bool, time: float, narrowed: str) -> Around:

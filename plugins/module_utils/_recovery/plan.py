@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from . import rates, reach, reach_time
-from .nearest import Around, around
+from . import nearest, rates, reach, reach_time, up_to
+from .nearest import Around
 from .problem import Problem
 from .reach import Choice, Here
 from .snapshots import Snapshot
 from .spoken import human
 from .target import BACKUP, IMMEDIATE, LATEST, LSN, POINT, TIME, XID, Target
+from .up_to import UpTo
 from .wal import Lsn
 from .window import Outlook, Stretch, Window, gaps, name_of, runs_on
 
@@ -32,7 +33,7 @@ class Plan:
     `options` are those of pgbackrest restore, `kind` and `value` its type and target. Replay ends before `lsn` where that is known,
     and at a commit later than `time`.
     `only_here` are segments that no repository has yet: they must be saved before anything else. `notes` are for whoever confirms.
-    `serving` is the timeline of the data that is there now.
+    `serving` is the timeline of the data that is there now; `up_to` the moment up to which it is brought back.
     """
 
     target: str
@@ -59,6 +60,7 @@ class Plan:
     erased: tuple[str, ...]
     notes: tuple[str, ...] = ()
     serving: int = 0
+    up_to: UpTo = field(default_factory=UpTo)
 
     @property
     def command(self) -> str:
@@ -86,7 +88,7 @@ def plan(target: Target, archives: Archives, here: Here) -> Plan | Problem:
     notes = []
     asked = replace(here, timeline=here.timeline or _newest(archives))
     windows = _windows(target, archives, asked)
-    near = _around(target, (one for one in windows.values() if one is not None))
+    near = nearest.to(target, (one for one in windows.values() if one is not None))
     for outlook in archives.outlooks:
         number = outlook.repository.number
         if not outlook.repository.readable:
@@ -101,8 +103,8 @@ def plan(target: Target, archives: Archives, here: Here) -> Plan | Problem:
         else:
             choices.append((outlook, found))
     if not choices:
-        return _nearest(target, problems) if problems else _nothing_to_look_at(archives, here)
-    plans = [_plan(target, outlook, archives.whole(outlook), one, here) for outlook, one in choices]
+        return nearest.least(target, problems) if problems else _nothing_to_look_at(archives, here)
+    plans = [_plan(target, outlook, archives, one, here) for outlook, one in choices]
     best = min(plans, key=lambda one: (-_reached(target, one), one.segments, one.repository))
     room = _no_room(best, here)
     return room or _with_notes(best, here, [*notes, *(f"not from another repository: {one.found}" for one, _window in problems)])
@@ -117,29 +119,6 @@ def _windows(target: Target, archives: Archives, here: Here) -> dict[int, Window
     """The window that is asked about, by the repository; None where it has none."""
     found = {one.repository.number: reach.window_of(target, archives.whole(one), here) for one in archives.outlooks}
     return {number: None if isinstance(window, Problem) else window for number, window in found.items()}
-
-
-def _around(target: Target, windows: Iterable[Window]) -> Around:
-    """The nearest moments around a time; none around any other target."""
-    if target.kind != TIME or target.time is None:
-        return Around()
-    return around(windows, target.time.timestamp(), f",timeline:{target.timeline}" if target.timeline else "")
-
-
-def _nearest(target: Target, problems: Sequence[tuple[Problem, Window | None]]) -> Problem:
-    """Why there is no plan, by the repository that comes nearest before the target, or else after it; by one that has nothing at last."""
-
-    def distance(found: tuple[Problem, Window | None]) -> tuple[float, ...]:
-        window = found[1]
-        if window is None:
-            return (3,)
-        if target.kind == LSN and target.lsn is not None:
-            ends = [min(one.end, target.lsn) for one in window.stretches if one.first <= target.lsn]
-            return (1, -max(ends).position) if ends else (2, window.stretches[0].first.position)
-        near = _around(target, [window])
-        return (1, -near.before.moment) if near.before else (2, near.after.moment if near.after else 0)
-
-    return min(problems, key=distance)[0]
 
 
 def _reached(target: Target, found: Plan) -> int:
@@ -186,7 +165,7 @@ def _nothing_to_look_at(archives: Archives, here: Here) -> Problem:
     return Problem(found, "one", remedies[0] if remedies else f"sudo -u postgres pgbackrest --stanza={here.stanza} info")
 
 
-def _plan(target: Target, outlook: Outlook, whole: Outlook, choice: Choice, here: Here) -> Plan:
+def _plan(target: Target, outlook: Outlook, archives: Archives, choice: Choice, here: Here) -> Plan:
     size, path = outlook.holdings.size, choice.window.path
     begin = Lsn.parse(choice.backup.lsn_start or "").position // size
     last = max(begin, (choice.needs.position - 1) // size)
@@ -220,6 +199,7 @@ def _plan(target: Target, outlook: Outlook, whole: Outlook, choice: Choice, here
         (here.directory,) if here.directory and not here.keep else (),
         choice.notes,
         here.timeline,
+        up_to.of(target, choice, archives.snapshots, here.now),
     )
 
 
@@ -278,6 +258,7 @@ def lines(best: Plan) -> list[str]:
         f"  target       {best.target}",
         f"  from         repository {best.repository}, set {best.backup}, timeline {best.timeline}",
         f"  ends         {_ending(best)}",
+        *([f"  up to        {line}"] if (line := best.up_to.line()) else []),
         f"  WAL          {best.first_segment} to {best.last_segment}: {count}{only}",
         f"  space        {human(best.restore_bytes)} to restore, {human(best.needed_bytes)} needed at most, {free}",
         f"  takes        {'unknown: ' if best.seconds is None else f'about {best.seconds:.0f} s: '}{best.seconds_from}",

@@ -160,7 +160,7 @@ def _of_kept(journal: Journal, ways: Ways, now: float) -> list[str]:
 
 def further(journal: Journal, order: Order, found: Plan) -> list[str]:
     """How a paused recovery would go on to another target."""
-    shown = [line for line in plan.lines(found) if line.split()[0] in ("target", "from", "ends", "WAL", "note")]
+    shown = [line for line in plan.lines(found) if line.split()[0] in ("target", "from", "ends", "up", "WAL", "note")]
     return [
         f"  moves        the paused recovery {journal.name} on from {journal.order.target}; nothing is restored again",
         *shown,
