@@ -29,6 +29,7 @@ DELAY, WAIT, SPANS = 20, "/tmp/wait", "/tmp/spans"
 QUARTER, UNSEEN = 92 * 86400, 400  # seconds until the second drill, and how old its newest heartbeat is then
 LATER = "/usr/local/bin/later"
 ROWS = 2000
+NO_SET = "20200101-000000F"
 # A name that means something else to whoever takes it for a pattern or for a connection; and nobody may enter.
 ODD = "Host=localhost.Port=5432"
 _TABLES = f"""
@@ -83,6 +84,8 @@ raise SystemExit(main())
 """
 CHECKS = [{"name": "orders are there", "database": DATABASE, "sql": "select count(*) from orders", "expected": str(ROWS)}]
 
+LIBRARY = "pg_stat_statements"
+LOADED = f"--check=postgres:show shared_preload_libraries={LIBRARY}"
 ASKED = f"--check={DATABASE}:{CHECKS[0]['sql']}={CHECKS[0]['expected']}"
 
 
@@ -138,6 +141,8 @@ class Drills:
     status: str = ""
     annotations: list[str] = field(default_factory=list)
     gone: Result | None = None
+    mistyped: list[str] = field(default_factory=list)
+    kept: bool = True
     workers: str = ""
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     touched: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -241,6 +246,11 @@ def _pass(converged: Converged, drills: Drills, directory: Path) -> None:
     }
     with _unchanged(drills, "a check"):
         drills.foretold = lab.ansible(host, "playbooks/drill.yml", extra_vars=given, check=True)
+    with _unchanged(drills, "a mistype"):
+        drills.mistyped = [host.run([TOOL, "drill", *words], check=False).stderr for words in ([f"--set={NO_SET}"], ["tme:yesterday"])]
+        wrong = {**given, "drill_repository": 7}
+        drills.mistyped.append(lab.ansible(host, "playbooks/drill.yml", extra_vars=wrong, expect="failure").stdout)
+    drills.kept = bool(host.run(f"ls {REPORTS}/drills", check=False).stdout) or (directory / host.name).exists()
     with _unchanged(drills, "a success"):
         with Pressure() as pressure:
             drills.passed = lab.ansible(host, "playbooks/drill.yml", extra_vars=given)
@@ -289,7 +299,7 @@ def _break_everything(drills: Drills) -> None:
     host.run(f"pgbackrest --stanza={STANZA} --repo=1 --type=full --no-checksum-page backup", user="postgres")
     beat(host, QUARTER)
     with _unchanged(drills, "a failure"):
-        drills.found["everything"] = drill(host, f"--check={DATABASE}:select count(*) from orders=1")
+        drills.found["everything"] = drill(host, f"--check={DATABASE}:select count(*) from orders=1", f"--preload={LIBRARY}", LOADED)
     host.sql(f'drop database "{ODD}"; alter database {DATABASE} reset zero_damaged_pages')
     host.sql("drop table page", db=DATABASE)
     host.run("rm /usr/local/bin/pgbackrest")
@@ -320,6 +330,12 @@ def _damage_repository(drills: Drills) -> None:
             host.run(damage)
             drills.found[name] = drill(host, *words)
             host.run(f"rm -rf {path} && cp -a /root/kept{path} {path} && rm -rf /root/kept")
+
+
+def drill_a_fresh_backup(host: Host) -> dict[str, Any]:
+    """Drill a set behind which nothing was committed yet."""
+    host.run([TOOL, "backup", "--type=incr"])
+    return drill(host, "--amcheck=none", "--no-dump", ahead=0)
 
 
 def leave_it_to_a_spare_host(host: Host) -> dict[str, Any]:

@@ -14,11 +14,14 @@ from converged import Converged
 from drilling import (
     CHECKS,
     DELAY,
+    LIBRARY,
+    NO_SET,
     ODD,
     ROWS,
     UNSEEN,
     Drills,
     damage,
+    drill_a_fresh_backup,
     kill_drills,
     leave_it_to_a_spare_host,
     play,
@@ -80,6 +83,15 @@ def test_a_check_run_says_what_would_be_drilled_and_does_nothing(system: str, dr
 
 
 @pytest.mark.core
+def test_what_was_mistyped_is_refused_and_nothing_is_kept_of_it(system: str, drills: Drills) -> None:
+    by_set, by_form, by_repository = drills.mistyped
+    assert by_set.splitlines()[-1].startswith(f"REFUSED, nothing was drilled. Found no set {NO_SET} in repository 1; expected one of 20")
+    assert "REFUSED, nothing was drilled. Found the target 'tme:yesterday'; expected newest, oldest, random, one of " in by_form
+    assert "REFUSED, this step wrote nothing. Found no repository 7 on this host; expected one of 1" in by_repository
+    assert drills.touched["a mistype"] == {} and not drills.kept
+
+
+@pytest.mark.core
 def test_the_copy_is_kept_where_the_runbook_asks_it_until_it_is_not_wanted(system: str, drills: Drills) -> None:
     tables, rows = drills.asked.split()
     assert int(tables) > 100 and rows == str(ROWS) == CHECKS[0]["expected"]
@@ -115,6 +127,7 @@ def test_the_set_and_the_status_say_that_it_passed(system: str, drills: Drills) 
 def test_everything_that_is_broken_is_told_at_once(system: str, drills: Drills) -> None:
     failed = drills.failed("everything")
     assert list(failed) == ["checks", "amcheck", "dump", "checksums"]
+    assert LIBRARY not in failed["checks"], "the copy has preloaded what was asked for"
     assert f"'{ROWS}' for the check select count(*) from orders; expected '1'" in failed["checks"]
     assert f"corrupt btree index {ODD}.public.lacks: heap tuple" in failed["amcheck"] and "lacks matching index tuple" in failed["amcheck"]
     assert failed["dump"].startswith("Found no dump of the database axiomdb") and "page" in failed["dump"] and ODD not in failed["dump"]
@@ -240,6 +253,12 @@ def test_no_secret_is_in_a_command_or_in_a_file_that_others_read(system: str, da
 def test_killed_drills_leave_nothing(system: str, kills: int, damaged: Drills, rng: random.Random) -> None:
     found = kill_drills(damaged.host, rng, kills)
     assert len(found) == kills and [kill for kill in found if len(kill) > 1] == []
+
+
+def test_a_drill_right_after_a_backup_has_an_rpo_by_the_end_of_its_set(system: str, damaged: Drills) -> None:
+    report = drill_a_fresh_backup(damaged.host)
+    assert report["passed"], report["problems"]
+    assert report["rpo_by"] == "the end of the set" and 0 <= report["rpo_seconds"] < 300
 
 
 def test_a_spare_host_without_the_cluster_drills_it_too(system: str, damaged: Drills) -> None:
