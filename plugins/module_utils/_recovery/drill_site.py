@@ -43,13 +43,13 @@ from .drill_ladder import TROUBLES, Ladder
 from .drill_look import Chosen
 from .drill_run import AT_WORK, JOB, NOT_KEPT, Climb
 from .drill_site_host import Notes
-from .horizon import Sight
 from .jobs import Stanza
 from .postgres import Cluster
 from .problem import Problem, Refusal, Unfinished
 from .rebuild_run import Wish
 from .restoring import Journal
 from .scratch import Goal
+from .sight import Sight
 from .spoken import moment
 
 Tell = Callable[[str], None]
