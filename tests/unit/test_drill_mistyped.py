@@ -9,7 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from _recovery import cli, drill_choice, drill_look, drill_run, horizon, in_child, rebuild_run, repository, restoring, scratch_look, state
+from _recovery import (
+    cli,
+    drill_choice,
+    drill_look,
+    drill_run,
+    ends,
+    horizon,
+    in_child,
+    rebuild_run,
+    repository,
+    restoring,
+    scratch_look,
+    state,
+)
 from _recovery.catalog import Repository, unreadable
 from _recovery.drill import NEWEST, OLDEST, RANDOM, SITE, Order
 from _recovery.drill_choice import NothingDrilled
@@ -17,11 +30,11 @@ from _recovery.drill_ladder import Ladder
 from _recovery.drill_run import Climb
 from _recovery.drill_site import Site, _Rehearsal
 from _recovery.drill_site_host import Notes
-from _recovery.horizon import Sight
 from _recovery.jobs import Settings, Stanza
 from _recovery.postgres import Cluster
 from _recovery.problem import Problem, Refusal
 from _recovery.rebuild_run import Wish
+from _recovery.sight import Sight
 from _recovery.target import parse
 from _recovery.wal import Lsn
 from _recovery.window import Outlook, Seen
@@ -46,7 +59,7 @@ def seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]
     monkeypatch.setattr(repository, "configured", lambda: {1: {}, 2: {}})
     monkeypatch.setattr(drill_look.work, "cluster_of", lambda _stanza: Cluster("17", "main", 5432))
     monkeypatch.setattr(horizon, "with_host", lambda _sight, outlook, *_more: outlook)
-    monkeypatch.setattr(horizon, "read_end", lambda *_given: Seen())
+    monkeypatch.setattr(ends, "read_end", lambda *_given: Seen())
     monkeypatch.setattr(horizon, "told", lambda found: list(found.outlooks))
 
     def see(*outlooks: Outlook) -> None:
