@@ -17,7 +17,7 @@ from lab import ROOT, Lab, Run, execute
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HOST = f"readme-{os.getpid()}"
 SECOND = f"{HOST}-second"
-RECURSIVE = ("make test",)  # the very run in which this story stands
+RECURSIVE = ("make test", "make engine-stop")  # the very run in which this story stands, and the engine of its hosts
 pytestmark = pytest.mark.xdist_group("readme")
 
 

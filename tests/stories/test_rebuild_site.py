@@ -37,8 +37,8 @@ def test_a_first_backup_that_fails_keeps_nobody_out(system: str, site: Site) -> 
     assert said.startswith("FAILED, and the site serves. Found no backup of this host in each repository (")
     assert f"Next: sudo /opt/axiomdb/axiomdb-recovery restore latest --stanza=axiomdb --confirm={site.host.name}/axiomdb" in said
     assert "no backup of this host" in site.meanwhile["trouble"]
-    text = " ".join(site.unbacked.output.split())
-    assert text.index("NO FIRST BACKUP, and the clients come all the same") < text.index("_serve | Run the hooks")
+    warned = " ".join(site.unbacked.run.stderr.split())
+    assert warned.index("NO FIRST BACKUP, and the clients come all the same") < warned.index("HOOK FAILED: till")
 
 
 def test_one_command_brings_the_site_back(system: str, site: Site) -> None:
