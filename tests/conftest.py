@@ -8,6 +8,8 @@ import json
 import os
 import random
 import re
+import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Generator
@@ -38,6 +40,23 @@ def pytest_configure(config: pytest.Config) -> None:
     """Choose how hypothesis finds its examples, and note when the run began."""
     hypothesis.settings.load_profile("ci" if config.getoption("--hypothesis-seed", None) is None else "seeded")
     config.stash[BEGUN] = time.time()
+    if not _is_worker():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends a run has it cleared up, as with Ctrl-C
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what the test processes of this run have left, interrupted or not.
+
+    Here, not beside the stories: the process that has started the others reads their conftest.py only where its arguments name them.
+    """
+    if config.getoption("collectonly") or _is_worker() or shutil.which("docker") is None:
+        return
+    subprocess.run([str(ROOT / "sandbox" / "host"), "sweep", str(os.getpid())], check=True)
+
+
+def _is_worker() -> bool:
+    """Whether this is one of the test processes of a run, and not the one that has started them."""
+    return "PYTEST_XDIST_WORKER" in os.environ
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -57,13 +57,6 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
         item.session.stash[LAB].clear(kept=True)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the images that the test processes of this run had in common."""
-    if config.getoption("collectonly") or "PYTEST_XDIST_WORKER" in os.environ:
-        return
-    execute([str(ROOT / "sandbox" / "host"), "sweep", str(os.getpid())]).checked()
-
-
 @pytest.fixture(scope="session")
 def ansible(sandbox: Lab) -> Callable[..., Result]:
     """Run a playbook: `Lab.ansible` of the session's lab."""

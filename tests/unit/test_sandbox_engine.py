@@ -64,8 +64,8 @@ def test_memory_that_is_free_is_not_left_for_disks_unknowingly(start: Start) -> 
 @pytest.mark.parametrize(
     ("ours", "root", "step"),
     [
-        (True, "/home/me/mine/.cache/engine/store", "make engine-stop"),
-        (False, "/home/me/other/.cache/engine/store", "make -C /home/me/other engine-stop"),
+        (True, "/srv/mine/.cache/engine/store", "make engine-stop"),
+        (False, "/srv/other/.cache/engine/store", "make -C /srv/other engine-stop"),
         (False, "/mnt/memory", "stop it as it was started"),
     ],
 )
