@@ -152,7 +152,7 @@ def going_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     for name in ("end_restores", "resume_jobs"):
         monkeypatch.setattr(restore_return, name, lambda _journal: None)
-    monkeypatch.setattr(restore_return, "start_cluster", lambda _journal: done.append("started"))
+    monkeypatch.setattr(restore_return, "start_cluster", lambda *_words: done.append("started"))
     monkeypatch.setattr(restore_return, "start_file", lambda journal: f"{journal.home.directory}.start.conf")
     monkeypatch.setattr(restore_return, "reload_units", lambda: done.append("units"))
     monkeypatch.setattr(restore_places, "owner", lambda: (os.geteuid(), os.getegid()))
@@ -267,7 +267,7 @@ def test_before_the_server_was_stopped_nothing_is_moved(
 ) -> None:
     journal = opened(phase)
     for name in ("start_cluster", "end_restores", "resume_jobs"):
-        monkeypatch.setattr(restore_return, name, lambda _journal: None)
+        monkeypatch.setattr(restore_return, name, lambda *_words: None)
     monkeypatch.setattr(restore_return, "start_file", lambda _journal: f"{journal.home.directory}/start.conf")
     monkeypatch.setattr(restore_return, "reload_units", lambda: None)
     for name in ("take_back", "lost"):

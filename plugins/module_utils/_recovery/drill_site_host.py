@@ -15,11 +15,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from . import aside, aside_within, files, held_server, host, restore_data, restore_journal, restore_places, restoring, state, survey
+from . import aside, aside_within, files, held_server, host, restore_journal, restore_places, restoring, state, survey
 from .durable import sync
 from .files import File
 from .postgres import Cluster
 from .problem import Problem, Refusal
+from .restore_processes import end_restores
 from .restoring import Journal
 from .run import pgbackrest, require, run
 from .stepping_down import as_owner_of
@@ -135,7 +136,7 @@ def leave(found: Notes) -> list[str]:
     journal = restore_journal.load(found.stanza)
     gone: list[str] = []
     if journal is not None and journal.order.rehearsal:
-        restore_data.end_restores(journal)
+        end_restores(journal)
         held_server.kill(restore_journal.place(found.stanza))
         held_server.clear(restore_journal.place(found.stanza))
         gone += [place for place in restore_places.restored(journal) if os.path.lexists(place)]

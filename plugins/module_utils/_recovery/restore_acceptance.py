@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from . import backup, files, held_server, postgres, recovering, repository, restoring, scratch_look, state
+from . import backup, files, held_server, postgres, recovering, repository, restoring, scratch_look, starting, state
 from .files import File
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
@@ -21,11 +21,12 @@ from .restoring import Journal
 from .run import CommandFailed, run
 from .scratch import LATEST
 from .scratch_copy import Failed
+from .starting import Startup
 from .survey import survey, writable
 
 PROMOTED_WITHIN = 3600.0  # seconds; the checkpoint of a large memory takes its time
 RELEASED_WITHIN = 600.0  # seconds that the first segment may take to each repository
-SERVES_WITHIN = 600.0  # seconds
+SERVES_WITHIN = 600.0  # seconds without any movement
 _TIMELINE = "select to_json(('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int)"
 
 
@@ -87,8 +88,7 @@ def _end_recovery(journal: Journal, watched: Watched) -> None:
 def release(journal: Journal, tell: Tell) -> Journal:
     """Let the server archive, and see its history and a segment in each repository. Raises Failed; nothing is taken back then."""
     place, stanza = place_of(journal.home.stanza), journal.home.stanza
-    start(journal, archives=True)
-    _until_answers(journal)
+    _until_answers(journal, start(journal, archives=True))
     held_server.query(place, "postgres", "select pg_reload_conf()")
     if held_server.ask(place, "select to_json(current_setting('archive_mode') = 'off')"):
         tell("archive_mode is off: no repository is told of the new timeline")
@@ -108,10 +108,10 @@ def release(journal: Journal, tell: Tell) -> Journal:
     return journal
 
 
-def _until_answers(journal: Journal) -> None:
-    """Wait until the held server, started anew perhaps, takes queries that write."""
-    place, deadline = place_of(journal.home.stanza), time.monotonic() + SERVES_WITHIN
-    while time.monotonic() < deadline:
+def _until_answers(journal: Journal, watched: Watched) -> None:
+    """Wait until the held server, started anew perhaps, takes queries that write; for as long as it moves. Raises Failed."""
+    place = place_of(journal.home.stanza)
+    while watched.look().still < SERVES_WITHIN:
         with suppress(NotAnswering):
             if not held_server.ask(place, "select to_json(pg_is_in_recovery())"):
                 return
@@ -141,7 +141,7 @@ def serve(journal: Journal, tell: Tell) -> Journal:
     held_server.stop(place)
     _give_back(journal)
     tell(f"starts {home.version}/{home.cluster} for its clients")
-    answer = start_cluster(journal)
+    answer = start_cluster(journal, tell)
     if answer["in_recovery"] or int(answer["timeline"]) != journal.timeline or int(answer["system_id"]) != home.system_id:
         found = f"a server on timeline {answer['timeline']} of the system {answer['system_id']}"
         raise Failed(Problem(found, f"timeline {journal.timeline} of the system {home.system_id}", f"pg_lsclusters; tail {place.log}"))
@@ -155,17 +155,18 @@ def _give_back(journal: Journal) -> None:
     reload_units()
 
 
-def start_cluster(journal: Journal) -> dict[str, Any]:
+def start_cluster(journal: Journal, tell: Tell = lambda _line: None) -> dict[str, Any]:
     """Start the cluster's own unit without waiting for it; what its server answers. Raises Failed when it does not.
 
-    One that a killed run was stopping may answer still; systemd starts it anew when it has ended.
+    One that a killed run was stopping may answer still; systemd starts it anew when it has ended. One that recovers from a crash is
+    waited for as long as it moves.
     """
     home = journal.home
     run(["systemctl", "reset-failed", home.unit])
     run(["systemctl", "start", "--no-block", home.unit])
-    deadline = time.monotonic() + SERVES_WITHIN
-    reason = ""
-    while time.monotonic() < deadline:
+    reason, known = "", Startup()
+    moved = told = time.monotonic()
+    while time.monotonic() - moved < SERVES_WITHIN:
         answer: dict[str, Any] | None = None
         try:
             answer = postgres.state(home.port)
@@ -176,6 +177,12 @@ def start_cluster(journal: Journal) -> dict[str, Any]:
             return answer
         if shown == "failed":
             break
+        seen = starting.look(home.directory)
+        if seen.recovers and seen != known:
+            known, moved = seen, time.monotonic()
+        if seen.recovers and time.monotonic() - told > TOLD_EACH:
+            told = time.monotonic()
+            tell(f"  {home.version}/{home.cluster} recovers from a crash ({seen.recovers}); nothing is to be done but to wait")
         time.sleep(LOOK)
     log = f"tail /var/log/postgresql/postgresql-{home.version}-{home.cluster}.log"
     raise Failed(Problem(f"no answer of {home.version}/{home.cluster} ({reason})", "its server", f"{log}, then type the same again"))
@@ -188,12 +195,12 @@ def settle(journal: Journal, tell: Tell) -> Journal:
     machine yet, and its jobs would be refused: it raises NoBackup, and is gone on with.
     """
     home = journal.home
-    start_cluster(journal)
+    start_cluster(journal, tell)
     resume_jobs(journal)
     failed = _back_up(journal, tell)
     for line in failed:
         tell(f"NO BACKUP of the new timeline: {line}")
-    start_cluster(journal)
+    start_cluster(journal, tell)
     if failed and journal.order.rebuild:
         raise NoBackup(Problem(f"no backup of this host in each repository ({' | '.join(failed)})", "one", restoring.go_on(journal)))
     held_server.clear(place_of(home.stanza))

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from . import aside, aside_within, files, measuring, progress, restore_places, restore_wal, restoring
@@ -18,10 +16,10 @@ from .kept_names import is_within
 from .problem import Problem
 from .restore_journal import place as place_of
 from .restore_places import owner
+from .restore_processes import end_restores
 from .restoring import Journal
 from .run import stream
 from .scratch_copy import Failed
-from .scratch_removal import commands
 from .stepping_down import as_owner_of
 
 Tell = Callable[[str], None]
@@ -102,7 +100,7 @@ def _remove_unfinished(directory: str) -> None:
 def _run(journal: Journal, directory: str, tell: Tell, *, delta: bool) -> None:
     stanza = journal.home.stanza
     words = ["pgbackrest", f"--stanza={stanza}", "--log-level-console=detail", "--log-level-stderr=warn", "--log-level-file=off"]
-    words += [] if directory == journal.home.directory else [f"--pg1-path={directory}"]
+    words += [f"--pg1-path={directory}"]  # by which whoever comes after a kill knows it for ours
     tell(f"restores the set {journal.goal.label} from repository {journal.goal.repository}")
     began = told = time.monotonic()
     whole = int(journal.plan["restore_bytes"])
@@ -121,26 +119,3 @@ def _only_here(journal: Journal) -> Path:
     if kept is None:
         return Path(place_of(journal.home.stanza).wal)
     return Path(journal.home.wal or f"{kept}/pg_wal")
-
-
-def end_restores(journal: Journal) -> None:
-    """End what a killed run has left at work in the data directory."""
-    for number, patience in ((signal.SIGTERM, 20.0), (signal.SIGKILL, 20.0)):
-        deadline = time.monotonic() + patience
-        while (found := _restores(journal)) and time.monotonic() < deadline:
-            for pid in found:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, number)
-            time.sleep(0.2)
-
-
-def _restores(journal: Journal) -> list[int]:
-    """Processes of `pgbackrest restore` that write to the cluster itself, and to no copy."""
-    own = {journal.home.directory, journal.restores_into}
-    found = []
-    for pid, words in commands():
-        paths = [word.partition("=")[2] for word in words if word.startswith("--pg1-path=")]
-        restores = os.path.basename(words[0]) == "pgbackrest" and any(word.split(":")[0] == "restore" for word in words)
-        if restores and f"--stanza={journal.home.stanza}" in words and set(paths) <= own:
-            found.append(pid)
-    return found

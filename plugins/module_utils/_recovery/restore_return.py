@@ -23,9 +23,10 @@ from . import (
 from .files import File
 from .problem import Problem, Refusal, Unfinished
 from .restore_acceptance import resume_jobs, start_cluster
-from .restore_data import Tell, end_restores
+from .restore_data import Tell
 from .restore_journal import place as place_of
 from .restore_phases import reload_units, start_file
+from .restore_processes import end_restores
 from .restoring import RETURNED, Journal
 from .scratch_copy import Failed
 
@@ -73,7 +74,7 @@ def _return(journal: Journal, tell: Tell) -> Journal:
     problem_of_server = ""
     if home.start != "disabled" and restore_places.holds(home, home.directory):
         try:
-            start_cluster(journal)
+            start_cluster(journal, tell)
             tell("its server answers")
         except Failed as failed:
             problem_of_server = str(failed)
