@@ -29,6 +29,23 @@ def test_a_mount_is_one_and_a_directory_is_none(tmp_path: Path) -> None:
     assert not host.mounted("/absent")
 
 
+MOUNTINFO = """\
+21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+22 21 0:5 / /proc rw - proc proc rw
+30 21 8:16 / /srv/my\\040data rw,relatime shared:9 master:3 - xfs /dev/sdb rw
+31 21 0:44 / /mnt/waits rw - autofs systemd-1 rw,fd=45
+32 21 0:45 / /mnt/came rw - autofs systemd-1 rw,fd=46
+33 32 8:32 / /mnt/came rw - ext4 /dev/sdc rw
+"""
+
+
+def test_what_is_mounted_is_read_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda self, **_words: MOUNTINFO if str(self) == "/proc/self/mountinfo" else "")
+    assert host.mounts() == {"/", "/proc", "/srv/my data", "/mnt/came"}
+    above = host.mounts_above("/srv/my data/17/main", "/mnt/came", "/mnt/waits/x", "/opt")
+    assert above == ("/mnt/came", "/srv/my data")
+
+
 def test_data_on_a_bound_directory_lies_on_a_mount(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Bound to a directory of the same filesystem: no device differs.
     monkeypatch.setattr(host, "mounted", lambda point: point in ("/", str(tmp_path / "data")))

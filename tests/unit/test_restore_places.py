@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from _recovery import (
     files,
+    host,
     kept_inodes,
     restore_data,
     restore_journal,
@@ -22,6 +24,7 @@ from _recovery import (
     restore_run,
     restore_undo,
     restore_wal,
+    restoring,
     state,
 )
 from _recovery.problem import Refusal
@@ -529,3 +532,44 @@ def test_nothing_is_done_below_a_mount_point_on_which_nothing_is_mounted(lay: Ca
     shutil.rmtree(world.top / "srv" / "wal")
     with pytest.raises(Refusal, match=f"nothing at {world.top}/srv/wal; expected the WAL of the data directory"):
         restore_places.refuse_unmounted(world.journal.home)
+
+
+def test_nor_below_a_filesystem_that_was_mounted_above_it_when_the_recovery_began(
+    lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = lay("plain")
+    top, disk = str(world.top / "srv"), str(world.top / "srv" / "both")
+    there = {"/", top, disk}
+    monkeypatch.setattr(host, "mounts", lambda: frozenset(there))
+    home = replace(world.journal.home, above=restore_places.mounts_above(world.journal.home))
+    assert home.above == (top, disk)
+    restore_places.refuse_unmounted(home)
+    there.discard(disk)
+    said = f"Found nothing mounted on {disk}; expected the filesystem that held {disk}/{VERSION}. Next: sudo mount {disk}"
+    with pytest.raises(Refusal, match=re.escape(said)):
+        restore_places.refuse_unmounted(home)
+    there.discard(top)
+    said = f"Found nothing mounted on {top} and {disk}; expected the filesystem that held {world.data}. "
+    with pytest.raises(Refusal, match=re.escape(f"{said}Next: sudo mount {top}; sudo mount {disk}")):
+        restore_places.refuse_unmounted(home)
+    assert restore_places.mounts_above(home) == home.above, "what was there is not forgotten"
+
+
+def test_neither_way_goes_on_there(lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = lay("plain")
+    home = replace(world.journal.home, above=(str(world.top / "srv"),))
+    journal = restore_journal.save(replace(world.journal, home=home, phase=RESTORE))
+    monkeypatch.setattr(restore_run, "ACTS", {RESTORE: lambda *_words: pytest.fail("went on")})
+    monkeypatch.setattr(restore_run, "go_back", lambda *_words: pytest.fail("went back"))
+    for command in (restore_run.carry_on, restore_run.take_back):
+        with pytest.raises(Refusal, match="nothing mounted on .*/srv; expected the filesystem that held .*/srv/data"):
+            command(journal, silent)
+
+
+def test_what_is_kept_on_a_filesystem_that_is_away_is_not_called_gone(lay: Callable[..., World]) -> None:
+    world = lay("plain")
+    home = replace(world.journal.home, above=(str(world.top / "srv"),))
+    restore_journal.save(replace(world.journal, home=home, phase="", outcome=restoring.ACCEPTED))
+    for command in (restore_undo.of, restore_undo.remove):
+        with pytest.raises(Refusal, match="nothing mounted on .*/srv; expected the filesystem that held"):
+            command("axiomdb", NAME, silent)

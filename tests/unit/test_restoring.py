@@ -95,7 +95,7 @@ def test_services_that_were_not_stopped_are_refused_and_what_is_not_said_again_s
 
 
 def test_a_journal_is_read_as_it_was_written() -> None:
-    elsewhere = replace(HOME, mounts=(DATA,), wal="/wal/main", locations=("/srv/space",))
+    elsewhere = replace(HOME, mounts=(DATA,), wal="/wal/main", locations=("/srv/space",), above=("/srv",))
     back = replace(JOURNAL, home=elsewhere, undoes="20261121-080000", returns=(DATA,))
     for journal in (
         JOURNAL,
@@ -108,7 +108,7 @@ def test_a_journal_is_read_as_it_was_written() -> None:
 
 def test_a_journal_of_before_is_read_too() -> None:
     older = json.loads(json.dumps(restore_record.document(JOURNAL)))
-    for name in ("mounts", "wal", "locations"):
+    for name in ("mounts", "wal", "locations", "above"):
         del older["home"][name]
     del older["returns"]
     assert restore_record.parse(older) == JOURNAL

@@ -42,12 +42,24 @@ def mounted(point: str) -> bool:
         os.stat(point)
     except OSError:
         pass
-    rows = (line.split(" ") for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines())
-    return any(_unescaped(row[1]) == point and row[2] != "autofs" for row in rows)
+    return point in mounts()
+
+
+def mounts() -> frozenset[str]:
+    """The directories on which a filesystem is mounted; an automounter that waits is none. Source: proc_pid_mountinfo(5)."""
+    text = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+    rows = (line.partition(" - ") for line in text.splitlines())
+    return frozenset(_unescaped(row[0].split(" ")[4]) for row in rows if not row[2].startswith("autofs "))
+
+
+def mounts_above(*paths: str) -> tuple[str, ...]:
+    """The mount points on the way to these paths, themselves included and the root left out; the outermost first."""
+    ways = {str(one) for path in paths for one in (Path(path), *Path(path).parents)} - {"/"}
+    return tuple(sorted(point for point in ways if mounted(point)))
 
 
 def _unescaped(path: str) -> str:
-    """A path of /proc/self/mounts, which writes blanks and backslashes as octal numbers."""
+    """A path of /proc/self/mountinfo, which writes blanks and backslashes as octal numbers."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path)
 
 

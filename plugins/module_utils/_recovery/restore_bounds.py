@@ -39,7 +39,7 @@ def judge(journal: Journal) -> None:
 
 def _judge_paths(home: Home, places: Iterable[str]) -> None:
     wal = (home.wal,) if home.wal else ()
-    for path in (home.directory, *home.tablespaces, *home.mounts, *home.locations, *wal, *places):
+    for path in (home.directory, *home.tablespaces, *home.mounts, *home.locations, *home.above, *wal, *places):
         if not isinstance(path, str) or not path.startswith("/") or path.startswith("//") or os.path.normpath(path) != path or path == "/":
             raise ValueError(f"Found the directory '{path}'; expected an absolute path without '.', '..' and '//'.")
 

@@ -154,10 +154,14 @@ def every(stanza: str) -> list[Journal]:
     return list({journal.name: journal for journal in known if journal is not None}.values())
 
 
+def accepted(stanza: str) -> list[Journal]:
+    """The accepted recoveries that stand written, the oldest first."""
+    return [journal for journal in every(stanza) if journal.outcome == restoring.ACCEPTED]
+
+
 def kept(stanza: str) -> list[Journal]:
     """The accepted recoveries whose old data is still there, the oldest first."""
-    accepted = [journal for journal in every(stanza) if journal.outcome == restoring.ACCEPTED]
-    return [journal for journal in accepted if any(Path(place).exists() for place in journal.moves.values())]
+    return [journal for journal in accepted(stanza) if any(Path(place).exists() for place in journal.moves.values())]
 
 
 def _parsed(stanza: str, file: Path) -> Journal | None:

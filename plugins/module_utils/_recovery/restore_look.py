@@ -54,7 +54,8 @@ def home_of(stanza: str, cluster: Cluster, inventory_host: str, found: Plan) -> 
         wal=restore_wal.leads_to(directory),
         locations=tuple(dict.fromkeys(locations)),
     )
-    return home_now(replace(home, tablespaces=_tablespaces(home)))
+    home = replace(home, tablespaces=_tablespaces(home))
+    return home_now(replace(home, above=restore_places.mounts_above(home)))
 
 
 def _tablespaces(home: Home) -> tuple[str, ...]:
@@ -72,7 +73,7 @@ def as_stopped(journal: Journal) -> Journal:
     if journal.order.rebuild:
         return journal
     home = replace(journal.home, tablespaces=tuple(dict.fromkeys((*journal.home.tablespaces, *_tablespaces(journal.home)))))
-    had = restore_places.there(home)
+    home, had = replace(home, above=restore_places.mounts_above(home)), restore_places.there(home)
     return replace(journal, home=home, had=had, inodes=kept_inodes.seen(home, had))
 
 

@@ -88,12 +88,25 @@ def take_back(journal: Journal) -> None:
 
 
 def refuse_unmounted(home: Home) -> None:
-    """Raise Refusal when nothing is mounted where the data or its WAL lies: what is below is not the cluster's."""
-    for point in home.mounts:
-        if not host.mounted(point):
-            raise Refusal(Problem(f"nothing mounted on {point}", "the filesystem of the data directory", f"mount {point}"))
+    """Raise Refusal when nothing is mounted where the data or its WAL lies, or above it: what is below is not the cluster's."""
+    gone = [point for point in sorted({*home.mounts, *home.above}) if not host.mounted(point)]
+    if gone:
+        held = "the filesystem of the data directory" if gone[0] in home.mounts else f"the filesystem that held {_below(home, gone[0])}"
+        raise Refusal(Problem(f"nothing mounted on {' and '.join(gone)}", held, f"sudo mount {'; sudo mount '.join(gone)}"))
     if home.wal and not os.path.isdir(home.wal):
         raise Refusal(Problem(f"nothing at {home.wal}", "the WAL of the data directory", f"mount what belongs there; ls -ld {home.wal}"))
+
+
+def mounts_above(home: Home) -> tuple[str, ...]:
+    """What is mounted now on the way to the places of a cluster, with what was known before."""
+    found = host.mounts_above(home.directory, *home.tablespaces, *home.locations, *([home.wal] if home.wal else []))
+    return tuple(sorted({*home.above, *found}))
+
+
+def _below(home: Home, point: str) -> str:
+    """What of a cluster lies below a mount point, for a person."""
+    places = (home.directory, *home.tablespaces, *home.locations, home.wal)
+    return next((place for place in places if place.startswith(f"{point}/") or place == point), "data of the cluster")
 
 
 def refuse_running(home: Home) -> None:

@@ -27,7 +27,7 @@ def parse(found: Mapping[str, Any]) -> Journal:
     order["checks"] = checks_of(order["checks"])
     order["services"] = tuple(order.get("services", ()))
     home = dict(given.pop("home"))
-    home |= {key: tuple(home.get(key, ())) for key in ("tablespaces", "mounts", "locations")}
+    home |= {key: tuple(home.get(key, ())) for key in ("tablespaces", "mounts", "locations", "above")}
     given |= {key: tuple(given.get(key, ())) for key in ("had", "returns")}
     if given.get("clients") is not None:
         given["clients"] = Clients(**{name: tuple(value) for name, value in given["clients"].items()})

@@ -47,6 +47,7 @@ def of(stanza: str, name: str, reason: str) -> Journal:
     """The journal of a recovery that takes back an accepted one: the named one, or the newest. Raises Refusal."""
     found = restore_journal.kept(stanza)
     chosen = next((one for one in reversed(found) if name in ("", one.name)), None)
+    _refuse_unmounted(stanza, name, chosen)
     if chosen is None:
         known = ", ".join(one.name for one in found) or "none"
         wanted = f"the recovery {name}" if name else "an accepted recovery"
@@ -56,6 +57,15 @@ def of(stanza: str, name: str, reason: str) -> Journal:
     if problems := restore_preflight.judge_start(home):
         raise Refusal(*problems)
     return _from(chosen, home, reason)
+
+
+def _refuse_unmounted(stanza: str, name: str, chosen: Journal | None) -> None:
+    """Raise Refusal when a newer recovery than the `chosen` one may have kept something on a filesystem that is away now."""
+    for one in reversed(restore_journal.accepted(stanza)):
+        if chosen is not None and one.name == chosen.name:
+            return
+        if name in ("", one.name):
+            restore_places.refuse_unmounted(one.home)
 
 
 def instead_of(journal: Journal) -> Journal:
@@ -95,7 +105,8 @@ def _serving(home: Home, chosen: Journal) -> Home:
     found = (*chosen.had, *restore_look.tablespaces(home.directory), *restore_places.restored(chosen))
     others = restore_look.of_others(home)
     places = tuple(place for place in dict.fromkeys(found) if place != home.directory and os.path.dirname(place) not in others)
-    return replace(home, tablespaces=places, wal=restore_wal.leads_to(home.directory))
+    home = replace(home, tablespaces=places, wal=restore_wal.leads_to(home.directory))
+    return replace(home, above=restore_places.mounts_above(home))
 
 
 def lines(journal: Journal) -> list[str]:
@@ -155,6 +166,7 @@ def remove(stanza: str, name: str, tell: Tell = lambda _line: None) -> list[str]
 
 def _remove(stanza: str, name: str) -> list[str]:
     found = next((one for one in restore_journal.kept(stanza) if one.name == name), None)
+    _refuse_unmounted(stanza, name, found)
     if found is None:
         known = ", ".join(one.name for one in restore_journal.kept(stanza)) or "none"
         raise Refusal(Problem(f"no kept data of the recovery {name}", f"one of {known}", f"{restoring.TOOL} rollback --list"))

@@ -108,7 +108,8 @@ class Home:
     """The cluster that is restored. `start` is what its start.conf says; `tablespaces` are the directories of its version in them.
 
     `paused` says that jobs were paused by somebody before; they stay so. `mounts` are the places that are mount points; `wal` is where
-    a linked pg_wal leads, empty for one that is no link; `locations` are those of the tablespaces that the set has.
+    a linked pg_wal leads, empty for one that is no link; `locations` are those of the tablespaces that the set has. `above` are the
+    mount points on the way to all of it: without one of them what is seen there is not the cluster's.
     """
 
     stanza: str
@@ -124,6 +125,7 @@ class Home:
     mounts: tuple[str, ...] = ()
     wal: str = ""
     locations: tuple[str, ...] = ()
+    above: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
