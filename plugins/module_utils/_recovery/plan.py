@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from . import nearest, rates, reach, reach_time, up_to
+from . import nearest, new_timeline, rates, reach, reach_time, up_to
 from .nearest import Around
 from .problem import Problem
 from .reach import Choice, Here
@@ -105,7 +105,10 @@ def plan(target: Target, archives: Archives, here: Here) -> Plan | Problem:
     if not choices:
         return nearest.least(target, problems) if problems else _nothing_to_look_at(archives, here)
     plans = [_plan(target, outlook, archives, one, here) for outlook, one in choices]
-    best = min(plans, key=lambda one: (-_reached(target, one), one.segments, one.repository))
+    known = {one.repository.number: one.holdings for one in archives.outlooks}
+    # Of those that lead as far, one that knows of every timeline: what its recovery begins is nobody's yet.
+    taken = {one.repository: bool(new_timeline.taken(one.timeline, one.repository, known)) for one in plans}
+    best = min(plans, key=lambda one: (-_reached(target, one), taken[one.repository], one.segments, one.repository))
     room = _no_room(best, here)
     return room or _with_notes(best, here, [*notes, *(f"not from another repository: {one.found}" for one, _window in problems)])
 

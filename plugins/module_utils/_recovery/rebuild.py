@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import new_timeline
 from .archive import Holdings
 from .catalog import Backup, Repository
 from .plan import Plan
@@ -183,10 +184,7 @@ def judge_timeline(timeline: int, number: int, known: Mapping[int, Holdings], ag
 
     It recovers along `timeline` from repository `number`, and counts on from there to the first one that has no history.
     """
-    begins = timeline + 1
-    while begins in known[number].histories:
-        begins += 1
-    ahead = [other for other, held in known.items() if other != number and max(held.timelines, default=0) >= begins]
+    begins, ahead = new_timeline.begins(timeline, known[number]), new_timeline.taken(timeline, number, known)
     if not ahead:
         return None
     shown = " and ".join(f"timeline {max(known[other].timelines)} in repository {other}" for other in ahead)
