@@ -14,6 +14,8 @@ description:
   - With it the old data is kept by renaming it, the set is restored, and the server recovers behind a door of its own until it is proven.
     Only then it begins a timeline, archives and lets its clients in.
   - What fails before that goes back to the old data by itself. A run that was killed is gone on with by the same call.
+  - A standby is refused (its primary is to be recovered), and so is a recovery that would begin a timeline which another repository has
+    already. Without a filesystem that was mounted when a recovery began nothing goes on or back.
   - After the acceptance V(returned) is a recovery of its own, by which the kept data serves again on a timeline above every other.
 options:
   state:
@@ -49,6 +51,7 @@ options:
     description:
       - V(pause) ends behind the proof, with the server at its target and nobody let in. V(shutdown) stops it there.
       - The same call with V(promote) goes on from there; one with a later target goes on to that, without restoring again.
+      - What is kept stays kept then, and O(checks) that are not given again are asked as before. Planning that starts and stops no server.
     type: str
     choices: [promote, pause, shutdown]
     default: promote
@@ -66,6 +69,7 @@ options:
       - Units of the host that use the cluster. Those that run are stopped before the server is, and started again when clients come back,
         the last one first, or when the old data serves again.
       - PgBouncer needs no mention. Its databases that lead to the cluster are paused meanwhile, and their clients wait.
+      - They are judged at the beginning, and as they are given then whenever a recovery is gone on with.
     type: list
     elements: str
     default: []
@@ -210,6 +214,7 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     restore_consent,
     restore_journal,
     restore_module,
+    restore_move,
     restore_rehearsal,
     restore_run,
     restore_told,
@@ -255,13 +260,11 @@ def _restored(module: AnsibleModule) -> dict[str, Any]:
 def _beside(wanted: dict[str, Any], order: Order, known: Journal) -> dict[str, Any]:
     """What is said of an order while a recovery is open: how it goes on with it, or why it does not."""
     if restoring.is_paused(known) and known.order.target != order.target:
-        found = restore_run.further(known, order, cluster_of(wanted))
+        found = restore_move.further(known, order, cluster_of(wanted))
         sure = _confirmed(wanted, order, known.home.confirmation(keep=not found.erased), found)
         lines = [*restore_told.further(known, order, found), "Nothing was done. To do it, type:", f"  {sure}"]
         return _result(wanted, lines, journal=known, planned=found)
-    another = restore_consent.judge_open(known, order, known.home.confirmation(keep=order.keep))
-    if another:
-        raise Refusal(another)
+    restore_run.going_on(known, order, known.home.confirmation(keep=order.keep))
     return _result(wanted, [*restore_told.lines(known), "Nothing was done."], journal=known)
 
 

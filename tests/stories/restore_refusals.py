@@ -45,6 +45,17 @@ _BY_UNIT = """
 runuser -u postgres -- /usr/lib/postgresql/{version}/bin/pg_ctl -s -w stop -D /var/lib/postgresql/{version}/main
 systemctl start postgresql@{version}-main
 """
+# The server follows another one: it is in recovery, and has the signal of a standby.
+_FOLLOW = """
+systemctl stop postgresql@{version}-main
+runuser -u postgres -- touch /var/lib/postgresql/{version}/main/standby.signal
+systemctl start postgresql@{version}-main
+"""
+_LEAD = """
+systemctl stop postgresql@{version}-main
+rm /var/lib/postgresql/{version}/main/standby.signal
+systemctl start postgresql@{version}-main
+"""
 # Begun and ended by these, both as root.
 TROUBLES = {
     "link": ("cd /var/lib/postgresql/*/main && ln -s /etc/hostname own.conf", "rm /var/lib/postgresql/*/main/own.conf"),
@@ -154,6 +165,8 @@ def _where(story: Story) -> None:
             story.type("all at once", "restore", NAME)
     with story.trouble(_BY_HAND.format(version=story.version), _BY_UNIT.format(version=story.version)):
         story.type("by hand", *words)
+    with story.trouble(_FOLLOW.format(version=story.version), _LEAD.format(version=story.version)):
+        story.type("of a standby", *words)
 
 
 def problems(run: Run | Result) -> list[str]:

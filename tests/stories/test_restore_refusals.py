@@ -31,6 +31,10 @@ SAID = {
         "the standby shadow, the replication slot follower; expected nobody who follows this server",
         "add restore_standbys=detach",
     ],
+    "of a standby": [
+        "Found a standby, {version}/main (standby.signal in /var/lib/postgresql/{version}/main); expected the primary",
+        "Next: restore the primary, ansible-playbook -i inventory playbooks/restore.yml -l PRIMARY -e restore_target=name:known; then ",
+    ],
     "by hand": ["Found the process ", "which systemd did not start as postgresql@{version}-main.service, on /var/lib/postgresql/"],
 }
 

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from _recovery import (
@@ -17,19 +16,26 @@ from _recovery import (
     restore_cli,
     restore_consent,
     restore_journal,
+    restore_move,
+    restore_phases,
     restore_rehearsal,
     restore_run,
     restore_undo,
     restoring,
     state,
 )
+from _recovery.horizon import Sight
 from _recovery.jobs import Settings, Stanza
+from _recovery.postgres import Cluster
 from _recovery.problem import Problem, Refusal, Unfinished
+from _recovery.reach import Here
 from _recovery.wal import Lsn
+from _recovery.window import Seen
 from test_restore_told import BACK, OVER, PAUSED, RELEASE
 from test_restoring import HOME, JOURNAL, planned
 
 STANZA = Stanza("axiomdb", "17", "main", 5432)
+CLUSTER = Cluster("17", "main", 5432)
 SETTINGS = Settings("vps1", (STANZA,), {})
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 Type = Callable[..., tuple[int, str, str]]
@@ -112,22 +118,24 @@ def test_only_where_nothing_was_done_it_says_so(error: type[Refusal], begins: st
 def test_a_later_target_of_a_paused_recovery_is_judged_and_planned(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     restore_journal.save(PAUSED)
     found = planned(target="name:later", kept=())
-    stands = SimpleNamespace(lsn=Lsn.parse("0/3000060"), time=None)
-    monkeypatch.setattr(restore_run.horizon, "look", lambda *_words: None)
-    monkeypatch.setattr(restore_run.horizon, "archived", lambda sight: sight)
-    monkeypatch.setattr(restore_run.horizon, "foresee", lambda *_words: found)
-    monkeypatch.setattr(restore_run.restore_phases, "standing", lambda _journal: stands)
+    monkeypatch.setattr(horizon, "look", lambda *_words: Sight("axiomdb", CLUSTER, Here(1.0, "axiomdb"), (), {}, Seen(), 1 << 24))
+    monkeypatch.setattr(horizon, "foresee", lambda *_words: found)
+    monkeypatch.setattr(restore_move, "glance", lambda _journal: (Lsn.parse(stands), None))
+    monkeypatch.setattr(restore_phases, "standing", lambda _journal: pytest.fail("started"))
+    stands = "0/3000060"
     code, said, _err = typed("restore", "name:later", "--reason", "more")
     lines = said.splitlines()
     assert code == 0
     assert lines[0] == "  moves        the paused recovery 20261122-120000 on from name:before; nothing is restored again"
     assert "  target       name:later" in lines
+    assert [f"  kept         {place}, as before" for place in PAUSED.moves.values()] == [line for line in lines if "  kept " in line]
+    assert "  checks       orders: as before, as none are said now" in lines
     assert f"  then         {restoring.ENDINGS[restoring.PROMOTES]}" in lines
     assert lines[-1] == (
         f"  {TOOL} restore 'name:later' --stanza=axiomdb --reason=more --confirm=vps1/axiomdb --plan={restore_consent.digest(found)}"
     )
     assert restore_journal.load("axiomdb") == PAUSED
-    stands.lsn = Lsn.parse("0/4000000")
+    stands = "0/4000000"
     code, _out, said = typed("restore", "name:later")
     assert (code, "expected a target ahead of it; name:later lies behind" in said) == (1, True)
 

@@ -13,10 +13,13 @@ from types import SimpleNamespace
 
 import pytest
 from _recovery import restore_consent, restore_journal, restore_places, restore_run, restore_undo, restoring, state
+from _recovery.archive import Holdings
+from _recovery.catalog import Repository
 from _recovery.postgres import Cluster
 from _recovery.problem import Problem, Refusal
 from _recovery.restore_run import Consent
 from _recovery.restoring import Journal
+from _recovery.window import Outlook
 from test_restoring import GOAL, JOURNAL, ORDER, planned
 
 SEEN = replace(JOURNAL, phase=restoring.RESTORE)
@@ -37,6 +40,7 @@ class Sight:
     """What is seen of it."""
 
     here: Here = Here()
+    outlooks: tuple[Outlook, ...] = (Outlook(Repository(2, 0, "ok"), Holdings(1 << 24)),)
 
 
 def silent(_line: str) -> None:

@@ -16,6 +16,7 @@ from . import (
     plan,
     restore_consent,
     restore_journal,
+    restore_move,
     restore_record,
     restore_rehearsal,
     restore_run,
@@ -136,16 +137,14 @@ def _restore(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Na
 def _beside(known: restoring.Journal, order: Order, cluster: Cluster, options: argparse.Namespace, consent: Consent) -> int:
     """What is said of an order while a recovery is open: how it goes on with it, or why it does not."""
     if restoring.is_paused(known) and known.order.target != order.target:
-        found = restore_run.further(known, order, cluster)
+        found = restore_move.further(known, order, cluster)
         if options.json:
             _write(json.dumps({**plan.document(found), "plan": restore_consent.digest(found)}, sort_keys=True))
             return GOOD
         sure = f"--confirm={known.home.confirmation(keep=not found.erased)} --plan={restore_consent.digest(found)}"
         _write("\n".join([*restore_told.further(known, order, found), "Nothing was done. To do it, type:", f"  {consent.again} {sure}"]))
         return GOOD
-    another = restore_consent.judge_open(known, order, known.home.confirmation(keep=order.keep))
-    if another:
-        raise Refusal(another)
+    restore_run.going_on(known, order, known.home.confirmation(keep=order.keep))
     _write("\n".join([*restore_told.lines(known), "Nothing was done."]))
     return BAD
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from . import pooler_console, postgres, restore_journal, waiting
 from .postgres import NotAnswering
 from .problem import Problem
-from .restoring import Clients, Journal
+from .restoring import Clients, Journal, Order
 from .run import CommandFailed, run
 from .scratch_copy import Failed
 from .waiting import Seen
@@ -47,6 +47,12 @@ def _answers(port: int) -> bool:
 def _state(unit: str) -> str:
     shown = run(["systemctl", "show", "--property=LoadState,ActiveState", "--", unit]).stdout
     return waiting.state_of(dict(line.split("=", 1) for line in shown.splitlines() if "=" in line))
+
+
+def judge(journal: Journal, order: Order) -> list[Problem]:
+    """What speaks against going on with an open recovery for those who wait, as they are declared now: as at its beginning."""
+    seconds = journal.plan.get("seconds")
+    return waiting.judge(look(order.services, journal.home.port), float(seconds) if seconds is not None else None)
 
 
 def hold(journal: Journal, tell: Tell) -> Journal:

@@ -65,14 +65,23 @@ def gone_on_with(journal: Journal, order: Order) -> Journal | Problem:
     """
     known, names = journal.order, list(PHASES)
     new_checks = bool(order.checks) and order.checks != known.checks
-    new_services = bool(order.services) and order.services != known.services
-    if new_services and names.index(journal.phase) > names.index(QUIET):
-        return Problem("other services than those that were stopped", "the same, or none said again", go_on(journal))
+    late = late_services(journal, order)
+    if late:
+        return late
     if new_checks and names.index(journal.phase) > names.index(PROVE) and not is_paused(journal):
         return Problem("other checks than before, and a server that is proven", "the same, or none said again", go_on(journal))
     action = order.action if is_paused(journal) else known.action
     said = replace(known, action=action, checks=order.checks or known.checks, services=order.services or known.services)
     return replace(journal, order=said, phase=PROVE if new_checks and journal.phase == PROMOTE else journal.phase)
+
+
+def late_services(journal: Journal, order: Order) -> Problem | None:
+    """Why other services than before cannot be named any more: those that ran are being stopped, or are."""
+    is_new = bool(order.services) and order.services != journal.order.services
+    names = list(PHASES)
+    if not is_new or (journal.clients is None and names.index(journal.phase) <= names.index(QUIET)):
+        return None
+    return Problem("other services than those that were stopped", "the same, or none said again", go_on(journal))
 
 
 def judge_move(journal: Journal, found: Plan, lsn: Lsn | None, time: float | None, end: float | None) -> Problem | None:
@@ -92,5 +101,11 @@ def judge_move(journal: Journal, found: Plan, lsn: Lsn | None, time: float | Non
 
 
 def moved(journal: Journal, order: Order, goal: Goal, found: Mapping[str, Any]) -> Journal:
-    """The journal with another target ahead: nothing is restored again."""
+    """The journal with another target ahead: nothing is restored again.
+
+    Whether something is kept was decided when it was put aside. Checks, services and the reason are as before where none are said now.
+    """
+    known = journal.order
+    order = replace(order, keep=known.keep, checks=order.checks or known.checks, services=order.services or known.services)
+    order = replace(order, reason=order.reason if order.reason.strip() else known.reason)
     return replace(journal, order=order, goal=goal, plan={**found, "only_here": journal.plan["only_here"]}, phase=RECOVER)

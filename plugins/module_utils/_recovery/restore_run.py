@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from . import (
@@ -15,6 +15,7 @@ from . import (
     horizon,
     host,
     kept_inodes,
+    new_timeline,
     plan,
     rebuild,
     rebuild_acts,
@@ -25,10 +26,12 @@ from . import (
     restore_data,
     restore_journal,
     restore_look,
+    restore_move,
     restore_phases,
     restore_places,
     restore_preflight,
     restore_return,
+    restore_standby,
     restore_undo,
     restoring,
     scratch_goal,
@@ -37,11 +40,10 @@ from . import (
     waiting,
 )
 from .plan import Plan
-from .postgres import Cluster, NotAnswering
+from .postgres import Cluster
 from .problem import Problem, Refusal, Unfinished, playbook
 from .restore_return import go_back
 from .restoring import Home, Journal, Order
-from .run import CommandFailed
 from .scratch import PORT
 from .sight import Sight
 
@@ -113,6 +115,9 @@ class Proposal:
 
 def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, consent: Consent) -> Proposal:
     """Plan a recovery and judge it. Changes nothing. Raises Refusal where there is no plan at all."""
+    follows = restore_standby.judge(cluster, restore_standby.look(cluster), order.target)
+    if follows is not None:
+        raise Refusal(follows)
     sight = horizon.look(stanza, cluster)
     sight = replace(sight, here=replace(sight.here, keep=order.keep))
     found = horizon.foresee(target.parse(order.target), sight)
@@ -127,6 +132,9 @@ def propose(order: Order, stanza: str, cluster: Cluster, inventory_host: str, co
     unsaid = restore_preflight.judge_reason(order, consent.with_reason)
     problems = [*([unsaid] if unsaid else []), *problems]
     problems += restore_preflight.judge_start(home)
+    archives = {one.repository.number: one.holdings for one in sight.outlooks}
+    taken = new_timeline.judge(found.timeline, found.repository, archives, stanza)
+    problems += [taken] if taken else []
     clients = restore_clients.look(order.services, home.port)
     found = replace(found, notes=(*found.notes, *waiting.notes(clients)))
     return Proposal(home, found, (*problems, *waiting.judge(clients, found.seconds)), order.action)
@@ -149,10 +157,7 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, cons
     if known is not None and waits and known.order.target != order.target:
         return _move(known, order, cluster, consent, tell)
     if known is not None and known.is_open:
-        going_on = restore_consent.judge_open(known, order, consent.confirm) or restore_consent.gone_on_with(known, order)
-        if isinstance(going_on, Problem):
-            raise Refusal(going_on)
-        return going_on
+        return going_on(known, order, consent.confirm)
     proposal = propose(order, stanza, cluster, inventory_host, consent)
     refused = restore_consent.judge_consent(proposal.home, proposal.plan, consent.confirm, consent.printed, consent.again)
     problems = [*([refused] if refused else []), *proposal.problems]
@@ -170,34 +175,26 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, cons
         return restore_journal.save(journal)
 
 
-def further(journal: Journal, order: Order, cluster: Cluster) -> Plan:
-    """The plan by which a paused recovery goes on to another target. Raises Refusal where it cannot. It is as it was afterwards."""
-    asked = target.parse(order.target)
-    found = horizon.foresee(asked, horizon.archived(horizon.look(journal.home.stanza, cluster)))
-    if isinstance(found, Problem):
-        raise Refusal(found)
-    seen = restore_phases.standing(journal)
-    if journal.order.action == restoring.SHUTS_DOWN:
-        held_server.stop(restore_journal.place(journal.home.stanza))
-    end = asked.time.timestamp() if asked.time else None
-    problem = restore_consent.judge_move(journal, found, seen.lsn, seen.time, end)
-    if problem:
-        raise Refusal(problem)
+def going_on(known: Journal, order: Order, confirm: str) -> Journal:
+    """The open recovery with what was typed now, judged as at its beginning. Changes nothing. Raises Refusal."""
+    found = restore_consent.judge_open(known, order, confirm) or restore_consent.gone_on_with(known, order)
+    against = [found] if isinstance(found, Problem) else restore_clients.judge(known, order)
+    if isinstance(found, Problem) or against:
+        raise Refusal(*against)
     return found
 
 
 def _move(journal: Journal, order: Order, cluster: Cluster, consent: Consent, tell: Tell) -> Journal:
     """A paused recovery with a target further on. Raises Refusal; nothing is touched then."""
     stanza = journal.home.stanza
-    found = further(journal, order, cluster)
+    found = restore_move.further(journal, order, cluster)
     printed = consent.printed or restore_consent.digest(found)
     unsure = restore_consent.judge_consent(journal.home, found, consent.confirm, printed, consent.again)
     if unsure:
         raise Refusal(unsure)
     with _alone(journal, tell):
         restore_journal.refuse_another(stanza, journal)
-        held_server.stop(restore_journal.place(stanza))
-        return restore_journal.save(restore_consent.moved(journal, order, scratch_goal.of_plan(found, stanza), plan.document(found)))
+        return restore_journal.save(restore_move.go_further(journal, order, found))
 
 
 def carry_on(journal: Journal, tell: Tell, until: str = restoring.SETTLE) -> Journal:
@@ -275,7 +272,7 @@ def _give_up(journal: Journal, error: Exception, tell: Tell) -> str:
     """Go back by itself where that leaves no trace; what is safe now, in a sentence."""
     tell(f"FAILED in the phase in which {restoring.PHASES[journal.phase]}: {error}")
     if journal.phase not in restoring.RETURNS_BY_ITSELF or restore_return.judge(journal):
-        safe = f"Nothing is lost. {_serving(journal)} When that is mended, go on: {restoring.go_on(journal)}"
+        safe = f"Nothing is lost. {restore_another.serving(journal)} When that is mended, go on: {restoring.go_on(journal)}"
         tell(safe)
         return safe
     tell("goes back to the old data")
@@ -286,34 +283,11 @@ def _give_up(journal: Journal, error: Exception, tell: Tell) -> str:
         if known is not None and known.went_back:
             tell(str(second))
             return f"It went back by itself. {second}"
-        safe = f"The way back did not end either ({second}). {_serving(journal)} When that is mended: {restoring.go_back(journal)}"
+        serving = restore_another.serving(journal)
+        safe = f"The way back did not end either ({second}). {serving} When that is mended: {restoring.go_back(journal)}"
         tell(safe)
         return safe
-    return f"It went back by itself: the old data is in {over.home.directory} again, as it was.{_another(journal)}"
-
-
-def _serving(journal: Journal) -> str:
-    """Who serves now, in a sentence: nobody's clients may think that a copy is the old data."""
-    home, place = journal.home, restore_journal.place(journal.home.stanza)
-    running = host.postmaster(home.directory)
-    if running is None:
-        return f"No server runs on {home.directory}; clients are kept out."
-    if held_server.state(place):
-        return f"The server of {home.version}/{home.cluster} runs on {home.directory}."
-    return f"The held server runs on {home.directory}, which nobody has accepted; clients are kept out."
-
-
-def _another(journal: Journal) -> str:
-    """Which other set leads to the target, where the set itself was what failed."""
-    if journal.phase not in (restoring.RESTORE, restoring.RECOVER) or journal.undoes:
-        return ""
-    home = journal.home
-    with suppress(Refusal, CommandFailed, NotAnswering, OSError):
-        cluster = Cluster(home.version, home.cluster, home.port)
-        by_another = restore_another.target_by_another(journal.order, home.stanza, cluster, journal.goal.label)
-        if by_another:
-            return f" Another set leads there too: {restoring.TOOL} restore '{by_another}' --stanza={home.stanza}"
-    return ""
+    return f"It went back by itself: the old data is in {over.home.directory} again, as it was.{restore_another.sentence(journal)}"
 
 
 def _remember(journal: Journal) -> None:

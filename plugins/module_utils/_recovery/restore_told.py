@@ -161,9 +161,16 @@ def _of_kept(journal: Journal, ways: Ways, now: float) -> list[str]:
 def further(journal: Journal, order: Order, found: Plan) -> list[str]:
     """How a paused recovery would go on to another target."""
     shown = [line for line in plan.lines(found) if line.split()[0] in ("target", "from", "ends", "up", "WAL", "note")]
+    kept = [f"  kept         {place}, as before" for place in journal.moves.values()]
+    kept += [] if journal.order.keep else ["  go back      NO WAY BACK: nothing was kept"]
+    asked = order.checks or journal.order.checks
+    whose = "as before, as none are said now" if journal.order.checks and not order.checks else "before anybody is let in"
+    checks = [f"  checks       {', '.join(one.name for one in asked)}: {whose}"] if asked else []
     return [
         f"  moves        the paused recovery {journal.name} on from {journal.order.target}; nothing is restored again",
         *shown,
+        *kept,
+        *checks,
         f"  then         {restoring.ENDINGS[order.action]}",
     ]
 

@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, the axiomdb.recovery authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A paused recovery that goes on to a later target: planned by looking alone, and judged again once nobody else is at work on it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from . import (
+    held_server,
+    horizon,
+    plan,
+    recovering,
+    restore_clients,
+    restore_consent,
+    restore_journal,
+    restore_phases,
+    restoring,
+    scratch_goal,
+    target,
+)
+from .plan import Plan
+from .postgres import Cluster
+from .problem import Problem, Refusal
+from .recovering import Log
+from .recovery_watch import STATE
+from .restoring import Journal, Order
+from .wal import Lsn
+
+
+def further(journal: Journal, order: Order, cluster: Cluster) -> Plan:
+    """The plan by which a paused recovery goes on to another target. Changes nothing, starts nothing. Raises Refusal where it cannot."""
+    late = restore_consent.late_services(journal, order)
+    against = [late] if late else restore_clients.judge(journal, order)
+    if against:
+        raise Refusal(*against)
+    sight = horizon.archived(horizon.look(journal.home.stanza, cluster))
+    # Nothing is restored: no room is needed, and nothing else is put aside or erased than what was.
+    sight = replace(sight, here=replace(sight.here, directory="", free_bytes=None, rooms=()))
+    found = horizon.foresee(target.parse(order.target), sight)
+    if isinstance(found, Problem):
+        raise Refusal(found)
+    found = replace(found, kept=tuple(journal.moves), erased=() if journal.order.keep else (journal.home.directory,))
+    _refuse_behind(journal, order, found, *glance(journal))
+    return found
+
+
+def glance(journal: Journal) -> tuple[Lsn | None, float | None]:
+    """Where the held server stands, and its last commit: by its own answer where it runs, else as it was proven. Nothing is started.
+
+    Raises Refusal when it has ended its recovery meanwhile.
+    """
+    place = restore_journal.place(journal.home.stanza)
+    if not held_server.state(place):
+        done = held_server.query(place, "postgres", STATE, 10.0)
+        if done.code == 0:
+            seen = recovering.parse_replayed(json.loads(done.stdout), Log())
+            if not seen.in_recovery:
+                found = f"the held server of {journal.name}, which ends its recovery: another command is at work on it"
+                raise Refusal(Problem(found, "it paused, as it was", f"{restoring.TOOL} status"))
+            return seen.lsn, seen.time
+    return journal.goal.lsn, journal.last_commit or None
+
+
+def go_further(journal: Journal, order: Order, found: Plan) -> Journal:
+    """The journal of the paused recovery with the new target ahead, its server stopped. Raises Refusal when that lies behind it.
+
+    In the stanza's turn. It is as it was then.
+    """
+    place = restore_journal.place(journal.home.stanza)
+    seen = restore_phases.standing(journal)
+    try:
+        _refuse_behind(journal, order, found, seen.lsn, seen.time)
+    except Refusal:
+        if journal.order.action == restoring.SHUTS_DOWN:
+            held_server.stop(place)
+        raise
+    held_server.stop(place)
+    return restore_consent.moved(journal, order, scratch_goal.of_plan(found, journal.home.stanza), plan.document(found))
+
+
+def _refuse_behind(journal: Journal, order: Order, found: Plan, lsn: Lsn | None, time: float | None) -> None:
+    wanted = target.parse(order.target).time
+    problem = restore_consent.judge_move(journal, found, lsn, time, wanted.timestamp() if wanted else None)
+    if problem:
+        raise Refusal(problem)
