@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from _recovery import host, restore_look, restore_places, restore_wal, state
-from test_restoring import HOME, planned
+from _recovery.catalog import Database, Repository
+from _recovery.postgres import Cluster
+from _recovery.restoring import Home
+from test_restoring import HOME, JOURNAL, planned
 
 VERSION = "PG_17_202406281"
 
@@ -82,3 +86,29 @@ def test_a_linked_pg_wal_leads_to_its_end(top: Path) -> None:
     (top / "wal").symlink_to(top / "volume")
     (data / "pg_wal").symlink_to(top / "wal")
     assert restore_wal.leads_to(str(data)) == str(top / "volume")
+
+
+@pytest.fixture
+def seen_home(top: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Home]:
+    """The cluster 17/main of that host, on a disk of its own, as it is when a recovery is planned."""
+    there = {"/", str(top), str(top / "space-17-main")}
+    repository = Repository(2, 0, "ok", databases=(Database(1, 7, "17"),))
+    monkeypatch.setattr(host, "mounts", lambda: frozenset(there))
+    monkeypatch.setattr(restore_look.repository, "look", lambda *_words: (repository,))
+    monkeypatch.setattr(restore_look.scratch_look, "tablespaces", lambda *_words: [str(top / "space-17-main")])
+    monkeypatch.setattr(state, "PAUSE", top / "pause.json")
+    return lambda: restore_look.home_of("axiomdb", Cluster("17", "main"), "vps1", planned())
+
+
+def test_the_mounts_above_the_data_are_remembered_when_a_recovery_begins(seen_home: Callable[[], Home], top: Path) -> None:
+    assert seen_home().above == (str(top), str(top / "space-17-main"))
+
+
+def test_so_are_those_of_a_tablespace_that_is_made_meanwhile(
+    seen_home: Callable[[], Home], top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = replace(JOURNAL, home=seen_home())
+    (top / "new" / VERSION).mkdir(parents=True)
+    (top / "17/main/pg_tblspc" / "16500").symlink_to(top / "new")
+    monkeypatch.setattr(host, "mounts", lambda: frozenset({str(top / "new")}))
+    assert restore_look.as_stopped(journal).home.above == (str(top), str(top / "new"), str(top / "space-17-main"))
