@@ -16,19 +16,24 @@ ROWS = "select string_agg(note, ' ' order by number) from kept"
 STARTED = "select pg_postmaster_start_time()"
 _SERVES = f'psql -X -qAt -d {DATABASE} -c "{ROWS}" 2>/dev/null'
 _HELD = f'psql -X -qAt -h /var/lib/axiomdb/{STANZA}/restore/socket -p 65432 -d {DATABASE} -c "{ROWS}" 2>&1'
+_PROCESS = f"systemctl show --property=MainPID,ActiveState,ExecMainStartTimestampMonotonic axiomdb-held-{STANZA}.service"
 CHECK = f"{DATABASE}:select count(*) from kept={{}}"
 NAMES = ("first", "second", "third")
 
 
 @dataclass
 class Paused:
-    """Each command by what it was for; the rows that clients and that the operator see after it."""
+    """Each command by what it was for; the rows that clients and that the operator see after it.
+
+    `looked` is the process of the held server before a plan of a later target, and after it.
+    """
 
     said: dict[str, Run] = field(default_factory=dict)
     clients: dict[str, str] = field(default_factory=dict)
     held: dict[str, str] = field(default_factory=dict)
     played: Result | None = None
     started: tuple[str, str] = ("", "")
+    looked: tuple[str, str] = ("", "")
     left: str = ""
 
 
@@ -71,6 +76,10 @@ def _pause(host: Host, found: Paused) -> None:
     """Stop at the first moment, look, go on to the second, lose the power, and let clients in there."""
     sure = f"--confirm={host.name}/{STANZA}"
     _type(host, found, "pause", consent(host, "name:first", "--action=pause"))
+    plan = [TOOL, "restore", "name:second", "--reason", "a story", "--action=pause"]
+    before = host.run(_PROCESS).stdout
+    found.said["plan"] = host.run(plan, check=False)
+    found.looked = (before, host.run(_PROCESS).stdout)
     _type(host, found, "forward", [TOOL, "restore", "name:second", "--reason", "a story", "--action=pause", sure])
     _type(host, found, "backward", [TOOL, "restore", "name:first", "--reason", "a story", "--action=pause", sure])
     reboot(host)

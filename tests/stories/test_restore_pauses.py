@@ -46,6 +46,15 @@ def test_a_later_target_is_reached_without_restoring_again(paused: Paused) -> No
     assert "restores the set" not in paused.said["forward"].stderr
 
 
+def test_its_plan_touches_no_server_and_names_what_is_kept(paused: Paused) -> None:
+    said = paused.said["plan"]
+    assert said.rc == 0, said.output
+    assert paused.looked[0] == paused.looked[1]
+    assert "ActiveState=active" in paused.looked[0]
+    for text in (said.stdout, paused.said["forward"].stdout):
+        assert "  kept         /var/lib/postgresql/" in text
+
+
 def test_an_earlier_one_is_refused(paused: Paused) -> None:
     assert "expected a target ahead of it; name:first lies behind. Next: " in paused.said["backward"].output
 
