@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -65,11 +63,9 @@ def test_a_drill_without_its_library_is_refused_and_not_failed(monkeypatch: pyte
 def test_the_copy_of_a_drill_is_started_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     wishes: list[Wish] = []
 
-    @contextmanager
-    def made(_goal: Goal, wish: Wish, **_more: Any) -> Iterator[None]:
+    def made(_goal: Goal, wish: Wish, **_more: Any) -> None:
         wishes.append(wish)
         raise Refusal(Problem("enough", "no more", "nothing"))
-        yield
 
     monkeypatch.setattr(drill_run.scratch_copy, "scratch", made)
     climb = Climb(Order(preload=("timescaledb",)), STANZA, Ladder(lambda: 0.0, str))

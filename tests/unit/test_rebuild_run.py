@@ -242,7 +242,7 @@ def test_the_first_backup_is_one_of_the_new_timeline(world: World, monkeypatch: 
 
 def settling(world: World, monkeypatch: pytest.MonkeyPatch) -> Journal:
     """A rebuild that was accepted, and whose server answers."""
-    monkeypatch.setattr(restore_acceptance, "start_cluster", lambda _journal: {})
+    monkeypatch.setattr(restore_acceptance, "start_cluster", lambda *_words: {})
     monkeypatch.setattr(restore_acceptance, "resume_jobs", lambda _journal: None)
     monkeypatch.setattr(restore_run, "_alone", lambda _journal, _tell: nullcontext())
     monkeypatch.setattr(host, "postmaster", lambda _directory: (7, 5432))
@@ -283,7 +283,7 @@ def test_a_first_backup_that_fails_keeps_nobody_out_who_was_accepted(
 
 
 def test_a_server_that_does_not_answer_keeps_them_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def dead(_journal: Journal) -> None:
+    def dead(*_words: object) -> None:
         raise Failed(Problem("no answer of 17/main", "its server", "tail"))
 
     journal = settling(world, monkeypatch)

@@ -261,7 +261,7 @@ def lines(best: Plan) -> list[str]:
         f"  target       {best.target}",
         f"  from         repository {best.repository}, set {best.backup}, timeline {best.timeline}",
         f"  ends         {_ending(best)}",
-        *([f"  up to        {line}"] if (line := best.up_to.line()) else []),
+        *(f"  up to        {line}" for line in [best.up_to.line()] if line),
         f"  WAL          {best.first_segment} to {best.last_segment}: {count}{only}",
         f"  space        {human(best.restore_bytes)} to restore, {human(best.needed_bytes)} needed at most, {free}",
         f"  takes        {'unknown: ' if best.seconds is None else f'about {best.seconds:.0f} s: '}{best.seconds_from}",
