@@ -124,7 +124,7 @@ def rebuild(lab: Lab, stores: Stores, lost: Lost) -> Rebuilt:
         for _beat in range(2):
             host.run([TOOL, "heartbeat"], user="postgres")
         archive_now(host)
-        told.status = json.loads(host.run([TOOL, "status", "--json"], check=False).stdout)
+        told.status = json.loads(host.run([TOOL, "status", "--json"], check=False).stdout)[STANZA]
     return told
 
 
