@@ -42,7 +42,7 @@ from _recovery.rebuild import Holding, Life, Writer
 from _recovery.rebuild_run import Proposal, Wish
 from _recovery.restore_preflight import Ground
 from _recovery.restore_run import Consent, Stopped
-from _recovery.restoring import Home, Journal, Order
+from _recovery.restoring import Check, Home, Journal, Order
 from _recovery.run import CommandFailed, Completed
 from _recovery.scratch import Goal
 from _recovery.scratch_copy import Failed
@@ -348,6 +348,14 @@ def test_a_rebuild_is_begun_and_gone_on_with(world: World) -> None:
     assert known is not None
     assert (known.name, known.phase) == (begun.name, restoring.SAVE)
     assert world.begin().name == begun.name
+
+
+@pytest.mark.parametrize("target", ["latest", "name:before"])
+def test_a_check_that_was_wrong_can_be_taken_out_of_the_inventory(target: str, world: World) -> None:
+    wrong = replace(ORDER, checks=(Check("wrong", "select 1", "2"),))
+    restore_journal.save(replace(world.journal, phase=restoring.PROVE, order=wrong))
+    found = world.begin(replace(ORDER, target=target))
+    assert (found.name, found.order.target, found.order.checks) == (world.journal.name, target, ())
 
 
 @pytest.mark.parametrize("phase", [restoring.RESTORE, restoring.RELEASE])
