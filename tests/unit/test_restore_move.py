@@ -184,6 +184,14 @@ def test_a_pooler_that_would_cut_its_clients_is_refused_as_at_the_beginning(monk
     assert restore_run.going_on(replace(known, plan={**known.plan, "seconds": None}), ORDER, "vps1/axiomdb")
 
 
+@pytest.mark.parametrize("phase", [phase for phase in restoring.PHASES if phase != restoring.SAVE])
+def test_but_not_once_its_clients_wait_or_are_back(phase: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that was dead at the beginning answers in the last phases: to refuse these would leave the jobs paused for ever."""
+    monkeypatch.setattr(restore_clients, "look", lambda *_words: waiting.Seen(pools=("app",), patience=120.0, endless="SET"))
+    known = replace(PAUSED, phase=phase, order=ORDER, plan={**PAUSED.plan, "seconds": 500.0}, clients=Clients())
+    assert restore_run.going_on(known, ORDER, "vps1/axiomdb") == known
+
+
 def test_services_cannot_be_added_once_those_that_ran_are_written_down() -> None:
     more = replace(ORDER, services=("app.service",))
     quiet = replace(PAUSED, phase=restoring.QUIET, order=ORDER)

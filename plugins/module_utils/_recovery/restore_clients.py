@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from . import pooler_console, postgres, restore_journal, waiting
+from . import pooler_console, postgres, restore_journal, restoring, waiting
 from .postgres import NotAnswering
 from .problem import Problem
 from .restoring import Clients, Journal, Order
@@ -50,8 +50,11 @@ def _state(unit: str) -> str:
 
 
 def judge(journal: Journal, order: Order) -> list[Problem]:
-    """What speaks against going on with an open recovery for those who wait, as they are declared now: as at its beginning."""
-    seconds = journal.plan.get("seconds")
+    """What speaks against going on with an open recovery for those who wait, as they are declared now: as at its beginning.
+
+    How long the pooler's clients would wait counts until they wait: to leave a recovery open later on helps none of them.
+    """
+    seconds = journal.plan.get("seconds") if restoring.stopped_nobody(journal) else None
     return waiting.judge(look(order.services, journal.home.port), float(seconds) if seconds is not None else None)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .plan import Plan
 from .problem import Problem
-from .restoring import PHASES, PROMOTE, PROVE, QUIET, RECOVER, Home, Journal, Order, go_back, go_on, is_paused, rehearsed
+from .restoring import PHASES, PROMOTE, PROVE, RECOVER, Home, Journal, Order, go_back, go_on, is_paused, rehearsed, stopped_nobody
 from .scratch import Goal
 from .wal import Lsn
 
@@ -78,8 +78,7 @@ def gone_on_with(journal: Journal, order: Order) -> Journal | Problem:
 def late_services(journal: Journal, order: Order) -> Problem | None:
     """Why other services than before cannot be named any more: those that ran are being stopped, or are."""
     is_new = bool(order.services) and order.services != journal.order.services
-    names = list(PHASES)
-    if not is_new or (journal.clients is None and names.index(journal.phase) <= names.index(QUIET)):
+    if not is_new or stopped_nobody(journal):
         return None
     return Problem("other services than those that were stopped", "the same, or none said again", go_on(journal))
 

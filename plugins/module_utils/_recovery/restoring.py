@@ -247,6 +247,12 @@ def is_paused(journal: Journal) -> bool:
     return journal.is_open and journal.phase == PROMOTE and not (journal.order.serves or journal.undoes or journal.goes_back)
 
 
+def stopped_nobody(journal: Journal) -> bool:
+    """Whether the clients do not wait yet: who has to, and how long, can still be decided."""
+    names = list(PHASES)
+    return journal.clients is None and names.index(journal.phase) <= names.index(QUIET)
+
+
 def rehearsed(journal: Journal) -> Problem:
     """Why nothing goes on with a rehearsal, and nothing else is done beside it."""
     found = f"the rehearsal {journal.name} of a lost site on {journal.home.host}, which a drill has left"
