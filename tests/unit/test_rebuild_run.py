@@ -352,10 +352,11 @@ def test_a_rebuild_is_begun_and_gone_on_with(world: World) -> None:
 
 @pytest.mark.parametrize("target", ["latest", "name:before"])
 def test_a_check_that_was_wrong_can_be_taken_out_of_the_inventory(target: str, world: World) -> None:
-    wrong = replace(ORDER, checks=(Check("wrong", "select 1", "2"),))
+    wrong = replace(ORDER, checks=(Check("wrong", "select 1", "2"),), services=("gone.service",))
     restore_journal.save(replace(world.journal, phase=restoring.PROVE, order=wrong))
     found = world.begin(replace(ORDER, target=target))
     assert (found.name, found.order.target, found.order.checks) == (world.journal.name, target, ())
+    assert target == ORDER.target or found.order.services == ()
 
 
 @pytest.mark.parametrize("phase", [restoring.RESTORE, restoring.RELEASE])

@@ -155,6 +155,17 @@ def test_checks_services_and_the_reason_are_as_before_where_none_are_said() -> N
     assert "  checks       others: before anybody is let in" in restore_told.further(known, order, planned())
 
 
+def test_a_rebuild_is_led_elsewhere_by_itself_alone(touched: list[str]) -> None:
+    """Else it would be one of a host with data to go back to, whose lost host nobody looks for any more."""
+    known = replace(PAUSED, order=replace(PAUSED.order, rebuild=True, lost="machine", reindex=True), recovered={"name": "vps0"})
+    restore_journal.save(known)
+    again = "playbooks/rebuild.yml -l vps1 -e rebuild_target=name:later -e rebuild_reindex=true -e rebuild_confirm=vps1/axiomdb"
+    with pytest.raises(Refusal, match="a rebuild that is paused at ") as refused:
+        restore_run.begin(LATER, "axiomdb", CLUSTER, "vps1", Consent("vps1/axiomdb"), silent)
+    assert f"{again} -e rebuild_lost_host=vps0" in str(refused.value)
+    assert (touched, restore_journal.load("axiomdb")) == ([], known)
+
+
 def test_services_that_are_declared_now_are_judged_before_it_goes_on(touched: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(restore_clients, "look", lambda services, _port: waiting.Seen(dict.fromkeys(services, waiting.MISSING)))
     known = replace(PAUSED, order=replace(PAUSED.order, services=("gone.service",)))

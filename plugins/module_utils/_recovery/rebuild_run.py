@@ -202,7 +202,7 @@ def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, wish
         goal, found = scratch_goal.of_plan(proposal.plan, stanza), plan.document(proposal.plan)
         moved = restore_consent.moved(known, order, goal, found)
         # The inventory is read anew in each run: a check that it has no more is one that was wrong.
-        moved = replace(moved, order=replace(moved.order, checks=order.checks))
+        moved = replace(moved, order=replace(moved.order, checks=order.checks, services=order.services))
         return _written(replace(moved, home=home, phase=_again_from(known), recovered=recovered, trouble=""), known)
     return _written(_begun(order, proposal, recovered), seen)
 

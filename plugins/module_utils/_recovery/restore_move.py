@@ -31,8 +31,8 @@ from .wal import Lsn
 
 def further(journal: Journal, order: Order, cluster: Cluster) -> Plan:
     """The plan by which a paused recovery goes on to another target. Changes nothing, starts nothing. Raises Refusal where it cannot."""
-    late = restore_consent.late_services(journal, order)
-    against = [late] if late else restore_clients.judge(journal, order)
+    wrong = restore_consent.late_services(journal, order) or _of_rebuild(journal, order)
+    against = [wrong] if wrong else restore_clients.judge(journal, order)
     if against:
         raise Refusal(*against)
     sight = horizon.archived(horizon.look(journal.home.stanza, cluster))
@@ -44,6 +44,15 @@ def further(journal: Journal, order: Order, cluster: Cluster) -> Plan:
     found = replace(found, kept=tuple(journal.moves), erased=() if journal.order.keep else (journal.home.directory,))
     _refuse_behind(journal, order, found, *glance(journal))
     return found
+
+
+def _of_rebuild(journal: Journal, order: Order) -> Problem | None:
+    """Why a rebuild is led elsewhere by itself alone: it looks whether the lost host lives, and has nothing to go back to."""
+    if not journal.order.rebuild:
+        return None
+    found = f"a rebuild that is paused at {journal.order.target}"
+    again = restoring.begin_anew(replace(journal, order=replace(journal.order, target=order.target)))
+    return Problem(found, "another target by playbooks/rebuild.yml", again)
 
 
 def glance(journal: Journal) -> tuple[Lsn | None, float | None]:
