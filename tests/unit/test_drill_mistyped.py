@@ -33,12 +33,13 @@ from _recovery.drill_site_host import Notes
 from _recovery.jobs import Settings, Stanza
 from _recovery.postgres import Cluster
 from _recovery.problem import Problem, Refusal
+from _recovery.reach import Here
 from _recovery.rebuild_run import Wish
 from _recovery.sight import Sight
 from _recovery.target import parse
 from _recovery.wal import Lsn
 from _recovery.window import Outlook, Seen
-from archives import HERE, NEW, OLD, SIZE, Scene
+from archives import HERE, NEW, OLD, SIZE, Scene, clock
 
 STANZA = Stanza("axiomdb", "17", "main", 5432)
 ABSENT = "20200101-000000F"
@@ -205,6 +206,18 @@ def test_a_recovery_that_is_lost_fails_and_is_kept(seen: Callable[..., None], mo
     assert len(kept) == 2
 
 
+BEHIND = Here(clock("09:00:00"), "axiomdb")  # a spare host whose clock is behind everything that was archived
+
+
+@pytest.mark.parametrize("order", [Order(NEWEST), Order(OLDEST), Order(RANDOM), Order(RANDOM, NEW.label)])
+def test_what_nobody_typed_is_never_mistyped(order: Order, seen: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(horizon, "look", lambda _stanza, _cluster: replace(sight(), here=BEHIND))
+    monkeypatch.setattr(horizon, "foresee", lambda *_given: Problem("no WAL for it", "all of it", "look"))
+    with pytest.raises(Refusal, match="no WAL for it") as refused:
+        drill_look.plan(order, STANZA, "seed")
+    assert not isinstance(refused.value, NothingDrilled)
+
+
 def test_a_database_that_the_set_does_not_have_is_refused(seen: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scratch_look, "databases", lambda *_given: ("axiomdb", "shop"))
     with pytest.raises(NothingDrilled, match="no database shpo in set .* of repository 1; expected some of axiomdb, shop"):
@@ -240,6 +253,8 @@ def test_a_child_hands_it_over_as_refused(monkeypatch: pytest.MonkeyPatch) -> No
         (Order(repository=7, kind=SITE), NothingDrilled),
         (Order("time:2026-11-22T11:30:00Z", kind=SITE), Refusal),
         (Order(kind=SITE), Refusal),
+        (Order(RANDOM, kind=SITE), Refusal),
+        (Order(OLDEST, kind=SITE), Refusal),
     ],
 )
 def test_what_was_mistyped_for_a_lost_site_is_no_rebuild_that_failed(
@@ -248,7 +263,8 @@ def test_what_was_mistyped_for_a_lost_site_is_no_rebuild_that_failed(
     def propose(_asked: restoring.Order, *_more: object) -> None:
         raise Refusal(Problem("no plan", "one", "look"))
 
-    monkeypatch.setattr(rebuild_run, "sight_of", lambda _stanza, _cluster: sight())
+    here = NOWHERE if drill_choice.is_typed(order) else BEHIND
+    monkeypatch.setattr(rebuild_run, "sight_of", lambda _stanza, _cluster: replace(sight(), here=here))
     monkeypatch.setattr(rebuild_run, "propose", propose)
     notes = Notes("axiomdb", "17", "main", 5432, "/var/lib/postgresql/17/main", 0.0, 0.0, "")
     climb = Climb(order, STANZA, Ladder(lambda: 0.0, str, order.ladder))

@@ -56,10 +56,15 @@ def judge(order: Order) -> list[Problem]:
     return problems
 
 
+def is_typed(order: Order) -> bool:
+    """Whether somebody typed the moment itself; what is chosen for them is never mistyped."""
+    return order.target not in (NEWEST, OLDEST, RANDOM)
+
+
 def _judge_form(order: Order) -> list[Problem]:
     """Whether the target and the set can be read at all."""
     problems = []
-    if order.target not in (NEWEST, OLDEST, RANDOM):
+    if is_typed(order):
         problems += _unread(order.target, f"{NEWEST}, {OLDEST}, {RANDOM}, ")
     if order.label and not target.LABEL.fullmatch(order.label):
         expected = "the label of a set, as the status shows it, such as 20261122-020001F"
@@ -103,7 +108,7 @@ def _label_of(order: Order) -> tuple[str, str]:
     """The set that was named, and how it is typed."""
     if order.label:
         return order.label, "drill_set={0}, or --set={0}"
-    if order.target in (NEWEST, OLDEST, RANDOM):
+    if not is_typed(order):
         return "", ""
     return target.parse(order.target).backup, "backup:{0}"
 

@@ -74,7 +74,7 @@ def plan(order: Order, stanza: Stanza, seed: str) -> Chosen:
     if isinstance(best, Plan) and best.only_here:
         best = scratch_goal.of_archive(best, horizon.foresee(wanted, horizon.archived(sight)))
     if isinstance(best, Problem):
-        raise refusal_of([best], wanted, sight)
+        raise refusal_of(order, [best], wanted, sight)
     _refuse_names(order, stanza, best)
     goal = scratch_goal.goal_of(best, stanza.name)
     if isinstance(goal, Problem):
@@ -96,10 +96,10 @@ def refuse_label(order: Order, sight: Sight) -> None:
         raise NothingDrilled(problem)
 
 
-def refusal_of(problems: Sequence[Problem], wanted: Target, sight: Sight) -> Refusal:
-    """What is raised where no plan leads to a target: a recovery that fails, or a target that never was one."""
+def refusal_of(order: Order, problems: Sequence[Problem], wanted: Target, sight: Sight) -> Refusal:
+    """What is raised where no plan leads to a target: a recovery that fails, or a target that was typed and never was one."""
     snapshots = found_in(one.repository for one in sight.outlooks)
-    mistyped = drill_choice.is_mistyped(wanted, sight.outlooks, snapshots, sight.here)
+    mistyped = drill_choice.is_typed(order) and drill_choice.is_mistyped(wanted, sight.outlooks, snapshots, sight.here)
     return NothingDrilled(*problems) if mistyped else Refusal(*problems)
 
 

@@ -199,7 +199,7 @@ class _Rehearsal:
         except Refusal as refusal:
             if sight is None or isinstance(refusal, Unfinished):
                 raise
-            raise drill_look.refusal_of(refusal.problems, target.parse(text), sight) from refusal
+            raise drill_look.refusal_of(order, refusal.problems, target.parse(text), sight) from refusal
         self.journal = rebuild_run.rehearse(asked, found)
         best, home = found.plan, found.home
         _repository, backup = scratch_look.backup_of(stanza.name, best.repository, best.backup)
