@@ -23,7 +23,7 @@ description:
   - In check mode it returns the plan of the drill.
   - What was mistyped is refused before anything is made, and is not kept as a drill that failed. That is a target that cannot be read, lies
     before the first set or in the future, or is a name that nobody gave; a set, repository or database that is not there; a library
-    that this host does not have.
+    that this host does not have. What another repository knows than O(repository) was not mistyped, and fails the drill.
 options:
   state:
     description:

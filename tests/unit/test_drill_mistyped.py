@@ -75,6 +75,22 @@ def drill(order: Order, tell: Callable[[str], None] = str) -> None:
     drill_run.carry_out(order, STANZA, "vps1", HERE.now, tell)
 
 
+def planned(order: Order, found: Sight, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan a drill beside a server, or of a lost site, for which a rebuild has no plan."""
+    if order.kind != SITE:
+        drill_look.plan(order, STANZA, "seed")
+        return
+
+    def propose(_asked: restoring.Order, *_more: object) -> None:
+        raise Refusal(Problem("no plan", "one", "look"))
+
+    monkeypatch.setattr(rebuild_run, "sight_of", lambda _stanza, _cluster: found)
+    monkeypatch.setattr(rebuild_run, "propose", propose)
+    notes = Notes("axiomdb", "17", "main", 5432, "/var/lib/postgresql/17/main", 0.0, 0.0, "")
+    climb = Climb(order, STANZA, Ladder(lambda: 0.0, str, order.ladder))
+    _Rehearsal(Site(Wish()), "spare1", notes).plan(climb, "seed")
+
+
 # --- by its form alone -------------------------------------------------------------------------------------------------
 
 FORMS = {
@@ -206,6 +222,41 @@ def test_a_recovery_that_is_lost_fails_and_is_kept(seen: Callable[..., None], mo
     assert len(kept) == 2
 
 
+NAMED = replace(NEW, annotations={"axiomdb-snapshot-pre-migration": '{"lsn": "0/7000050", "timeline": 1, "time": "2026-11-22T11:20:00Z"}'})
+FIRST, SECOND = Scene(backups=(OLD, NAMED)).outlook(), Scene(backups=(NEW,)).outlook(2)  # the second has neither the name nor the old set
+LOST = ["name:pre-migration", "time:2026-11-22T10:30:00Z", "lsn:0/4000000", f"backup:{OLD.label}"]
+
+
+@pytest.mark.parametrize("order", [*(Order(text, repository=2) for text in LOST), Order(label=OLD.label, repository=2)])
+@pytest.mark.parametrize("kind", ["copy", SITE])
+def test_what_another_repository_knows_was_not_mistyped_for_the_one_that_was_named(
+    order: Order, kind: str, seen: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen(FIRST, SECOND)
+    with pytest.raises(Refusal) as refused:
+        planned(replace(order, kind=kind), sight(FIRST, SECOND), monkeypatch)
+    assert not isinstance(refused.value, NothingDrilled)
+
+
+@pytest.mark.parametrize("order", [Order("name:pre-migratoin"), Order("time:2026-11-22T09:00:00Z"), Order("lsn:0/3000000")])
+@pytest.mark.parametrize("kind", ["copy", SITE])
+def test_what_no_repository_knows_is_mistyped_for_each(
+    order: Order, kind: str, seen: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen(FIRST, SECOND)
+    with pytest.raises(NothingDrilled):
+        planned(replace(order, kind=kind, repository=2), sight(FIRST, SECOND), monkeypatch)
+
+
+def test_a_set_that_no_repository_has_is_refused_with_those_of_the_one_that_was_named() -> None:
+    problem = drill_choice.judge_label(Order(label=ABSENT, repository=2), (FIRST, SECOND))
+    assert problem is not None and problem.sentence() == (
+        f"Found no set {ABSENT} in repository 1, 2; expected one of {NEW.label}. "
+        f"Next: type the same with drill_set={NEW.label}, or --set={NEW.label}"
+    )
+    assert drill_choice.judge_label(Order(label=ABSENT, repository=2), (FIRST, Scene(backups=()).outlook(2))) is None
+
+
 BEHIND = Here(clock("09:00:00"), "axiomdb")  # a spare host whose clock is behind everything that was archived
 
 
@@ -260,16 +311,8 @@ def test_a_child_hands_it_over_as_refused(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_was_mistyped_for_a_lost_site_is_no_rebuild_that_failed(
     order: Order, kind: type[Refusal], seen: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def propose(_asked: restoring.Order, *_more: object) -> None:
-        raise Refusal(Problem("no plan", "one", "look"))
-
-    here = NOWHERE if drill_choice.is_typed(order) else BEHIND
-    monkeypatch.setattr(rebuild_run, "sight_of", lambda _stanza, _cluster: replace(sight(), here=here))
-    monkeypatch.setattr(rebuild_run, "propose", propose)
-    notes = Notes("axiomdb", "17", "main", 5432, "/var/lib/postgresql/17/main", 0.0, 0.0, "")
-    climb = Climb(order, STANZA, Ladder(lambda: 0.0, str, order.ladder))
     with pytest.raises(Refusal) as refused:
-        _Rehearsal(Site(Wish()), "spare1", notes).plan(climb, "seed")
+        planned(order, replace(sight(), here=NOWHERE if drill_choice.is_typed(order) else BEHIND), monkeypatch)
     assert isinstance(refused.value, NothingDrilled) == (kind is NothingDrilled)
 
 

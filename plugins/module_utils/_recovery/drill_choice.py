@@ -92,12 +92,15 @@ def judge_repository(order: Order, configured: Collection[int]) -> Problem | Non
 
 
 def judge_label(order: Order, outlooks: Sequence[Outlook]) -> Problem | None:
-    """Why the set cannot be meant: no repository has ever said that it holds it. One that is lost or broken is another matter."""
+    """Why the set cannot be meant: no repository has ever said that it holds it. One that is lost or broken is another matter.
+
+    `outlooks` are of all repositories; where one was named, its sets are those that could be meant. One without any has lost them.
+    """
     label, typed = _label_of(order)
     sets = _catalogue(outlooks)
-    if not label or not sets or label in {one.label for one in sets}:
+    labels = [one.label for one in _catalogue([one for one in outlooks if order.repository in (0, one.repository.number)])]
+    if not label or not sets or not labels or label in {one.label for one in sets}:
         return None
-    labels = [one.label for one in sets]
     where = ", ".join(str(one.repository.number) for one in outlooks)
     shown = ", ".join(labels[-SHOWN:]) + (f" and {len(labels) - SHOWN} older" if len(labels) > SHOWN else "")
     nearest = get_close_matches(label, labels, 1, 0.0)[0]
@@ -124,6 +127,7 @@ def _catalogue(outlooks: Sequence[Outlook]) -> list[Backup]:
 def is_mistyped(wanted: Target, outlooks: Sequence[Outlook], snapshots: Sequence[Snapshot], here: Here) -> bool:
     """Whether a target that nothing leads to never was one: before the first set, in the future, or of a name that nobody gave.
 
+    `outlooks` are of all repositories: what any of them knows was there, and the one that was named has lost it.
     Where this cannot be told apart from something that is lost, it is a recovery that fails.
     """
     sets = _catalogue(outlooks)

@@ -63,9 +63,10 @@ def plan(order: Order, stanza: Stanza, seed: str) -> Chosen:
     refuse_repository(order)
     sight = horizon.look(stanza.name, work.cluster_of(stanza))
     sight = replace(sight, here=replace(sight.here, free_bytes=None))  # the copy looks for room where it is made
+    refuse_label(order, sight)
+    whole = sight  # what the repository that was named lost, and another one still knows, is what a drill is to find
     if order.repository:
         sight = replace(sight, outlooks=tuple(one for one in sight.outlooks if one.repository.number == order.repository))
-    refuse_label(order, sight)
     text = drill_choice.choose(order, horizon.told(sight) if order.target == RANDOM else sight.outlooks, seed)
     if isinstance(text, Problem):
         raise Refusal(_unreadable(sight) or text)
@@ -74,7 +75,7 @@ def plan(order: Order, stanza: Stanza, seed: str) -> Chosen:
     if isinstance(best, Plan) and best.only_here:
         best = scratch_goal.of_archive(best, horizon.foresee(wanted, horizon.archived(sight)))
     if isinstance(best, Problem):
-        raise refusal_of(order, [best], wanted, sight)
+        raise refusal_of(order, [best], wanted, whole)
     _refuse_names(order, stanza, best)
     goal = scratch_goal.goal_of(best, stanza.name)
     if isinstance(goal, Problem):
@@ -97,7 +98,10 @@ def refuse_label(order: Order, sight: Sight) -> None:
 
 
 def refusal_of(order: Order, problems: Sequence[Problem], wanted: Target, sight: Sight) -> Refusal:
-    """What is raised where no plan leads to a target: a recovery that fails, or a target that was typed and never was one."""
+    """What is raised where no plan leads to a target: a recovery that fails, or a target that was typed and never was one.
+
+    `sight` is of all repositories, also where one was named.
+    """
     snapshots = found_in(one.repository for one in sight.outlooks)
     mistyped = drill_choice.is_typed(order) and drill_choice.is_mistyped(wanted, sight.outlooks, snapshots, sight.here)
     return NothingDrilled(*problems) if mistyped else Refusal(*problems)

@@ -189,7 +189,7 @@ class _Rehearsal:
         cluster = _cluster(stanza)
         drill_look.refuse_repository(order)
         sight = self._sight(stanza, cluster, order) if order.label or order.target != drill.NEWEST else None
-        text = drill_choice.choose(order, sight.outlooks if sight else (), seed)
+        text = drill_choice.choose(order, rebuild_look.named(sight, order.repository).outlooks if sight else (), seed)
         if isinstance(text, Problem):
             raise Refusal(text)
         wish = replace(self.site.wish, target=text, repository=order.repository)
@@ -208,8 +208,8 @@ class _Rehearsal:
         return f"{text}: repository {best.repository}, set {best.backup}, {best.segments} WAL segments"
 
     def _sight(self, stanza: Stanza, cluster: Cluster, order: Order) -> Sight:
-        """Of the repository alone that was named: a set of another one could not be restored from it. Raises NothingDrilled."""
-        sight = rebuild_look.named(rebuild_run.sight_of(stanza.name, cluster), order.repository)
+        """Of all repositories, also where one was named: what it alone has lost was not mistyped. Raises NothingDrilled."""
+        sight = rebuild_run.sight_of(stanza.name, cluster)
         drill_look.refuse_label(order, sight)
         return sight
 
