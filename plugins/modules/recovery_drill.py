@@ -22,8 +22,9 @@ description:
     is written into a repository, not even the proof as an annotation, and the host is left without data and configuration, as it was.
   - In check mode it returns the plan of the drill.
   - What was mistyped is refused before anything is made, and is not kept as a drill that failed. That is a target that cannot be read, lies
-    before the first set or in the future, or is a name that nobody gave; a set, repository or database that is not there; a library
-    that this host does not have. What another repository knows than O(repository) was not mistyped, and fails the drill.
+    before the first set or in the future, or is a name that nobody gave; a set, repository or database that is not there; what is
+    no name of a library. What another repository knows than O(repository) was not mistyped, and fails the drill. So does a library or
+    a program of PostgreSQL that this host does not have.
 options:
   state:
     description:

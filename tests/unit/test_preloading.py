@@ -49,13 +49,14 @@ def test_a_library_that_this_host_does_not_have_is_named_with_its_place(monkeypa
     )
 
 
-def test_a_drill_without_its_library_is_refused_and_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drill_on_a_host_without_its_library_has_failed_and_was_not_mistyped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drill_look.os.path, "exists", lambda _path: True)
     monkeypatch.setattr(scratch_look, "live_control", lambda *_given: None)
     monkeypatch.setattr(preloading, "missing", lambda names, version: [Problem(f"{names} of {version}", "", "")] if names else [])
     seen = Sight("axiomdb", Cluster("17", "main", 5432), HERE, (Scene().outlook(),), {}, Seen(), SIZE)
-    with pytest.raises(NothingDrilled, match="of 17"):
+    with pytest.raises(Refusal, match="of 17") as refused:
         drill_look._chosen(Order(preload=("timescaledb",)), "latest", BEST, of_plan(BEST, "axiomdb"), seen)
+    assert not isinstance(refused.value, NothingDrilled)
     found = drill_look._chosen(Order(), "latest", BEST, of_plan(BEST, "axiomdb"), seen)
     assert found.stopped == next(one.stopped for one in Scene().backups if one.label == BEST.backup)
 

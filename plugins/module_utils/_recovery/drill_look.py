@@ -136,7 +136,7 @@ def _chosen(order: Order, text: str, best: Plan, goal: Goal, sight: Sight) -> Ch
         raise Refusal(Problem(f"no {' '.join(missing)} in {binaries}", f"PostgreSQL {database.version}, which wrote the set", install))
     libraries = preloading.missing(order.preload, database.version)
     if libraries:
-        raise NothingDrilled(*libraries)
+        raise Refusal(*libraries)  # nobody could recover here
     best = replace(best, kept=(), erased=())  # the copy lies beside everything
     spare = scratch_look.live_control(database.version, database.system_id) is None
     return Chosen(text, best, goal, database.version, database.system_id, spare, float(backup.stopped))
