@@ -17,7 +17,8 @@ description:
     and a host on which the run failed comes last, as V(NOT KNOWN).
   - A result with V("verdict":false), such as that of M(axiomdb.recovery.recovery_checklist), is printed before the verdict of its host.
   - A result with V("passed":false), such as that of M(axiomdb.recovery.recovery_drill), has the last word of its host, also where its own
-    task or a later one fails the run for it.
+    task fails the run for it, or a later one whose message repeats all of its RV(ignore:problems). Where something else fails behind it,
+    such as the writing of its report, or the host cannot be reached any more, the host is V(NOT KNOWN) all the same.
   - A run in which no host returned a summary prints nothing.
 requirements:
   - Enable it with C(callbacks_enabled = axiomdb.recovery.summary) in the V([defaults]) section of ansible.cfg.
@@ -43,7 +44,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.axiomdb.recovery.plugins.plugin_utils._summary import closing_lines
+from ansible_collections.axiomdb.recovery.plugins.plugin_utils._summary import closing_lines, ended_early, is_told
 
 
 class CallbackModule(CallbackBase):
@@ -59,6 +60,8 @@ class CallbackModule(CallbackBase):
         self._summaries: dict[str, dict[str, list[str]]] = {}
         self._told: dict[str, dict[str, list[str]]] = {}
         self._failed: dict[str, dict[str, list[str]]] = {}
+        self._problems: dict[str, list[list[str]]] = {}
+        self._ends: dict[str, list[bool]] = {}
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Keep the summary of a result, or those of its loop items."""
@@ -68,15 +71,19 @@ class CallbackModule(CallbackBase):
                 self._keep(result.host.get_name(), one)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        """Keep the summary of a task that failed for what did not pass, and says so itself."""
-        if isinstance(result.result, Mapping) and result.result.get("passed") is False:
-            self._keep(result.host.get_name(), result.result)
+        """Keep the summary of a task that failed for what did not pass, and whether that is all for which it failed."""
+        host, found = result.host.get_name(), result.result if isinstance(result.result, Mapping) else {}
+        if found.get("passed") is False:
+            self._keep(host, found)
+        if not ignore_errors:
+            self._ends.setdefault(host, []).append(is_told(found, self._problems.get(host, [])))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print what was kept."""
         if not self.get_option("summary_enabled"):
             return
-        lost = [host for host in stats.processed if stats.failures.get(host) or stats.dark.get(host)]
+        counts = {host: (stats.failures.get(host, 0), stats.dark.get(host, 0)) for host in stats.processed}
+        lost = [host for host, (failures, dark) in counts.items() if ended_early(failures, dark, self._ends.get(host, []))]
         kinds = (self._summaries, self._told, self._failed)
         kept, told, failed = ({host: list(one.values()) for host, one in all_of.items()} for all_of in kinds)
         lines = closing_lines(kept, lost, told, failed)
@@ -93,3 +100,5 @@ class CallbackModule(CallbackBase):
         kept = self._told if result.get("verdict") is False else self._summaries
         kept = self._failed if result.get("passed") is False else kept
         kept.setdefault(host, {})[stanza] = lines
+        if kept is self._failed:
+            self._problems.setdefault(host, []).append([str(one) for one in result.get("problems") or ()])

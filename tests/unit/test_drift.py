@@ -213,10 +213,10 @@ def test_what_is_no_verdict_comes_before_it() -> None:
 def test_what_did_not_pass_says_so_itself_and_has_the_last_word() -> None:
     failed = {"vps1": [["  FAILED       dump possible", "DRILL FAILED: vps1/axiomdb: 1 found"]]}
     told = ["vps1:", "  FAILED       dump possible", "DRILL FAILED: vps1/axiomdb: 1 found"]
-    assert summary.closing_lines({}, ["vps1"], {}, failed) == told
+    assert summary.closing_lines({}, [], {}, failed) == told
     both = summary.closing_lines({"vps1": [["PROTECTED to 14:30"]], "vps2": [["NOT PROTECTED: type this"]]}, [], {}, failed)
     assert both == ["vps2:", "NOT PROTECTED: type this", "vps1:", "PROTECTED to 14:30", *told[1:]]
-    assert summary.closing_lines({}, ["vps1", "vps2"], {}, failed)[-1].startswith("NOT KNOWN: the run ended early on vps2.")
+    assert summary.closing_lines({}, ["vps2"], {}, failed)[-1].startswith("NOT KNOWN: the run ended early on vps2.")
 
 
 def test_what_would_be_done_is_no_drift() -> None:
@@ -238,12 +238,13 @@ from ansible.module_utils.basic import AnsibleModule
 def main():
     options = dict(findings=dict(type='list', elements='dict', default=[]), summary=dict(type='list', elements='str'),
                    stanza=dict(type='str'), fail=dict(type='bool', default=False), passed=dict(type='bool', default=True),
-                   foretells=dict(type='bool', default=False))
+                   problems=dict(type='list', elements='str', default=[]), foretells=dict(type='bool', default=False))
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     if module.params['fail']:
         told = dict(summary=module.params['summary'], passed=False) if not module.params['passed'] else {}
         module.fail_json(msg='refused', **told)
-    result = dict(changed=bool(module.params['findings']), findings=module.params['findings'], passed=module.params['passed'])
+    result = dict(changed=bool(module.params['findings']), findings=module.params['findings'], passed=module.params['passed'],
+                  problems=module.params['problems'])
     if module.params['foretells']:
         result |= dict(changed=True, drift_is_listed=False)
     if module.params['summary']:
@@ -326,6 +327,7 @@ DRILL_PLAYBOOK = """
     - name: climb | Drill it
       axiomdb.recovery.fake:
         summary: ["DRILL FAILED: {{ inventory_hostname }}: 1 found"]
+        problems: [dump possible]
         passed: false
         foretells: true
         fail: "{{ inventory_hostname == 'vps2' and not ansible_check_mode }}"
