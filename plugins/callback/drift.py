@@ -18,6 +18,7 @@ description:
   - Handlers are left out, since they only follow a change that is in the list already.
     So are V(add_host) and V(group_by), which change no host.
   - A result with V("drift_is_listed":false), such as the plan of a recovery or of a drill, tells what would be done, and is no drift.
+    A run that has one says "no drift" of what else it has read, and that the plan is no audit.
   - A run that did not read every host to its end is called incomplete, never free of drift.
   - Nothing is printed by a run that is not a check run.
 requirements:

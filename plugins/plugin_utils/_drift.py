@@ -222,6 +222,7 @@ def _finding_lines(number: int, finding: Finding) -> list[str]:
 def verdict(audit: Audit) -> str:
     """Return the last line. It says "No drift" only of a run that read every host to its end."""
     count = _plural(len(audit.findings), "finding")
+    hosts = _plural(len(audit.hosts), "host")
     places = _plural(len({finding.host for finding in audit.findings}), "host")
     if not audit.hosts:
         return "Nothing was audited: no task ran on any host."
@@ -230,8 +231,8 @@ def verdict(audit: Audit) -> str:
     if audit.findings:
         return f"{count} on {places}."
     if audit.foretold:
-        return "Nothing was audited: the run says what would be done."
-    return f"No drift on {_plural(len(audit.hosts), 'host')}."
+        return f"No drift on {hosts} in what was read. What the run would do was told too, and that is no audit."
+    return f"No drift on {hosts}."
 
 
 def _reasons(audit: Audit) -> str:

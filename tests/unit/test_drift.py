@@ -224,7 +224,7 @@ def test_what_would_be_done_is_no_drift() -> None:
     items = [{"changed": True, "item": "a", "drift_is_listed": False}, {"changed": True, "item": "b", "msg": "differs"}]
     assert [what for what, _expected, _found in findings({"changed": True, "results": items}, looped=True)] == ["Write it (b)"]
     foretold = drift.Audit(hosts={"vps1": drift.HostResult(ok=3)}, foretold=True)
-    assert drift.verdict(foretold) == "Nothing was audited: the run says what would be done."
+    assert drift.verdict(foretold) == "No drift on 1 host in what was read. What the run would do was told too, and that is no audit."
     one = audit(1, vps1=drift.HostResult(ok=3))
     one.foretold = True
     assert drift.verdict(one) == "1 finding on 1 host."
@@ -510,9 +510,9 @@ def test_a_drill_that_failed_has_the_last_word_whoever_fails_the_run_for_it(play
 
 
 @pytest.mark.parametrize("playground", ["this"], indirect=True)
-def test_a_check_run_of_a_drill_lists_no_drift_and_does_not_say_that_there_is_none(playground: Playground) -> None:
+def test_a_check_run_of_a_drill_lists_no_drift_and_says_that_its_plan_is_no_audit(playground: Playground) -> None:
     output, document, code = playground.run(DRILL_PLAYBOOK, "--check", "--diff")
-    assert code == 0 and "\nNothing was audited: the run says what would be done.\n" in output
+    assert code == 0 and "\nNo drift on 2 hosts in what was read. What the run would do was told too, and that is no audit.\n" in output
     assert document is not None and document["findings"] == []
 
 
