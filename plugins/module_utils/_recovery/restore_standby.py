@@ -58,8 +58,16 @@ def judge(cluster: Cluster, seen: Following, target: str) -> Problem | None:
     primary = "PRIMARY" if not seen.sender or seen.sender.startswith("/") else seen.sender
     restore = playbook("restore", f"-l {primary} -e {shlex.quote(f'restore_target={target}')}")
     anew = f"sudo -u postgres pg_basebackup -R -h {primary} -D {cluster.data_directory}, when that is empty"
+    empty = playbook("rebuild", "-l EMPTY_HOST")
     return Problem(
         f"a standby, {cluster.version}/{cluster.name} ({shown}){follows}",
         "the primary: a standby that is restored by itself has nobody to follow any more",
-        f"restore the primary, {restore}; then rebuild this standby from it, {anew}",
+        f"restore the primary, {restore}; then rebuild this standby from it, {anew}; "
+        f"where the primary is lost, {_promote(cluster, seen)}, then type the same again, or {empty}",
     )
+
+
+def _promote(cluster: Cluster, seen: Following) -> str:
+    """The command that makes a standby a primary: one that does not answer is started before, which does nothing where it runs."""
+    start = f"sudo systemctl start postgresql@{cluster.version}-{cluster.name} && " if seen.recovers is None else ""
+    return f"{start}sudo pg_ctlcluster {cluster.version} {cluster.name} promote"
