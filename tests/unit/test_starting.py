@@ -25,10 +25,11 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, answers_after: int, moves: bool) -> None:
         self.minutes, self.answers_after, self.moves = 0, answers_after, moves
         clock = SimpleNamespace(monotonic=lambda: self.minutes * 60.0, sleep=self.sleep)
-        monkeypatch.setattr(restore_acceptance, "time", clock)
+        for module in (restore_acceptance, starting):
+            monkeypatch.setattr(module, "time", clock)
         monkeypatch.setattr(restore_acceptance, "run", lambda words: Completed("", 0, "activating" if "show" in words else "", ""))
         monkeypatch.setattr(restore_acceptance.postgres, "state", self.state)
-        monkeypatch.setattr(restore_acceptance.starting, "look", self.look)
+        monkeypatch.setattr(starting, "look", self.look)
 
     def sleep(self, _seconds: float) -> None:
         self.minutes += 1
@@ -59,7 +60,7 @@ def test_one_that_stands_still_for_ten_minutes_is_none(monkeypatch: pytest.Monke
 
 def test_nor_is_a_server_in_which_nothing_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, answers_after=60, moves=True)
-    monkeypatch.setattr(restore_acceptance.starting, "look", lambda _directory: Startup({}, float(world.minutes)))
+    monkeypatch.setattr(starting, "look", lambda _directory: Startup({}, float(world.minutes)))
     with pytest.raises(Failed):
         restore_acceptance.start_cluster(JOURNAL)
     assert world.minutes == 10
@@ -89,14 +90,33 @@ def test_ticks_are_those_of_a_child() -> None:
 
 
 def test_the_held_server_is_waited_for_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = iter([Seen(Log(), still=599.0), Seen(Log(), still=0.0), Seen(Log(), still=601.0)])
-
-    def ask(*_words: object) -> object:
-        raise NotAnswering("the database system is starting up")
-
-    monkeypatch.setattr(restore_acceptance.held_server, "ask", ask)
-    monkeypatch.setattr(restore_acceptance.held_server, "state", lambda _place: "")
-    monkeypatch.setattr(restore_acceptance, "LOOK", 0.0)
+    world = held(monkeypatch, moves=False)
+    looks = iter([Seen(Log(), still=599.0), *[Seen(Log(), still=0.0)] * 11, Seen(Log(), still=599.0), Seen(Log(), still=601.0)])
     with pytest.raises(Failed, match="no answer of the held server"):
         restore_acceptance._until_answers(JOURNAL, SimpleNamespace(look=lambda: next(looks)))
     assert list(looks) == []
+    assert world.minutes == 13
+
+
+def test_a_silent_checkpoint_at_the_end_of_its_recovery_is_movement_of_the_held_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = held(monkeypatch, moves=True)
+    silent = SimpleNamespace(look=lambda: Seen(Log(), still=world.minutes * 60.0))
+    restore_acceptance._until_answers(JOURNAL, silent)
+    assert world.minutes == 60
+    world.minutes, world.moves = 0, False
+    with pytest.raises(Failed, match="no answer of the held server"):
+        restore_acceptance._until_answers(JOURNAL, silent)
+    assert world.minutes <= 11
+
+
+def held(monkeypatch: pytest.MonkeyPatch, moves: bool) -> World:
+    """A held server that answers after an hour."""
+    world = World(monkeypatch, answers_after=60, moves=moves)
+
+    def ask(*_words: object) -> object:
+        world.state(0)
+        return False
+
+    monkeypatch.setattr(restore_acceptance.held_server, "ask", ask)
+    monkeypatch.setattr(restore_acceptance.held_server, "state", lambda _place: "")
+    return world

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from . import backup, files, held_server, postgres, recovering, repository, restoring, scratch_look, starting, state
+from . import backup, files, held_server, postgres, recovering, repository, restoring, scratch_look, state
 from .files import File
 from .postgres import NotAnswering
 from .problem import Problem, Refusal
@@ -21,7 +21,7 @@ from .restoring import Journal
 from .run import CommandFailed, run
 from .scratch import LATEST
 from .scratch_copy import Failed
-from .starting import Startup
+from .starting import Patience
 from .survey import survey, writable
 
 PROMOTED_WITHIN = 3600.0  # seconds; the checkpoint of a large memory takes its time
@@ -110,13 +110,14 @@ def release(journal: Journal, tell: Tell) -> Journal:
 
 def _until_answers(journal: Journal, watched: Watched) -> None:
     """Wait until the held server, started anew perhaps, takes queries that write; for as long as it moves. Raises Failed."""
-    place = place_of(journal.home.stanza)
-    while watched.look().still < SERVES_WITHIN:
+    place, recovery = place_of(journal.home.stanza), Patience(journal.home.directory)
+    while min(watched.look().still, recovery.still) < SERVES_WITHIN:
         with suppress(NotAnswering):
             if not held_server.ask(place, "select to_json(pg_is_in_recovery())"):
                 return
         if ended := held_server.state(place):
             raise Failed(Problem(f"the held server dead ({ended})", "it to go on", f"tail {place.log}"))
+        recovery.look()
         time.sleep(LOOK)
     raise Failed(Problem("no answer of the held server", "it to go on", f"tail {place.log}"))
 
@@ -164,9 +165,8 @@ def start_cluster(journal: Journal, tell: Tell = lambda _line: None) -> dict[str
     home = journal.home
     run(["systemctl", "reset-failed", home.unit])
     run(["systemctl", "start", "--no-block", home.unit])
-    reason, known = "", Startup()
-    moved = told = time.monotonic()
-    while time.monotonic() - moved < SERVES_WITHIN:
+    reason, recovery, told = "", Patience(home.directory), time.monotonic()
+    while recovery.still < SERVES_WITHIN:
         answer: dict[str, Any] | None = None
         try:
             answer = postgres.state(home.port)
@@ -177,9 +177,7 @@ def start_cluster(journal: Journal, tell: Tell = lambda _line: None) -> dict[str
             return answer
         if shown == "failed":
             break
-        seen = starting.look(home.directory)
-        if seen.recovers and seen != known:
-            known, moved = seen, time.monotonic()
+        seen = recovery.look()
         if seen.recovers and time.monotonic() - told > TOLD_EACH:
             told = time.monotonic()
             tell(f"  {home.version}/{home.cluster} recovers from a crash ({seen.recovers}); nothing is to be done but to wait")

@@ -8,6 +8,7 @@ Its log says nothing of use: whoever is turned away has a line there too. The pr
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,25 @@ def look(directory: str) -> Startup:
     with suppress(OSError):
         control = os.stat(f"{directory}/global/pg_control").st_mtime
     return Startup(titles, control)
+
+
+class Patience:
+    """Counts for how long nothing of the server on a data directory has recovered any further."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory, self.known, self.moved = directory, Startup(), time.monotonic()
+
+    def look(self) -> Startup:
+        """Look once more; what is seen is what moved, or did not."""
+        seen = look(self.directory)
+        if seen.recovers and seen != self.known:
+            self.known, self.moved = seen, time.monotonic()
+        return seen
+
+    @property
+    def still(self) -> float:
+        """For how many seconds nothing has moved."""
+        return time.monotonic() - self.moved
 
 
 def _is_part(title: str) -> bool:
