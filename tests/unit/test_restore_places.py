@@ -21,6 +21,7 @@ from _recovery import (
     restore_journal,
     restore_look,
     restore_places,
+    restore_record,
     restore_run,
     restore_undo,
     restore_wal,
@@ -573,3 +574,75 @@ def test_what_is_kept_on_a_filesystem_that_is_away_is_not_called_gone(lay: Calla
     for command in (restore_undo.of, restore_undo.remove):
         with pytest.raises(Refusal, match="nothing mounted on .*/srv; expected the filesystem that held"):
             command("axiomdb", NAME, silent)
+
+
+def serving_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the way back asks of the host is answered without one."""
+    monkeypatch.setattr(restore_undo.restore_phases, "home_now", lambda home: home)
+    monkeypatch.setattr(restore_undo.scratch_look, "control_of", lambda _version, _directory: GOAL)
+    monkeypatch.setattr(restore_look, "of_others", lambda _home: {})
+
+
+def older(world: World) -> Journal:
+    """A recovery that was accepted before the one of the world, and whose data is kept; the newer one is written down, too."""
+    home = replace(world.journal.home, wal="", mounts=(), above=(), tablespaces=())
+    ended = replace(world.journal, phase="", outcome=restoring.ACCEPTED)
+    before = replace(ended, name="20261101-080000", home=home, had=(home.directory,), inodes={})
+    put(Path(before.moves[home.directory]), {"global/pg_control": "control"})
+    restore_journal.save(before)
+    return before
+
+
+@pytest.mark.parametrize("layout", ["plain", "linked", "mount and linked"])
+def test_a_released_recovery_does_not_stand_before_an_older_one(
+    layout: str, lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = accepted(lay(layout))
+    serving_now(monkeypatch)
+    there = {"/", str(world.top / "srv"), str(world.data)}
+    monkeypatch.setattr(host, "mounts", lambda: frozenset(there))
+    before = older(world)
+    home = replace(world.journal.home, above=(str(world.top / "srv"),))
+    restore_journal.save(replace(world.journal, home=home, phase="", outcome=restoring.ACCEPTED))
+    restore_undo.remove("axiomdb", NAME)
+    assert not (world.top / "srv" / "wal").exists() or layout == "plain"
+    for _mounted in range(2):
+        assert restore_undo.of("axiomdb", "", "the wrong moment").undoes == before.name
+        with pytest.raises(Refusal, match=f"no kept data of the recovery {NAME}; expected .*{before.name}"):
+            restore_undo.of("axiomdb", NAME, "the wrong moment")
+        there.clear()  # the second time: it had left that filesystem before that was taken away
+    shutil.rmtree(before.moves[home.directory])
+    restore_journal.release(before)
+    with pytest.raises(Refusal, match="no kept data of an accepted recovery; expected one whose data is kept: none"):
+        restore_undo.of("axiomdb", "", "the wrong moment")
+
+
+def test_nor_one_that_was_released_before_that_was_written_down(lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = accepted(lay("linked"))
+    serving_now(monkeypatch)
+    before = older(world)
+    restore_journal.save(replace(world.journal, phase="", outcome=restoring.ACCEPTED))
+    monkeypatch.setattr(restore_journal, "release", lambda _journal: None)
+    restore_undo.remove("axiomdb", NAME)
+    assert restore_undo.of("axiomdb", "", "the wrong moment").undoes == before.name
+    of_before = {key: value for key, value in restore_record.document(world.journal).items() if key != "released"}
+    assert restore_record.parse(of_before) == world.journal
+
+
+@pytest.mark.parametrize("changes", [{"order": {"keep": False}}, {"undone": True}, {}])
+def test_nor_one_that_kept_nothing_or_whose_data_serves_again(
+    changes: dict[str, object], lay: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = lay("plain")
+    serving_now(monkeypatch)
+    before = older(world)
+    newer = replace(world.journal, home=replace(world.journal.home, above=(str(world.top / "srv"),)), phase="", outcome=restoring.ACCEPTED)
+    newer = replace(newer, order=replace(newer.order, keep="order" not in changes))
+    restore_journal.save(newer)
+    if changes.get("undone"):
+        restore_journal.save(replace(newer, name=UNDO, undoes=NAME, home=world.journal.home))
+    if changes:
+        assert restore_undo.of("axiomdb", "", "the wrong moment").undoes == before.name
+    else:
+        with pytest.raises(Refusal, match="nothing mounted on .*/srv; expected the filesystem that held"):
+            restore_undo.of("axiomdb", "", "the wrong moment")

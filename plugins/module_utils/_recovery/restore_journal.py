@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from . import restore_record, restoring, state, tool_settings
@@ -145,6 +146,16 @@ def succeed(ended: Journal, following: Journal) -> Journal:
     state.save(_named(ended), restore_record.document(ended))
     state.save_on_disk(state.path(stanza, _file(stanza).name), restore_record.document(following))
     return following
+
+
+def release(journal: Journal) -> None:
+    """Write down, where it stands written, that what it had kept is removed. A disk that does not take that keeps nobody from it."""
+    stanza = journal.home.stanza
+    for file in (_file(stanza), state.DIRECTORY / stanza / f"restore-{journal.name}.json"):
+        known = _parsed(stanza, file)
+        if known is not None and known.name == journal.name:
+            with suppress(OSError):
+                state.save_on_disk(file, restore_record.document(replace(known, released=True)))
 
 
 def every(stanza: str) -> list[Journal]:

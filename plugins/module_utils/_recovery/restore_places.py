@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from . import aside, aside_within, host, kept_inodes
@@ -89,12 +90,25 @@ def take_back(journal: Journal) -> None:
 
 def refuse_unmounted(home: Home) -> None:
     """Raise Refusal when nothing is mounted where the data or its WAL lies, or above it: what is below is not the cluster's."""
-    gone = [point for point in sorted({*home.mounts, *home.above}) if not host.mounted(point)]
+    _refuse_without(home, {*home.mounts, *home.above})
+    if home.wal and not os.path.isdir(home.wal):
+        raise Refusal(Problem(f"nothing at {home.wal}", "the WAL of the data directory", f"mount what belongs there; ls -ld {home.wal}"))
+
+
+def refuse_kept_away(journal: Journal) -> None:
+    """Raise Refusal when nothing is mounted where a recovery keeps data, or above it: nobody sees then whether that is still there.
+
+    The WAL is no sign of it: a release removes that with the data.
+    """
+    points = {*journal.home.mounts, *journal.home.above}
+    _refuse_without(journal.home, {point for point in points for kept in journal.moves.values() if kept.startswith(f"{point}/")})
+
+
+def _refuse_without(home: Home, points: Iterable[str]) -> None:
+    gone = [point for point in sorted(points) if not host.mounted(point)]
     if gone:
         held = "the filesystem of the data directory" if gone[0] in home.mounts else f"the filesystem that held {_below(home, gone[0])}"
         raise Refusal(Problem(f"nothing mounted on {' and '.join(gone)}", held, f"sudo mount {'; sudo mount '.join(gone)}"))
-    if home.wal and not os.path.isdir(home.wal):
-        raise Refusal(Problem(f"nothing at {home.wal}", "the WAL of the data directory", f"mount what belongs there; ls -ld {home.wal}"))
 
 
 def mounts_above(home: Home) -> tuple[str, ...]:

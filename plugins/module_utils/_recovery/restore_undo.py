@@ -61,11 +61,13 @@ def of(stanza: str, name: str, reason: str) -> Journal:
 
 def _refuse_unmounted(stanza: str, name: str, chosen: Journal | None) -> None:
     """Raise Refusal when a newer recovery than the `chosen` one may have kept something on a filesystem that is away now."""
-    for one in reversed(restore_journal.accepted(stanza)):
+    accepted = restore_journal.accepted(stanza)
+    serve_again = {one.undoes for one in accepted}
+    for one in reversed(accepted):
         if chosen is not None and one.name == chosen.name:
             return
-        if name in ("", one.name):
-            restore_places.refuse_unmounted(one.home)
+        if name in ("", one.name) and not one.released and one.name not in serve_again:
+            restore_places.refuse_kept_away(one)
 
 
 def instead_of(journal: Journal) -> Journal:
@@ -186,6 +188,7 @@ def _remove(stanza: str, name: str) -> list[str]:
             aside.remove(place, owner()[0])
         except Refusal as refusal:
             raise (Unfinished if number else Refusal)(*refusal.problems) from refusal
+    restore_journal.release(found)
     return gone
 
 

@@ -145,7 +145,7 @@ class Journal:
     `inodes` which directories it is, by place and by name within a mount point; `returns` are the places of the data that serves
     again; `timeline` is the one that the server began; `trouble` is why it could not go on. `clients` are known when the
     first of them is stopped, and written down before. `last_commit` is that of the data as it was proven, in Unix seconds.
-    `recovered` is what a rebuild has brought back, and what it knows of the rest.
+    `recovered` is what a rebuild has brought back, and what it knows of the rest. `released`: what it had kept was removed on purpose.
     """
 
     name: str
@@ -167,6 +167,7 @@ class Journal:
     last_commit: float = 0.0
     recovered: Mapping[str, Any] = field(default_factory=dict)
     inodes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    released: bool = False
 
     @property
     def stops_next(self) -> bool:
