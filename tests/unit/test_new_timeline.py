@@ -4,13 +4,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from _recovery import new_timeline, restore_run
 from _recovery.archive import Holdings
 from _recovery.catalog import Repository
+from _recovery.history import parse_history
 from _recovery.postgres import Cluster
 from _recovery.restore_run import Consent
 from archives import Scene
@@ -42,8 +48,75 @@ def test_the_command_brings_each_history_that_the_repository_lacks() -> None:
     for name in ("00000002.history", "00000003.history"):
         get = f"{tool} --repo=1 archive-get {name} $d/{name}"
         assert f"sudo -u postgres sh -c 'd=$(mktemp -d) && {get} && {tool} archive-push $d/{name}'" in found.next_step
-    unknown = new_timeline.judge(1, 2, {1: Holdings(1 << 24, {2: ((1, 9),)}), 2: archive(1)}, "axiomdb")
-    assert unknown is not None and "--repo=1 repo-ls --recurse archive" in unknown.next_step
+    partly = new_timeline.judge(1, 2, {1: archive(1, 2, 3), 2: archive(1, 3)}, "axiomdb")
+    assert partly is not None and "00000002.history" in partly.next_step
+    assert "00000003.history" not in partly.next_step, "the repository has it"
+
+
+def with_histories(known: dict[int, Holdings], text: str) -> dict[int, Holdings]:
+    """Every repository after the commands of a text."""
+    pushed = frozenset(int(name, 16) for name in re.findall(r"archive-push \$d/([0-9A-F]{8}).history", text))
+    return {number: replace(held, histories=held.histories | pushed) for number, held in known.items()}
+
+
+@pytest.mark.parametrize("timeline", [1, 2])
+def test_a_history_that_no_repository_has_is_no_dead_end(timeline: int) -> None:
+    known = {1: archive(4), 2: replace(archive(1, 2), histories=frozenset({2, 4}))}
+    found = new_timeline.judge(timeline, 2, known, "axiomdb")
+    assert found is not None
+    assert found.found == "timeline 4 in repository 1, and no 00000003.history in any repository"
+    along, same_again = found.next_step.split("; or ")
+    assert along == "type the target with ,timeline:4 behind it, if it is on the way to that one"
+    assert new_timeline.judge(4, 2, known, "axiomdb") is None
+    assert "archive-push $d/00000004.history" not in same_again, "the repository has it"
+    assert same_again.endswith("; then type the same again")
+    assert new_timeline.judge(timeline, 2, with_histories(known, same_again), "axiomdb") is None
+
+
+def test_the_same_again_gets_on_however_many_are_lost() -> None:
+    known = {1: archive(1, 3, 5, 8), 2: archive(1)}
+    for _turn in range(4):
+        found = new_timeline.judge(1, 2, known, "axiomdb")
+        assert found is not None and "then type the same again" in found.next_step
+        known = with_histories(known, found.next_step)
+    assert new_timeline.judge(1, 2, known, "axiomdb") is None
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {1: Holdings(1 << 24, {2: ((1, 9),)}), 2: archive(1)},
+        {1: replace(archive(2, 3), histories=frozenset({3})), 2: archive(1)},
+        {1: archive(3), 2: archive(1), 3: Holdings(1 << 24)},
+    ],
+)
+def test_no_history_is_made_up_where_wal_of_it_may_be(known: dict[int, Holdings]) -> None:
+    found = new_timeline.judge(1, 2, known, "axiomdb")
+    assert found is not None
+    assert "awk" not in found.next_step
+    push = "sudo -u postgres pgbackrest --stanza=axiomdb --no-archive-async archive-push FILE"
+    assert f"sudo find / -name 00000002.history, on each host that had this cluster, {push}, and type the same again" in found.next_step
+    assert found.next_step.endswith("take repository 1 out of pgbackrest_repositories")
+
+
+@pytest.mark.parametrize(
+    ("later", "written"),
+    [
+        ("1\t0/3000000\tno\n2\t0/5000000\tno\n3\t0/7000000\tno\n", "1\t0/3000000\tno\n2\t0/5000000\tno\n"),
+        ("1\t0/3000000\tno\n", "1\t0/3000000\tno\n"),
+    ],
+)
+def test_what_a_later_history_says_of_the_way_is_all_that_is_written(later: str, written: str, tmp_path: Path) -> None:
+    tool = tmp_path / "pgbackrest"
+    tool.write_text(f"#!/bin/sh\ncase $* in *archive-get*) cp {tmp_path}/$5 $6;; *) cp $4 {tmp_path}/pushed-${{4##*/}};; esac\n", "utf-8")
+    tool.chmod(0o755)
+    (tmp_path / "00000004.history").write_text(later, encoding="utf-8")
+    words = shlex.split(new_timeline.stand_in(3, 4, 2, "axiomdb"))
+    assert words[:4] == ["sudo", "-u", "postgres", "sh"]
+    subprocess.run(words[3:], check=True, env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)})
+    text = (tmp_path / "pushed-00000003.history").read_text("utf-8")
+    assert text == written
+    parse_history(text, 3)
 
 
 def test_of_two_repositories_that_lead_as_far_the_one_is_chosen_that_knows_of_the_fork() -> None:
