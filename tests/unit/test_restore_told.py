@@ -16,7 +16,8 @@ from _recovery.postgres import Cluster
 from _recovery.problem import Refusal
 from _recovery.restore_told import Ways
 from _recovery.sql import NotAnswering
-from test_restoring import DATA, HOME, JOURNAL, ORDER
+from _recovery.up_to import UpTo
+from test_restoring import DATA, HOME, JOURNAL, ORDER, planned
 
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 BACK = f"{TOOL} rollback --stanza=axiomdb --of=20261122-120000 --confirm=vps1/axiomdb"
@@ -54,6 +55,12 @@ def test_each_phase_has_words_for_what_it_does() -> None:
     assert "puts the old data back" in restore_told.coming(replace(JOURNAL, goes_back=True))
     undoing = replace(JOURNAL, undoes="20261121-080000", phase=restoring.KEEP)
     assert restore_told.coming(undoing) == "puts the serving data aside, and the kept data in its place"
+
+
+def test_a_paused_recovery_that_moves_on_says_up_to_when() -> None:
+    plan = planned(up_to=UpTo("2026-11-22T11:20:00Z", 60.0, "when the snapshot was taken"))
+    told = restore_told.further(PAUSED, ORDER, plan)
+    assert "  up to        2026-11-22T11:20:00Z, 1 minute ago: when the snapshot was taken" in told
 
 
 def test_one_that_is_paused_says_where_to_look() -> None:
