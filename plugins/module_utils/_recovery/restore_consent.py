@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from .plan import Plan
 from .problem import Problem
-from .restoring import PHASES, PROMOTE, PROVE, RECOVER, Home, Journal, Order, go_back, go_on, is_paused, rehearsed, stopped_nobody
+from .restoring import PHASES, PROMOTE, PROVE, RECOVER, TOOL, Home, Journal, Order, go_back, go_on, is_paused, rehearsed, stopped_nobody
 from .scratch import Goal
 from .wal import Lsn
 
@@ -88,15 +89,29 @@ def judge_move(journal: Journal, found: Plan, lsn: Lsn | None, time: float | Non
 
     It stands at `lsn`, its last commit is of `time`; `end` is the time of the new target. Unix seconds; None for what is not known.
     """
-    stands = f"the recovery at {lsn}, from repository {journal.goal.repository} on timeline {journal.goal.timeline}"
-    back = f"{go_back(journal)}, and then restore {found.target}"
+    back = anew(journal, found.target, journal.order.reason)
     if (found.repository, found.timeline) != (journal.goal.repository, journal.goal.timeline):
         expected = f"a target there; {found.target} is in repository {found.repository} on timeline {found.timeline}"
-        return Problem(stands, expected, back)
+        return Problem(stands(journal, lsn), expected, back)
     behind_lsn = found.lsn and lsn is not None and Lsn.parse(found.lsn) < lsn
     if behind_lsn or (end is not None and time is not None and end < time):
-        return Problem(stands, f"a target ahead of it; {found.target} lies behind", back)
+        return Problem(stands(journal, lsn), f"a target ahead of it; {found.target} lies behind", back)
     return None
+
+
+def stands(journal: Journal, lsn: Lsn | None) -> str:
+    """Where a paused recovery stands, and along what it can go on."""
+    at = f" at {lsn}" if lsn is not None else ""
+    return f"the recovery{at}, from repository {journal.goal.repository} on timeline {journal.goal.timeline}"
+
+
+def anew(journal: Journal, target: str, reason: str) -> str:
+    """What leads to a target to which a paused recovery cannot go on: the way back, and the plan from there. Nothing kept: no way."""
+    if not journal.order.keep:
+        return f"nothing was kept to go back to; to let it end where it stands, type: {go_on(journal)}"
+    why = shlex.quote(reason.strip() or journal.order.reason.strip() or "...")
+    plans = f"{TOOL} restore {shlex.quote(target)} --stanza={journal.home.stanza} --reason={why}"
+    return f"go back, and plan that restore from there: {go_back(journal)} && {plans}"
 
 
 def moved(journal: Journal, order: Order, goal: Goal, found: Mapping[str, Any]) -> Journal:

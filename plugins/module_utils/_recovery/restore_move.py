@@ -26,24 +26,65 @@ from .problem import Problem, Refusal
 from .recovering import Log
 from .recovery_watch import STATE
 from .restoring import Journal, Order
-from .wal import Lsn
+from .sight import Sight
+from .wal import Lsn, Segment
+from .window import gaps, name_of, runs_on
 
 
 def further(journal: Journal, order: Order, cluster: Cluster) -> Plan:
-    """The plan by which a paused recovery goes on to another target. Changes nothing, starts nothing. Raises Refusal where it cannot."""
+    """The plan by which a paused recovery goes on to another target. Changes nothing, starts nothing. Raises Refusal where it cannot.
+
+    It is made in the recovery's own repository and along its own timeline alone, as nothing is restored again.
+    """
     wrong = restore_consent.late_services(journal, order) or _of_rebuild(journal, order)
     against = [wrong] if wrong else restore_clients.judge(journal, order)
     if against:
         raise Refusal(*against)
+    lsn, last = glance(journal)
     sight = horizon.archived(horizon.look(journal.home.stanza, cluster))
     # Nothing is restored: no room is needed, and nothing else is put aside or erased than what was.
     sight = replace(sight, here=replace(sight.here, directory="", free_bytes=None, rooms=()))
-    found = horizon.foresee(target.parse(order.target), sight)
+    own = _own(journal, sight)
+    found = horizon.foresee(target.parse(order.target), own)
     if isinstance(found, Problem):
-        raise Refusal(found)
+        raise Refusal(_elsewhere(journal, order, sight, found, lsn))
     found = replace(found, kept=tuple(journal.moves), erased=() if journal.order.keep else (journal.home.directory,))
-    _refuse_behind(journal, order, found, *glance(journal))
+    _refuse_behind(journal, order, found, lsn, last)
+    hole = _hole(journal, own, found, lsn)
+    if hole:
+        raise Refusal(hole)
     return found
+
+
+def _own(journal: Journal, sight: Sight) -> Sight:
+    """The sight of the repository and the timeline along which the recovery goes: its server reads on there, whatever others hold."""
+    outlooks = tuple(one for one in sight.outlooks if one.repository.number == journal.goal.repository)
+    return replace(sight, outlooks=outlooks, here=replace(sight.here, timeline=journal.goal.timeline))
+
+
+def _elsewhere(journal: Journal, order: Order, sight: Sight, problem: Problem, lsn: Lsn | None) -> Problem:
+    """Why its own repository does not lead to a target: with where that lies, or with the nearest that there is when it lies nowhere."""
+    other = horizon.foresee(target.parse(order.target), sight)
+    if isinstance(other, Problem):
+        return problem
+    lies = f"a target there; {other.target} is in repository {other.repository} on timeline {other.timeline}"
+    found = f"{restore_consent.stands(journal, lsn)}, which does not lead there: {problem.found}"
+    return Problem(found, lies, restore_consent.anew(journal, order.target, order.reason))
+
+
+def _hole(journal: Journal, own: Sight, found: Plan, lsn: Lsn | None) -> Problem | None:
+    """Why it cannot read on to a target that another set leads to: WAL between is missing. Where it stands may be unknown."""
+    outlook = next((one for one in own.outlooks if found.timeline in one.windows), None)
+    if outlook is None or lsn is None:
+        return None
+    path, size = outlook.windows[found.timeline].path, outlook.holdings.size
+    last = Segment.parse(found.last_segment, size).number
+    missing = next(gaps(runs_on(path, outlook.holdings), lsn.position // size, last), None)
+    if missing is None:
+        return None
+    what = f"{restore_consent.stands(journal, lsn)}, and no {name_of(path, missing[0], size)} behind it there"
+    expected = f"each WAL segment up to {found.last_segment}, as nothing is restored again"
+    return Problem(what, expected, restore_consent.anew(journal, found.target, journal.order.reason))
 
 
 def _of_rebuild(journal: Journal, order: Order) -> Problem | None:
