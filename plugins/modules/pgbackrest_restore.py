@@ -327,7 +327,7 @@ def _returned(module: AnsibleModule) -> dict[str, Any]:
         lines = restore_undo.lines(journal) if journal.undoes else restore_told.lines(journal)
         lines = [*lines, "Nothing was done. To do it, type:", f"  {_command(wanted, 'rollback', rollback_confirm=confirmation)}"]
         if wanted["confirm"] and wanted["confirm"] != confirmation:
-            raise Refusal(_another(wanted, confirmation))
+            raise Refusal(_another(wanted, confirmation, _command(wanted, "rollback")))
         return _result(wanted, lines)
     journal = restore_run.take_back(journal, restore_module.teller(told))
     return _result(wanted, restore_told.lines(journal, _ways(wanted, journal)), journal=journal, told=told, begun=True)
@@ -341,15 +341,16 @@ def _released(module: AnsibleModule) -> dict[str, Any]:
     if not wanted["name"] or module.check_mode:
         return _result(wanted, kept)
     if wanted["confirm"] != confirmation:
-        raise Refusal(_another(wanted, confirmation))
+        sure = {"rollback_state": "released", "rollback_confirm": confirmation}
+        raise Refusal(_another(wanted, confirmation, _command(wanted, "rollback", **sure)))
     gone = restore_undo.remove(wanted["stanza"], wanted["name"])
     line = {"operation": "release", "host": wanted["inventory_host"], "stanza": wanted["stanza"]}
     state.operation({**line, "text": wanted["reason"], "removed": gone})
     return _result(wanted, [f"  removed      {place}" for place in gone], begun=True)
 
 
-def _another(wanted: dict[str, Any], confirmation: str) -> Problem:
-    return Problem(f"the confirmation '{wanted['confirm']}'", f"'{confirmation}', the cluster that is meant", _command(wanted, "rollback"))
+def _another(wanted: dict[str, Any], confirmation: str, following: str) -> Problem:
+    return Problem(f"the confirmation '{wanted['confirm']}'", f"'{confirmation}', the cluster that is meant", following)
 
 
 def _command(wanted: dict[str, Any], playbook: str, **words: str) -> str:

@@ -157,6 +157,18 @@ def test_what_is_kept_is_listed_with_both_commands(typed: Type, monkeypatch: pyt
     assert (code, said.endswith(f"Next: {RELEASE}\n")) == (1, True)
 
 
+def test_a_way_back_that_was_confirmed_for_another_cluster_is_said_so(typed: Type) -> None:
+    restore_journal.save(PAUSED)
+    code, said, error = typed("rollback", "--confirm=o1/axiomdb", "--reason=it was wrong")
+    wrong = "REFUSED, nothing was done: Found the confirmation 'o1/axiomdb'; expected 'vps1/axiomdb', the cluster that is meant. Next: "
+    assert (code, said, error) == (1, "", f"{wrong}{TOOL} rollback --stanza=axiomdb --reason='it was wrong'\n")
+    code, said, error = typed("rollback")
+    assert (code, said.splitlines()[-1].split("--reason")[0], error) == (0, f"  {TOOL} rollback --stanza=axiomdb ", "")
+    code, said, error = typed("rollback", "--release=20261122-120000", "--confirm=o1/axiomdb")
+    assert (code, said, error) == (1, "", f"{wrong}{RELEASE}\n")
+    assert restore_journal.load("axiomdb") == PAUSED
+
+
 def test_what_was_removed_in_part_is_no_refusal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     places = [str(tmp_path / name) for name in ("a", "b")]
     for place in places:

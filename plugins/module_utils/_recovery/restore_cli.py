@@ -191,18 +191,26 @@ def _rollback(settings: Settings, stanzas: Sequence[Stanza], options: argparse.N
     if options.release:
         if options.confirm != confirmation:
             sure = f"{again} --release={options.release} --confirm={confirmation}"
-            raise Refusal(Problem(f"the confirmation '{options.confirm}'", f"'{confirmation}'", sure))
+            raise Refusal(_another(options.confirm, confirmation, sure))
         gone = restore_undo.remove(stanza, options.release, _teller())
         state.operation({"operation": "release", "host": settings.host, "stanza": stanza, "text": options.reason, "removed": gone})
         _write("\n".join(f"removed {place}" for place in gone))
         return GOOD
     again += f" --of={options.of}" if options.of else ""
     journal = restore_run.way_back(stanza, options.of, options.reason)
-    if options.confirm != confirmation:
+    if options.confirm and options.confirm != confirmation:
+        why = f" --reason={shlex.quote(options.reason)}" if options.reason else ""
+        raise Refusal(_another(options.confirm, confirmation, f"{again}{why}"))
+    if not options.confirm:
         told = restore_undo.lines(journal) if journal.undoes else restore_told.lines(journal)
         _write("\n".join([*told, f"Nothing was done. To do it, type:\n  {again} --reason='...' --confirm={confirmation}"]))
-        return BAD if options.confirm else GOOD
+        return GOOD
     return _show(restore_run.take_back(journal, _teller()), options)
+
+
+def _another(typed: str, wanted: str, following: str) -> Problem:
+    """That another cluster was confirmed than this one."""
+    return Problem(f"the confirmation '{typed}'", f"'{wanted}', the cluster that is meant", following)
 
 
 def _show(journal: restoring.Journal, options: argparse.Namespace) -> int:
