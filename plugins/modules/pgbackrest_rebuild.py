@@ -262,7 +262,7 @@ def planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str,
     sure = f"{consent.again} -e rebuild_confirm={found.home.confirmation()} -e rebuild_plan={restore_consent.digest(found.plan)}"
     sure += f" -e rebuild_lost_host={wanted['lost_host']}" if wanted["lost_host"] else ""
     lines = [*plan.lines(found.plan), f"  instead of   {found.life.writer.name}", "Nothing was restored. To do it, type:", f"  {sure}"]
-    return result(wanted, [*lines, f"To follow it, type: {restoring.FOLLOW}"], planned=found.plan)
+    return result(wanted, [*lines, f"To follow it {restoring.FOLLOW}"], planned=found.plan)
 
 
 def order_of(wanted: dict[str, Any]) -> Order:

@@ -301,7 +301,7 @@ def _planned(wanted: dict[str, Any], order: Order, consent: Consent) -> dict[str
     hooks = [Hook(name) for name in wanted["hooks_before"]]
     first = restore_checklist.before(order, proposal.home, plan.document(proposal.plan), hooks, confirmed=False)
     lines += restore_checklist.table("BEFORE", first)
-    lines += ["Nothing was done. To do it, type:", f"  {sure}", f"To follow it, type: {restoring.FOLLOW}"]
+    lines += ["Nothing was done. To do it, type:", f"  {sure}", f"To follow it {restoring.FOLLOW}"]
     return _result(wanted, lines, planned=proposal.plan)
 
 

@@ -135,7 +135,7 @@ def refuse_orphaned(stanza: str, cluster: Cluster, inventory_host: str) -> None:
                 Problem(
                     f"backups of {stanza} in repository {found.number}, but no cluster {cluster.version}/{cluster.name}",
                     "the cluster that they belong to; an empty one in its place would hide them",
-                    f"{rebuild}, which brings it back; or choose another pgbackrest_stanza",
+                    f"to bring it back: {rebuild}; or choose another pgbackrest_stanza",
                 )
             )
 

@@ -131,12 +131,13 @@ def refuse_existing_data(directory: str, lets_be: tuple[str, ...] = ()) -> None:
 
 def refuse_no_data(cluster: postgres.Cluster, directory: str, inventory_host: str) -> None:
     """Raise Refusal for a cluster whose data is still to be restored."""
+    rebuild = problem.playbook("rebuild", f"-l {inventory_host or 'this host'}")
     if os.path.isdir(directory) and not aside_within.content(directory):
         raise Refusal(
             Problem(
                 f"nothing in {directory}, the data directory of {cluster.version}/{cluster.name}",
                 "its data: an empty cluster in its place would hide the backups of the one that is lost",
-                problem.playbook("rebuild", f"-l {inventory_host or 'this host'}, which brings it back"),
+                f"to bring it back: {rebuild}",
             )
         )
 

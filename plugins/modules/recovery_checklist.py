@@ -87,7 +87,7 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     wanted = module.params
     journal = restore_journal.load(wanted["stanza"])
     if journal is None or not journal.plan:
-        raise Refusal(Problem(f"no recovery of {wanted['stanza']}", "one", "playbooks/restore.yml, which prints a plan first"))
+        raise Refusal(Problem(f"no recovery of {wanted['stanza']}", "one", "begin one by playbooks/restore.yml: it prints a plan first"))
     looks = aftercare_look.looks_of(journal)
     findings = aftercare.findings(looks)
     seen = Seen(aftercare.minutes(looks), looks[-1].endpoints if looks else {}, tuple(findings))

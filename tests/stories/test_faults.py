@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.core, pytest.mark.xdist_group("faults")]
 FULL, STATUS = f"Type: sudo {TOOL} backup --type=full", f"Type: sudo {TOOL} status"
 
 WRITER = "another server writes to this stanza (axiomdb in repository 1): "
-STOP = ". Type: sudo systemctl stop postgresql, on the server that must not live: this one or the other"
+STOP = ". Type: sudo systemctl stop postgresql; that on the server that must not live, this one or the other"
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ SAID = {
     "no plan": ["Found no plan named; expected ", "which is what would happen now: repository 1, set "],
     "no way back": ["Found the confirmation '{host}/{stanza}'; expected '{host}/{stanza}/no-way-back'"],
     "a backup in between": ["Found the plan ", "which is what would happen now: repository 1, set "],
-    "no reason": ["Found no reason; expected why this is done", " --reason=WHY, with your own words for WHY"],
+    "no reason": ["Found no reason; expected why this is done", "with your own words for WHY, type: ", " --reason=WHY"],
     "misspelt": ["Found restore_acton; expected one of ", "Next: correct the name"],
     "unknown name": ["Found no snapshot known-to-nobody", "Next: type "],
     "future": ["Found the time 2126-01-01T00:00:00Z, which is in the future", "Next: type time:"],

@@ -95,7 +95,7 @@ def test_no_history_is_made_up_where_wal_of_it_may_be(known: dict[int, Holdings]
     assert found is not None
     assert "awk" not in found.next_step
     push = "sudo -u postgres pgbackrest --stanza=axiomdb --no-archive-async archive-push FILE"
-    assert f"sudo find / -name 00000002.history, on each host that had this cluster, {push}, and type the same again" in found.next_step
+    assert f"on each host that had this cluster: sudo find / -name 00000002.history; {push}; then type the same again" in found.next_step
     assert found.next_step.endswith("take repository 1 out of pgbackrest_repositories")
 
 

@@ -505,8 +505,7 @@ GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup
             replace(WELL, here=replace(HERE, free_bytes=1 << 20)),
             "latest",
             "1.0 MiB free for a restore of 1.1 GiB beside what is kept; expected room for both. Next: df -h "
-            "/var/lib/postgresql/17/main, and "
-            "make room there",
+            "/var/lib/postgresql/17/main; make room there",
         ),
     ],
 )
@@ -615,7 +614,7 @@ def test_each_disk_needs_room_for_its_own_part_alone() -> None:
     ("free", "elsewhere", "place"), [(GIB // 2, 10 * GIB, "/var/lib/postgresql/17/main"), (3 * GIB, 8 * GIB, "/srv/fast")]
 )
 def test_the_disk_without_room_is_named(free: int, elsewhere: int, place: str) -> None:
-    assert roomy(free, elsewhere).refused("latest").endswith(f"Next: df -h {place}, and make room there")
+    assert roomy(free, elsewhere).refused("latest").endswith(f"Next: df -h {place}; make room there")
 
 
 def test_what_is_overwritten_makes_room_on_its_own_disk() -> None:

@@ -60,7 +60,7 @@ def test_a_disabled_cluster_is_not_recovered_to_be_never_started() -> None:
     found = [problem.sentence() for problem in restore_preflight.judge_start(replace(HOME, start="disabled"))]
     file = "/etc/postgresql/17/main/start.conf"
     said = f"Found 'disabled' in {file}; expected a cluster that may be started in the end. Next: echo auto | sudo tee {file}"
-    assert found == [f"{said}, and type the same again"]
+    assert found == [f"{said}; then type the same again"]
     assert restore_preflight.judge_start(HOME) == []
 
 
@@ -73,7 +73,7 @@ def test_all_of_them_are_said_at_once() -> None:
 def test_no_reason_and_what_stands_in_an_example_for_one_are_refused_with_the_command(reason: str) -> None:
     found = restore_preflight.judge_reason(replace(ORDER, reason=reason), "restore name:before --reason=WHY")
     assert found is not None
-    assert found.next_step.startswith("restore name:before --reason=WHY, with your own words")
+    assert found.next_step == "with your own words for WHY, type: restore name:before --reason=WHY"
 
 
 def test_any_reason_in_words_will_do() -> None:
@@ -119,7 +119,8 @@ def test_what_is_kept_in_a_mount_point_is_not_overwritten() -> None:
     order = replace(ORDER, keep=False)
     (found,) = restore_preflight.judge(order, MOUNT, planned(**ROOM), KEPT, detach=False, require_verified=False)
     assert "Found .kept-20261101-080000, .kept-20261102-080000 in /var/lib/postgresql/17/main, which is a mount point" in found.sentence()
-    assert "--release=NAME --confirm=vps1/axiomdb for 20261101-080000 and 20261102-080000" in found.next_step
+    assert "; or with 20261101-080000 and 20261102-080000 for NAME, type: sudo " in found.next_step
+    assert found.next_step.endswith(" --release=NAME --confirm=vps1/axiomdb")
 
 
 def test_a_mount_point_belongs_to_postgres() -> None:

@@ -46,12 +46,12 @@ def test_the_primary_is_named_with_both_commands() -> None:
 
 def test_where_the_primary_is_lost_the_standby_is_promoted_first() -> None:
     rebuild = "ansible-playbook -i inventory playbooks/rebuild.yml -l EMPTY_HOST"
-    promote = f"sudo pg_ctlcluster 17 main promote, then type the same again, or {rebuild}"
+    promote = f"sudo pg_ctlcluster 17 main promote; then type the same again, or {rebuild}"
     runs = restore_standby.judge(CLUSTER, Following(standby=True, recovers=True, sender="db1"), "latest")
-    assert runs is not None and runs.next_step.endswith(f"; where the primary is lost, {promote}")
+    assert runs is not None and runs.next_step.endswith(f"; where the primary is lost: {promote}")
     stopped = restore_standby.judge(CLUSTER, Following(standby=True), "latest")
     started = f"sudo systemctl start postgresql@17-main && {promote}"
-    assert stopped is not None and stopped.next_step.endswith(f"; where the primary is lost, {started}")
+    assert stopped is not None and stopped.next_step.endswith(f"; where the primary is lost: {started}")
 
 
 @pytest.mark.parametrize("answers", [True, False])

@@ -112,12 +112,19 @@ def test_what_an_accepted_recovery_has_reached_is_said_in_two_lines() -> None:
     assert restore_told.ended(JOURNAL) == restore_told.ended(replace(OVER, outcome=restoring.RETURNED)) == []
 
 
+BOTH = f"to go on with it: {ON}; to go back: "
+
+
 @pytest.mark.parametrize(
     ("journal", "where", "ways"),
     [
-        (replace(JOURNAL, phase=restoring.RESTORE), "in the phase restore (next: restores the set)", f"{ON} to go on with it, or "),
-        (PAUSED, "at its target, proven, and waits for whoever asked it to", f"{ON} to go on with it, or "),
-        (replace(JOURNAL, goes_back=True), "on its way back to the old data", f"{ON} to go on with it"),
+        (
+            replace(JOURNAL, phase=restoring.RESTORE),
+            "in the phase restore (next: restores the set)",
+            f"to go on with it: {ON}; to go back: ",
+        ),
+        (PAUSED, "at its target, proven, and waits for whoever asked it to", BOTH),
+        (replace(JOURNAL, goes_back=True), "on its way back to the old data", f"to go on with it: {ON}"),
     ],
 )
 def test_an_open_recovery_says_where_it_stands_and_what_ends_it(journal: restoring.Journal, where: str, ways: str) -> None:
@@ -125,7 +132,7 @@ def test_an_open_recovery_says_where_it_stands_and_what_ends_it(journal: restori
     found, command = restore_told.seen("axiomdb")
     assert found == f"recovery 20261122-120000 to name:before is open, {where}"
     assert command.startswith(ways)
-    assert command.endswith(" to go on with it" if journal.goes_back else f"{restoring.go_back(journal)} to go back")
+    assert command.endswith(ON if journal.goes_back else restoring.go_back(journal))
     restore_journal.save(OVER)
     assert restore_told.seen("axiomdb") == ("", "")
 
@@ -136,7 +143,7 @@ def test_the_jobs_do_not_begin_in_the_middle_of_a_recovery(capsys: pytest.Captur
     assert cli._resume(SETTINGS, (), argparse.Namespace()) == cli.BAD
     said = capsys.readouterr().err
     assert said.startswith("REFUSED, nothing was done: Found recovery 20261122-120000 to name:before, which is open, at its target")
-    assert f"expected its end. Next: {ON} to go on with it, or " in said
+    assert f"expected its end. Next: to go on with it: {ON}; to go back: " in said
     assert state.load(state.PAUSE)
     assert ON in watch._end_of_pause(STANZA)
     restore_journal.save(OVER)

@@ -235,6 +235,7 @@ def test_consent_is_for_this_cluster_and_for_this_plan() -> None:
     unread = restore_consent.judge_consent(HOME, planned(), "vps1/axiomdb", "", "again")
     assert unread is not None
     assert unread.found == "no plan named"
+    assert unread.next_step == "read the plan that this prints, and type what it says: again"
 
 
 def test_an_open_recovery_goes_on_with_the_same_order_alone_and_confirmed_again() -> None:
@@ -242,7 +243,7 @@ def test_an_open_recovery_goes_on_with_the_same_order_alone_and_confirmed_again(
     other = restore_consent.judge_open(JOURNAL, replace(ORDER, target="latest"), "vps1/axiomdb")
     assert other is not None
     assert "an open recovery to name:before" in other.found
-    assert "restore name:before --stanza=axiomdb --confirm=vps1/axiomdb to go on with it" in other.next_step
+    assert other.next_step == f"to go on with it: {restoring.go_on(JOURNAL)}; to go back: {restoring.go_back(JOURNAL)}"
     assert restore_consent.judge_open(JOURNAL, replace(ORDER, keep=False), "vps1/axiomdb") is not None
     for confirm in ("", "vps2/axiomdb"):
         unsure = restore_consent.judge_open(JOURNAL, ORDER, confirm)

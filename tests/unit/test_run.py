@@ -55,7 +55,7 @@ VERIFY = "ansible-playbook -i inventory playbooks/verify.yml"
             29,
             "[029]: unable to load info file '/x'",
             "an info file that says nothing; expected one that",
-            "cipher_pass",
+            "to see another cipher_pass: ansible-playbook -i inventory playbooks/site.yml --check --diff",
         ),
         (29, "[029]: automatic backup set selection cannot be performed with provided time '2026'", "a time that", "help restore target"),
         (29, "[029]: value 'x' is not valid", "something that is not in its format; expected what pgBackRest can read", VERIFY),

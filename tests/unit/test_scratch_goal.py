@@ -100,7 +100,7 @@ def test_what_only_the_host_has_is_archived_first() -> None:
     assert isinstance(found, Problem)
     assert found.sentence() == (
         "Found the WAL segment 00000001000000000000000A and 1 more up to lsn:0/B000100 on this host alone; expected all of it in "
-        "repository 1, from which a copy is made. Next: sudo -u postgres psql -c 'select pg_switch_wal()', then the same again"
+        "repository 1, from which a copy is made. Next: sudo -u postgres psql -c 'select pg_switch_wal()'; then the same again"
     )
     one = goal_of(Scene(here=replace(HERE, lsn=Lsn.parse("0/A000500"))).planned("lsn:0/A000100", own=(10,)), "axiomdb")
     assert isinstance(one, Problem) and one.found.startswith("the WAL segment 00000001000000000000000A up to")

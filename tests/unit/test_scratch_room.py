@@ -50,7 +50,7 @@ def test_a_copy_that_leaves_enough_goes_on_and_one_that_does_not_is_ended(disk: 
     assert disk.ended == 1 and room.short is not None
     assert room.short.sentence() == (
         "Found 1024.0 MiB left on the disk of /copy while the copy was made or asked; expected at least 1.0 GiB, "
-        "which stays free for the live server. Next: df -h, then make room there or choose another directory for the copy"
+        "which stays free for the live server. Next: df -h; then make room there or choose another directory for the copy"
     )
 
 

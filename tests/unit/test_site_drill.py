@@ -116,7 +116,7 @@ def test_whoever_asks_is_told_how_it_is_removed_and_nothing_else() -> None:
     said = "\n".join(restore_told.lines(OPEN))
     assert f"  rehearsal    of a lost site, which is never accepted; remove it: {REMOVE}" in said
     assert "go on" not in said and "go back" not in said
-    assert restore_told.ways_on(OPEN) == f"{REMOVE}, which removes it"
+    assert restore_told.ways_on(OPEN) == f"to remove it: {REMOVE}"
     problem = restore_return.judge(OPEN)
     assert problem is not None and problem.next_step == REMOVE
 

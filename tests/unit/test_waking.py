@@ -60,7 +60,7 @@ def test_whatever_is_new_is_a_sign_of_life(later: dict[str, dict[str, str]]) -> 
     problem = waking.judge("vps1", LIFE.newest, later, "type that")
     assert problem is not None
     assert problem.found.startswith("signs that vps1 lives: since the rebuild was planned 0000000")
-    assert "type that, which takes over what it has archived too" in problem.next_step
+    assert problem.next_step.endswith("then what it has archived is taken over too by: type that")
 
 
 def test_what_was_there_or_is_gone_is_none() -> None:

@@ -69,9 +69,11 @@ def judge(stanza: str, number: int) -> tuple[Bundle | None, Problem | None]:
     try:
         return read(stanza, number), None
     except (NotOpened, CommandFailed, ValueError) as error:
-        remove = f"sudo -u postgres pgbackrest --repo={number} repo-rm {bundle.path_of(stanza)}, which goes on without it"
+        remove = f"sudo -u postgres pgbackrest --repo={number} repo-rm {bundle.path_of(stanza)}"
         found = f"the site bundle in repository {number} not opened: {error}"
-        return None, Problem(found, "one that the passphrase of the vault opens", f"correct cipher_pass in the vault; or {remove}")
+        return None, Problem(
+            found, "one that the passphrase of the vault opens", f"correct cipher_pass in the vault; or without it: {remove}"
+        )
 
 
 def _passphrase(number: int) -> str:

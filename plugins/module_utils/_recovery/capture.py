@@ -134,7 +134,7 @@ def _wait_for(seen: Survey, number: int, request: Request, segment: str) -> None
         if time.monotonic() > deadline:
             what = f"the WAL segment {missing} of snapshot {request.name} not in repository {number} after {request.patience:g} s"
             expected = "it there; a restore point exists in the WAL alone, no catalogue has an entry"
-            raise Unfinished(Problem(what, expected, f"{_log(seen)}, then take the snapshot again"))
+            raise Unfinished(Problem(what, expected, f"{_log(seen)}; then take the snapshot again"))
         time.sleep(0.5)
 
 
@@ -163,7 +163,7 @@ def _enter(stanza: str, made: list[Snapshot], request: Request, before: Mapping[
         kept = [found for found in snapshots.found_in(repository.look(stanza, list(before))) if found.name == request.name]
         if kept:
             where = " and ".join(f"repository {found.repository}" for found in kept)
-            next_step = f"sudo -u postgres pgbackrest --stanza={stanza} info, then take a snapshot under another name"
+            next_step = f"sudo -u postgres pgbackrest --stanza={stanza} info; then take a snapshot under another name"
             raise Unfinished(Problem(f"snapshot {request.name} in {where} alone", "it in every repository", next_step)) from None
         raise
 

@@ -72,7 +72,7 @@ def _become(user: str) -> None:
     elif os.geteuid() != account.pw_uid:
         found = pwd.getpwuid(os.geteuid()).pw_name
         wanted = "root" if user == "root" else "root or postgres"
-        raise PermissionError(f"Found the user {found}; expected {wanted}. Next: sudo /opt/axiomdb/axiomdb-recovery, and the same words")
+        raise PermissionError(f"Found the user {found}; expected {wanted}. Next: the same words behind sudo /opt/axiomdb/axiomdb-recovery")
     os.umask(0o027)
 
 

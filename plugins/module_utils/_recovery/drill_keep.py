@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import scratch, scratch_copy, scratch_registry, scratch_removal
 from .drill import PORT
-from .problem import Problem
+from .problem import Problem, playbook
 from .scratch import Layout
 from .scratch_copy import Copy, Failed, Server
 from .scratch_registry import Entry
@@ -20,7 +20,7 @@ from .scratch_registry import Entry
 REASON = "drill of "  # how the reason of each copy of a drill begins
 ADDRESS = "127.0.0.1"
 PATIENCE = 120.0  # seconds for the start
-ABSENT = "ansible-playbook -i inventory playbooks/drill.yml -e drill_state=absent, or sudo /opt/axiomdb/axiomdb-recovery drill --absent"
+ABSENT = f"{playbook('drill', '-e drill_state=absent')}; or on the host: sudo /opt/axiomdb/axiomdb-recovery drill --absent"
 
 
 def judge_port(stanza: str) -> list[Problem]:
@@ -69,7 +69,7 @@ def until_answers(layout: Layout, server: Server, absent: str = ABSENT) -> str:
             last = Path(layout.log).read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
             raise Failed(Problem(f"no server on {ADDRESS}:{PORT} ({how or 'no answer'}): {' '.join(last)}", "the copy to keep", "ss -tlnp"))
         time.sleep(scratch_copy.LOOK)
-    return f"psql -h {ADDRESS} -p {PORT} with a role of the source and its password, until: {absent}"
+    return f"with a role of the source and its password: psql -h {ADDRESS} -p {PORT}; until: {absent}"
 
 
 def remove(stanza: str) -> list[Entry]:

@@ -157,7 +157,7 @@ class Faults:
         readings = [judging.read(self.stanza.name, number) for number in self.numbers if number not in gone]
         if not readings:
             found = f"nothing mounted where repository {', '.join(map(str, self.numbers))} lies"
-            raise Refusal(Problem(found, "a repository that can be read", "mount -a, then drill again"))
+            raise Refusal(Problem(found, "a repository that can be read", "mount -a; then drill again"))
         first = self._look()
         # How old the newest backup is, the status says.
         self.faults = judging.faults_of(first, self._look, Limits(math.inf), readings)

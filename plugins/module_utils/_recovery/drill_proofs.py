@@ -238,4 +238,4 @@ def checksums(copy: Copy, witness: Witness) -> str:
 
 
 def _again(copy: Copy) -> str:
-    return f"sudo /opt/axiomdb/axiomdb-recovery drill --keep, then ask the copy; its log was {copy.layout.log}"
+    return f"ask the copy that this keeps: sudo /opt/axiomdb/axiomdb-recovery drill --keep; its log was {copy.layout.log}"

@@ -88,4 +88,4 @@ def _follow(stream: IO[str], tell: Tell) -> Any:
             raise Unfinished(*(Problem(**one) for one in said["failed"]))
         else:
             return said["result"]
-    raise Unfinished(Problem("a child that ended without a word", "its answer", "journalctl -k, which shows what was killed"))
+    raise Unfinished(Problem("a child that ended without a word", "its answer", "see what was killed: journalctl -k"))

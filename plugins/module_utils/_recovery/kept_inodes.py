@@ -85,6 +85,4 @@ def _problem(journal: Journal, place: str, kept: str) -> Problem:
     expected = f"the old data of {place}, which the recovery {journal.name} kept there" + (f" ({names})" if names else "")
     number = next((inode for _name, inode in sorted(inodes.items())), None)
     look = f"sudo find / -type d -inum {number}; " if number else f"ls -ld {place}*; "
-    return Problem(
-        found, expected, f"{look}rename it back to {kept} (sudo mv, on the same filesystem), and type the same again; nothing was touched"
-    )
+    return Problem(found, expected, f"{look}rename it back to {kept} with sudo mv; then type the same again; nothing was touched")

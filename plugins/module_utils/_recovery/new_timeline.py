@@ -66,7 +66,7 @@ def _without(lost: int, ahead: Sequence[int], known: Mapping[int, Holdings], bro
     later = min(((one, other) for other, held in known.items() for one in held.histories if one > lost), default=None)
     if later is not None and all(held.timelines and lost not in held.runs for held in known.values()):
         return "; ".join([*([brought] if brought else []), stand_in(lost, *later, stanza), "then type the same again"])
-    find = f"sudo find / -name {_name(lost)}, on each host that had this cluster, {pushing(stanza, 'FILE')}, and type the same again"
+    find = f"on each host that had this cluster: sudo find / -name {_name(lost)}; {pushing(stanza, 'FILE')}; then type the same again"
     numbers = " and ".join(map(str, ahead))
     return f"{find}; or, where there is none, take repository {numbers} out of pgbackrest_repositories"
 

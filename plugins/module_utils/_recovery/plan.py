@@ -234,7 +234,7 @@ def _no_room(best: Plan, here: Here) -> Problem | None:
     for place, needed, free, taken in places:
         if needed > free + (0 if here.keep else taken):
             found = f"{human(free)} free for a restore of {human(needed)} beside what is kept"
-            return Problem(found, "room for both", f"df -h {place}, and make room there")
+            return Problem(found, "room for both", f"df -h {place}; make room there")
     return None
 
 

@@ -100,7 +100,7 @@ def judge_ground(ground: Ground, host: str, stanza: str) -> Problem | None:
     return Problem(
         f"{found} on {host}",
         f"a host without data for {stanza}: a rebuild never overwrites any",
-        f"{restore}, which recovers in place and keeps what is there; or a rebuild onto an empty host",
+        f"to recover in place and keep what is there: {restore}; or a rebuild onto an empty host",
     )
 
 
@@ -113,13 +113,13 @@ def judge_left(places: Sequence[str], host: str, again: str) -> Problem | None:
     return Problem(
         f"data in {', '.join(places)} on {host}",
         "tablespaces without data: a rebuild never overwrites any",
-        f"put it aside, sudo mv {first} {aside}, or let its disk be mounted elsewhere; then {again}",
+        f"let its disk be mounted elsewhere, or put it aside: sudo mv {first} {aside}; then {again}",
     )
 
 
 def judge_repositories(stanza: str, host: str, holdings: Sequence[Holding], named: int = 0) -> list[Problem]:
     """Why these repositories cannot bring the site back: unreadable, empty, or of another cluster; or the `named` one is none of them."""
-    info = f"sudo -u postgres pgbackrest --stanza={stanza} info, on {host}"
+    info = f"on {host}: sudo -u postgres pgbackrest --stanza={stanza} info"
     problems = [_unreadable(one.repository, info, _answering(holdings)) for one in holdings if not one.repository.readable]
     problems += [one for one in (_judge_named(stanza, holdings, named),) if one is not None]
     with_stanza = [one.repository for one in holdings if one.repository.has_stanza]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ from . import (
 from .control_stand_in import stand_in
 from .plan import Plan
 from .postgres import Cluster
-from .problem import Problem, Refusal, Unfinished
+from .problem import Problem, Refusal, Unfinished, playbook
 from .rebuild import Life
 from .restore_acceptance import NoBackup
 from .restore_run import Consent
@@ -246,7 +247,8 @@ def _judge_other_target(known: Journal, order: Order) -> None:
     if known.phase in restoring.RETURNS_BY_ITSELF:
         return
     found = f"a rebuild to {known.order.target}, in the phase in which {restoring.PHASES[known.phase]}"
-    step = f"{restoring.go_on(known)}, and then playbooks/restore.yml -e restore_target={order.target}"
+    restore = playbook("restore", f"-l {known.home.host} -e {shlex.quote(f'restore_target={order.target}')}")
+    step = f"{restoring.go_on(known)}; then {restore}"
     raise Refusal(Problem(found, "its end: a repository may know of its timeline already", step))
 
 

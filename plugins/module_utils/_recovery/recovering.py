@@ -163,11 +163,11 @@ def _dead(goal: Goal, seen: Seen) -> Problem:
 
 
 def _no_room(log: Log) -> Problem:
-    return Problem(f"a full disk: {log.full}", "room for the data and its WAL", "df -h, make room there, and type the same again")
+    return Problem(f"a full disk: {log.full}", "room for the data and its WAL", "df -h; make room there, and type the same again")
 
 
 def _again(goal: Goal, what: str) -> str:
-    return f"sudo -u postgres pgbackrest --stanza={goal.stanza} --repo={goal.repository} info, then choose {what}"
+    return f"sudo -u postgres pgbackrest --stanza={goal.stanza} --repo={goal.repository} info; then choose {what}"
 
 
 def _list_archive(goal: Goal) -> str:

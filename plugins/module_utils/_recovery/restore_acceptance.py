@@ -99,7 +99,7 @@ def release(journal: Journal, tell: Tell) -> Journal:
         if time.monotonic() > deadline:
             what = f"the WAL segment {segment} not in repository {' and '.join(map(str, missing))} after {RELEASED_WITHIN:.0f} s"
             log = f"tail /var/log/pgbackrest/{stanza}-archive-push-async.log"
-            raise Failed(Problem(what, "the new timeline in each repository; no client was let in", f"{log}, then type the same again"))
+            raise Failed(Problem(what, "the new timeline in each repository; no client was let in", f"{log}; then type the same again"))
         if time.monotonic() - told > TOLD_EACH:
             told = time.monotonic()
             tell(f"  waits for {segment} in repository {' and '.join(map(str, missing))}")
@@ -183,7 +183,7 @@ def start_cluster(journal: Journal, tell: Tell = lambda _line: None) -> dict[str
             tell(f"  {home.version}/{home.cluster} recovers from a crash ({seen.recovers}); nothing is to be done but to wait")
         time.sleep(LOOK)
     log = f"tail /var/log/postgresql/postgresql-{home.version}-{home.cluster}.log"
-    raise Failed(Problem(f"no answer of {home.version}/{home.cluster} ({reason})", "its server", f"{log}, then type the same again"))
+    raise Failed(Problem(f"no answer of {home.version}/{home.cluster} ({reason})", "its server", f"{log}; then type the same again"))
 
 
 def settle(journal: Journal, tell: Tell) -> Journal:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from . import restore_told
 from .plan import Plan
 from .problem import Problem
 from .restoring import PHASES, PROMOTE, PROVE, RECOVER, TOOL, Home, Journal, Order, go_back, go_on, is_paused, rehearsed, stopped_nobody
@@ -38,7 +39,7 @@ def judge_consent(home: Home, found: Plan, confirm: str, printed: str, again: st
         return Problem(
             shown,
             f"{digest(found)}, which is what would happen now: repository {found.repository}, set {found.backup}",
-            f"{again}, read it",
+            f"read the plan that this prints, and type what it says: {again}",
         )
     return None
 
@@ -52,7 +53,7 @@ def judge_open(journal: Journal, order: Order, confirm: str) -> Problem | None:
         return Problem(journal.woke, "a rebuild that is planned anew", go_on(journal))
     if (journal.order.target, journal.order.keep) != (order.target, order.keep):
         found = f"an open recovery to {journal.order.target}, in the phase in which {PHASES[journal.phase]}"
-        return Problem(found, "its end", f"{go_on(journal)} to go on with it, or {go_back(journal)} to go back")
+        return Problem(found, "its end", restore_told.ways_on(journal))
     wanted = home.confirmation(keep=order.keep)
     if confirm != wanted:
         return Problem(f"the confirmation '{confirm}'", f"'{wanted}', the cluster that is restored", go_on(journal))

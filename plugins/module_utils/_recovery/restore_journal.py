@@ -61,7 +61,7 @@ def refuse_another(stanza: str, seen: Journal | None) -> None:
     if _standing(found) != _standing(seen):
         what = f"the recovery {found.name}, with which another command has gone on meanwhile" if found else "no recovery any more"
         was = f"the recovery {seen.name} as it was" if seen else "no recovery"
-        raise Refusal(Problem(what, was, f"{restoring.TOOL} status, and type what is still to be done"))
+        raise Refusal(Problem(what, was, f"type what is still to be done, by what this says: {restoring.TOOL} status"))
 
 
 def refuse_ended(stanza: str, name: str) -> None:

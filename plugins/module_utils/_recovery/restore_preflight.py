@@ -59,7 +59,7 @@ def judge_reason(order: Order, with_reason: str) -> Problem | None:
     """No reason, or what stands in an example for one. `with_reason` is the command to type."""
     if order.reason.strip(" .") not in ("", "why", "WHY"):
         return None
-    return Problem("no reason", "why this is done, for whoever reads the log later", f"{with_reason}, with your own words for WHY")
+    return Problem("no reason", "why this is done, for whoever reads the log later", f"with your own words for WHY, type: {with_reason}")
 
 
 def _judge_order(order: Order, found: Plan) -> list[Problem]:
@@ -82,7 +82,7 @@ def _judge_places(order: Order, home: Home, ground: Ground) -> list[Problem]:
         what = f"{', '.join(ground.kept_within)} in {home.directory}, which is a mount point"
         names = " and ".join(entry.split("-", 1)[1] for entry in ground.kept_within)
         release = f"{TOOL} rollback --stanza={home.stanza} --release=NAME --confirm={home.confirmation()}"
-        release = f"{release} for {names}, or keep this data too"
+        release = f"keep this data too; or with {names} for NAME, type: {release}"
         problems.append(Problem(what, "nothing kept there: a restore without a way back would remove it", release))
     return problems
 
@@ -92,15 +92,15 @@ def _judge_links(order: Order, home: Home, ground: Ground) -> list[Problem]:
     stop = f"sudo systemctl stop {home.unit}"
     for name, target in ground.links.items():
         what = f"{home.directory}/{name}, a link to {target}"
-        back = f"{stop}, put what lies in {target} back in the link's place, and type the same again"
+        back = f"{stop}; then put what lies in {target} back in the link's place, and type the same again"
         problems.append(Problem(what, "no link but pg_wal and those of tablespaces: what it leads to could not be kept", back))
     if not ground.wal_is_there:
         what = f"{home.directory}/pg_wal, a link to {home.wal}, where nothing is"
-        mount = f"mount what belongs there; or sudo rm {home.directory}/pg_wal, and the restored data has a directory in its place"
+        mount = f"mount what belongs there; or, for a directory in its place in the restored data: sudo rm {home.directory}/pg_wal"
         problems.append(Problem(what, "a link to the WAL", mount))
     if ground.wal_is_mount and order.keep:
         what = f"{home.directory}/pg_wal, a link to the mount point {home.wal}"
-        into = f"{stop}, move what lies there into {home.wal}/pg_wal, let the link lead to it, and type the same again"
+        into = f"{stop}; then move what lies there into {home.wal}/pg_wal, let the link lead to it, and type the same again"
         problems.append(Problem(what, "a link to a directory on it: the restored data gets another one beside", into))
     return problems
 
@@ -128,7 +128,7 @@ def judge_start(home: Home) -> list[Problem]:
     file = f"/etc/postgresql/{home.version}/{home.cluster}/start.conf"
     return [
         Problem(
-            f"'disabled' in {file}", "a cluster that may be started in the end", f"echo auto | sudo tee {file}, and type the same again"
+            f"'disabled' in {file}", "a cluster that may be started in the end", f"echo auto | sudo tee {file}; then type the same again"
         )
     ]
 
@@ -146,5 +146,5 @@ def _judge_others(home: Home, ground: Ground, *, detach: bool) -> list[Problem]:
     dependent = [f"the standby {name}" for name in ground.standbys] + [f"the replication slot {name}" for name in ground.slots]
     if dependent and not detach:
         expected = "nobody who follows this server: after the recovery they are on another timeline"
-        problems.append(Problem(", ".join(dependent), expected, "add restore_standbys=detach, and build them anew afterwards"))
+        problems.append(Problem(", ".join(dependent), expected, "add restore_standbys=detach; build them anew afterwards"))
     return problems

@@ -36,12 +36,12 @@ def judge(journal: Journal) -> Problem | None:
     if journal.order.rehearsal:
         return restoring.rehearsed(journal)
     if journal.order.rebuild:
-        again = "playbooks/rebuild.yml again, which goes on; until it is accepted, with another rebuild_target too"
+        again = f"go on, until it is accepted with another rebuild_target too: {restoring.begin_anew(journal)}"
         return Problem("a rebuild, before which this host had no data", "data to go back to", again)
     touched = journal.phase not in (restoring.SAVE, restoring.QUIET, restoring.KEEP)
     if journal.order.keep or not touched:
         return None
-    return Problem("nothing kept of the old data", "a way back", f"{restoring.TOOL} restore {journal.order.target}, which goes on")
+    return Problem("nothing kept of the old data", "a way back", f"go on: {restoring.go_on(journal)}")
 
 
 def go_back(journal: Journal, tell: Tell) -> Journal:
@@ -86,7 +86,7 @@ def _return(journal: Journal, tell: Tell) -> Journal:
     state.operation({**line, "text": journal.order.reason, "error": over.trouble, "seconds": round(time.time() - journal.began, 1)})
     if problem_of_server:
         found = f"the old data back in {home.directory}, whole, and a server that does not start on it ({problem_of_server})"
-        raise Failed(Problem(found, "its answer", f"df -h {home.directory}, mend what it says, then sudo systemctl start {home.unit}"))
+        raise Failed(Problem(found, "its answer", f"df -h {home.directory}; mend what it says, then: sudo systemctl start {home.unit}"))
     return over
 
 

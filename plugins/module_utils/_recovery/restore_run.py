@@ -147,7 +147,8 @@ def _of_another(home: Home, sight: Sight) -> Problem | None:
     if has_data or writer.machine in ("", host.machine_id()):
         return None
     found = f"nothing in {home.directory}, and backups of {writer.name}"
-    return Problem(found, "the host that they were taken of", playbook("rebuild", f"-l {home.host}, which refuses while that one may live"))
+    again = "rebuild it here, which is refused while that one may live"
+    return Problem(found, "the host that they were taken of", f"{again}: {playbook('rebuild', f'-l {home.host}')}")
 
 
 def begin(order: Order, stanza: str, cluster: Cluster, inventory_host: str, consent: Consent, tell: Tell) -> Journal:

@@ -57,13 +57,13 @@ def judge(cluster: Cluster, seen: Following, target: str) -> Problem | None:
     follows = f", which follows {seen.sender}" if seen.sender else ""
     primary = "PRIMARY" if not seen.sender or seen.sender.startswith("/") else seen.sender
     restore = playbook("restore", f"-l {primary} -e {shlex.quote(f'restore_target={target}')}")
-    anew = f"sudo -u postgres pg_basebackup -R -h {primary} -D {cluster.data_directory}, when that is empty"
+    anew = f"sudo -u postgres pg_basebackup -R -h {primary} -D {cluster.data_directory}"
     empty = playbook("rebuild", "-l EMPTY_HOST")
     return Problem(
         f"a standby, {cluster.version}/{cluster.name} ({shown}){follows}",
         "the primary: a standby that is restored by itself has nobody to follow any more",
-        f"restore the primary, {restore}; then rebuild this standby from it, {anew}; "
-        f"where the primary is lost, {_promote(cluster, seen)}, then type the same again, or {empty}",
+        f"restore the primary: {restore}; then rebuild this standby from it, into the empty directory: {anew}; "
+        f"where the primary is lost: {_promote(cluster, seen)}; then type the same again, or {empty}",
     )
 
 

@@ -76,10 +76,10 @@ def is_open(journal: Journal) -> str:
 def ways_on(journal: Journal) -> str:
     """The commands that end an open recovery."""
     if journal.order.rehearsal:
-        return f"{go_on(journal)}, which removes it"
-    on = f"{go_on(journal)} to go on with it"
+        return f"to remove it: {go_on(journal)}"
+    on = f"to go on with it: {go_on(journal)}"
     has_way_back = journal.order.keep and not (journal.undoes or journal.goes_back or journal.order.rebuild)
-    return f"{on}, or {go_back(journal)} to go back" if has_way_back else on
+    return f"{on}; to go back: {go_back(journal)}" if has_way_back else on
 
 
 def meets(journal: Journal) -> Problem:

@@ -209,7 +209,7 @@ def _refuse_half(journal: Journal) -> None:
     if kept is None or not os.path.lexists(f"{kept}/{CONTROL}"):
         rest = f"{restoring.TOOL} rollback --stanza={journal.home.stanza} --release={journal.name} --confirm={journal.home.confirmation()}"
         expected = "whole data, and not what a release has left that was killed"
-        raise Refusal(Problem(f"no {CONTROL} in {kept or 'anything that is kept'}", expected, f"{rest}, which removes the rest"))
+        raise Refusal(Problem(f"no {CONTROL} in {kept or 'anything that is kept'}", expected, f"to remove the rest: {rest}"))
 
 
 def _kept_wal(journal: Journal) -> list[str]:

@@ -44,7 +44,7 @@ WOKE = "woke"  # in what a journal remembers of the host that is lost
 NAMED, UNMOUNTED = "named", "unmounted"  # there too: the repository that was named, and whether mounts were to be ignored
 NO_WAY_BACK = "/no-way-back"
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
-FOLLOW = "sudo tail -f /var/log/axiomdb/restore.log, on the host"
+FOLLOW = "on the host: sudo tail -f /var/log/axiomdb/restore.log"
 PATIENCE = 300.0
 
 

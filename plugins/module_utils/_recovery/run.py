@@ -61,7 +61,7 @@ FORMATS = (
     (
         "unable to load info file",
         "an info file that says nothing; expected one that the passphrase opens and that nobody has damaged",
-        f"{playbook('site', '--check --diff')}, which shows another cipher_pass",
+        f"to see another cipher_pass: {playbook('site', '--check --diff')}",
     ),
     (
         "provided time|time format|invalid date",

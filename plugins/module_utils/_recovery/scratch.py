@@ -207,7 +207,7 @@ def judge(source: Source, wish: Wish, choice: Choice, layout: Layout, ground: Gr
             Problem(
                 f"{human(ground.free)} free for {layout.directory}",
                 f"at least {human(wanted)} for a set of {human(source.size)}, of which {human(kept_free(ground.total))} stay free",
-                f"df -h {PurePosixPath(layout.directory).parent}, then choose another directory",
+                f"df -h {PurePosixPath(layout.directory).parent}; then choose another directory",
             )
         )
     return problems

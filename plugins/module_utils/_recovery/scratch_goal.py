@@ -48,5 +48,5 @@ def _not_archived(best: Plan) -> Problem:
     count = len(best.only_here)
     more = f" and {count - 1} more" if count > 1 else ""
     found = f"the WAL segment {best.only_here[0]}{more} up to {best.target} on this host alone"
-    switch = "sudo -u postgres psql -c 'select pg_switch_wal()', then the same again"
+    switch = "sudo -u postgres psql -c 'select pg_switch_wal()'; then the same again"
     return Problem(found, f"all of it in repository {best.repository}, from which a copy is made", switch)

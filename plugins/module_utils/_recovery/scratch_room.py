@@ -35,7 +35,7 @@ class Room:
         if usage.free < least:
             found = f"{human(usage.free)} left on the disk of {self._directory} while the copy was made or asked"
             expected = f"at least {human(least)}, which stays free for the live server"
-            self.short = Problem(found, expected, "df -h, then make room there or choose another directory for the copy")
+            self.short = Problem(found, expected, "df -h; then make room there or choose another directory for the copy")
             self._end()
 
     def _run(self) -> None:

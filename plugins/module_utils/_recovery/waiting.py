@@ -11,6 +11,7 @@ from .problem import Problem
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 RUNS, RESTS, MISSING = "runs", "rests", "missing"
+LISTED = "systemctl list-units --type=service"
 SERVER_UNITS = "postgresql"  # Debian's units of a server, the umbrella among them, begin so
 NOT_PAUSED = "is not paused"  # PgBouncer's own words, which no locale changes
 
@@ -58,8 +59,9 @@ def judge(seen: Seen, seconds: float | None) -> list[Problem]:
     problems = []
     for unit, state in seen.services.items():
         if state == MISSING:
-            known = "systemctl list-units --type=service"
-            problems.append(Problem(f"no unit {unit} on this host", "each of restore_services there", f"{known}, and correct it"))
+            problems.append(
+                Problem(f"no unit {unit} on this host", "each of restore_services there", f"correct it, by what this lists: {LISTED}")
+            )
         elif unit.startswith(SERVER_UNITS):
             expected = "services of clients alone: the server is stopped by itself"
             problems.append(Problem(f"{unit} in restore_services", expected, "take it out"))

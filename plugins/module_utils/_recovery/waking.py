@@ -41,4 +41,4 @@ def judge(writer: str, then: Mapping[str, Newest], now: Mapping[str, Newest], ag
     shown = ", ".join(later[:SHOWN]) + (f" and {len(later) - SHOWN} more" if len(later) > SHOWN else "")
     found = f"signs that {writer} lives: since the rebuild was planned {shown}"
     expected = "nothing new there: two servers of one system would write to the same stanza, and serve different rows"
-    return Problem(found, expected, f"make sure that it is down, and stays down; then {again}, which takes over what it has archived too")
+    return Problem(found, expected, f"make sure that it is down, and stays down; then what it has archived is taken over too by: {again}")
