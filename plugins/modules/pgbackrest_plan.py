@@ -102,7 +102,7 @@ drift_is_listed:
   type: bool
   sample: false
 summary:
-  description: The same for a person, line by line.
+  description: The same for a person, line by line; while a recovery is open, that and how it ends come last.
   returned: success
   type: list
   elements: str
@@ -113,7 +113,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.axiomdb.recovery.plugins.module_utils._edge import CLUSTER_OPTIONS, INVENTORY_OPTIONS, cluster_of, run_module
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import horizon, plan, target
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import horizon, plan, restore_told, target
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.problem import Problem, Refusal
 
 
@@ -125,7 +125,8 @@ def act(module: AnsibleModule) -> dict[str, Any]:
     found = horizon.foresee(asked, horizon.look(wanted["stanza"], cluster_of(wanted)))
     if isinstance(found, Problem):
         raise Refusal(found)
-    return {"changed": False, "plan": plan.document(found), "summary": plan.lines(found), "drift_is_listed": False}
+    lines = [*plan.lines(found), *restore_told.beside_plan(wanted["stanza"], found.target)]
+    return {"changed": False, "plan": plan.document(found), "summary": lines, "drift_is_listed": False}
 
 
 def main() -> None:

@@ -140,6 +140,27 @@ def test_a_later_target_of_a_paused_recovery_is_judged_and_planned(typed: Type, 
     assert (code, "expected a target ahead of it; name:later lies behind" in said) == (1, True)
 
 
+@pytest.mark.parametrize("target", ["name:later", "name:before"])
+def test_a_plan_knows_of_a_recovery_that_is_open(target: str, typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(horizon, "look", lambda *_words: Sight("axiomdb", CLUSTER, Here(1.0, "axiomdb"), (), {}, Seen(), 1 << 24))
+    monkeypatch.setattr(horizon, "foresee", lambda *_words: planned(target=target))
+    restore_journal.save(PAUSED)
+    code, said, _err = typed("plan", target)
+    lines = said.splitlines()
+    on, back = restoring.go_on(PAUSED), restoring.go_back(PAUSED)
+    assert (code, "To do it" in said) == (0, False)
+    assert "PLAN: axiomdb: nothing was changed, and a recovery is open" in lines
+    assert f"  next         to go on with it: {on}; to go back: {back}" in lines
+    asked = f"without restoring again, says: {TOOL} restore name:later --stanza=axiomdb --reason='...'"
+    assert lines[-1].endswith(asked) == (target == "name:later")
+    monkeypatch.setattr(horizon, "foresee", lambda *_words: Problem("nothing", "something", "ls"))
+    code, said, _err = typed("plan", target)
+    assert (code, on in said.splitlines()[2]) == (1, True)
+    assert on in typed("plan", target, "--json")[1]
+    restore_journal.save(OVER)
+    assert typed("plan", target)[1] == "REFUSED: axiomdb: Found nothing; expected something. Next: ls\n"
+
+
 def test_another_target_beside_a_recovery_that_was_interrupted_is_refused(typed: Type) -> None:
     restore_journal.save(replace(JOURNAL, phase=restoring.RESTORE))
     code, _out, said = typed("restore", "latest")

@@ -142,7 +142,7 @@ def _status(settings: Settings, stanzas: Sequence[Stanza], options: argparse.Nam
 
 
 def _plan(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Namespace) -> int:
-    from . import horizon, plan, target
+    from . import horizon, plan, restore_told, target
     from .postgres import Cluster
     from .problem import Problem, Refusal
 
@@ -158,10 +158,13 @@ def _plan(_settings: Settings, stanzas: Sequence[Stanza], options: argparse.Name
         found = horizon.foresee(target.parse(options.target), sight)
     except Refusal as refusal:
         found = refusal.problems[0]
+    beside = restore_told.beside_plan(stanza.name, options.target if isinstance(found, Problem) else found.target)
     if options.json:
-        _write(json.dumps(plan.document(found), sort_keys=True))
+        _write(json.dumps({**plan.document(found), **({"open": beside} if beside else {})}, sort_keys=True))
     elif isinstance(found, Problem):
-        _write(f"REFUSED: {stanza.name}: {found.sentence()}")
+        _write("\n".join([f"REFUSED: {stanza.name}: {found.sentence()}", *beside]))
+    elif beside:
+        _write("\n".join([*plan.lines(found), f"PLAN: {stanza.name}: nothing was changed, and a recovery is open", *beside]))
     else:
         command = f"sudo /opt/axiomdb/axiomdb-recovery restore '{found.target}' --stanza={stanza.name} --reason='...'"
         _write("\n".join([*plan.lines(found), f"PLAN: {stanza.name}: nothing was changed. To do it, type: {command}"]))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -105,6 +106,18 @@ def seen(stanza: str) -> tuple[str, str]:
     """That a recovery of this stanza is open, and the commands that end it; empty when none is."""
     found, _unreadable = restore_journal.peek(stanza)
     return (is_open(found), ways_on(found)) if found is not None and found.is_open else ("", "")
+
+
+def beside_plan(stanza: str, target: str) -> list[str]:
+    """What a plan for a target says while a recovery of this stanza is open, in whose place nothing is restored; nothing when none is."""
+    known, _unreadable = restore_journal.peek(stanza)
+    if known is None or not known.is_open:
+        return []
+    text = [f"  OPEN         {is_open(known)}: until its end nothing else is restored", f"  next         {ways_on(known)}"]
+    if not restoring.is_paused(known) or known.order.rebuild or known.order.target == target:
+        return text
+    asked = f"{TOOL} restore {shlex.quote(target)} --stanza={stanza} --reason='...'"
+    return [*text, f"  further      whether it goes on to this target without restoring again, says: {asked}"]
 
 
 def lines(journal: Journal, ways: Ways | None = None) -> list[str]:
