@@ -243,7 +243,8 @@ from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import 
     state,
 )
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import target as grammar
-from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.drill import Objective, Order
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.drill import Order
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.drill_objective import OBJECTIVES, Objective
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.drill_site import Site
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.inventory import command_prefix
 from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery.jobs import Stanza
@@ -331,7 +332,7 @@ def order_of(wanted: dict[str, Any]) -> Order:
     declared = {
         one["scenario"]: Objective(one["scenario"], one["rto_seconds"], one["rpo_seconds"], _phases(one)) for one in wanted["objectives"]
     }
-    known = {one.scenario: one for one in drill.OBJECTIVES}
+    known = {one.scenario: one for one in OBJECTIVES}
     return Order(
         text,
         wanted["set"],

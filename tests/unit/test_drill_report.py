@@ -372,6 +372,19 @@ def test_the_last_line_is_the_verdict() -> None:
     assert "               Found a corrupt btree index; expected none. Next: reindex" in lines
 
 
+def test_each_reason_of_a_failure_stands_right_above_the_verdict() -> None:
+    left = "remove: Found processes that do not end: 77; expected none. Next: ps -p 77"
+    slow = ended(took={"restore": 2000000}, failed={"dump": f"Found {'x' * 900}; expected a dump. Next: look at it"}, troubles=(left,))
+    one = told(slow, notes=["Ada took part"])
+    dump, copy, missed, last = drill_report.lines(one)[-4:]
+    assert last.startswith("DRILL FAILED: vps1/axiomdb: 3 found; ") and copy == f"  FAILED       {left}"
+    assert dump.startswith("  FAILED       dump possible: Found xxx") and dump.endswith(" […] Next: look at it")
+    assert len(dump) == len("  FAILED       ") + drill_report.LONGEST
+    assert missed.startswith("  FAILED       objective missed: found an RTO of ") and ". Next: look what the phase restore did" in missed
+    endless = drill_report.shortened(f"Found it; expected another. Next: {'y' * 900}")
+    assert len(endless) == drill_report.LONGEST and endless.endswith("yyy […]")
+
+
 def test_a_drill_that_was_refused_at_its_plan_can_be_told() -> None:
     refused = Drill("vps1", "axiomdb", NOW, Order(), climbed_to_the_plan(), (drill.Phase("plan", 5),), seed="x")
     one = told(refused)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from .drill_objective import OBJECTIVES, Found, Objective, missed
 from .plan import Plan
 from .reach import STANDBY
 from .restoring import Check
@@ -49,27 +50,6 @@ AHEAD = 300.0  # seconds by which that may be later than the drill: two hosts ha
 FULL, QUICK, NONE = "full", "quick", "none"
 AMCHECKS = (FULL, QUICK, NONE)
 PORT = 15432
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What a scenario may take. Seconds; None asks nothing. `phases` are demands of single phases, by name."""
-
-    scenario: str
-    rto_seconds: float | None = None
-    rpo_seconds: float | None = None
-    phases: Mapping[str, float] = field(default_factory=dict)
-
-
-# The runbook's table, by its upper ends. WAL is archived each minute at least, and so is the heartbeat: three in a row are late.
-RPO = 300.0
-OBJECTIVES = (
-    Objective("database", 900.0, RPO),
-    Objective("point_in_time", 1800.0, RPO),
-    Objective("site", 7200.0, RPO),
-    Objective("region", 14400.0, RPO),
-)
-SCENARIOS = tuple(one.scenario for one in OBJECTIVES)
 
 
 @dataclass(frozen=True)
@@ -222,7 +202,9 @@ class Drill:
     def missed(self) -> tuple[str, ...]:
         """A sentence for each objective that was missed, or of which nobody can say that it was met."""
         whole = self.plan is not None and self.plan.kind == STANDBY
-        return missed(self.order.objective, self.rto_seconds, self.measured, self.seconds, whole=whole)
+        by = self.measured
+        found = Found(self.rto_seconds, by.rpo_seconds, by.rpo_by, by.ahead, self.seconds, REBUILD, whole)
+        return missed(self.order.objective, found)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -234,37 +216,6 @@ class Drill:
         """Nothing failed, and nothing was left out but what says why it was: a recovery that did not get to its end proves nothing."""
         climbed = all(rung.outcome in (PASSED, SKIPPED) for rung in self.rungs)
         return climbed and self.rto_seconds is not None and not self.problems
-
-
-def missed(
-    objective: Objective, rto: float | None, measured: Measured, seconds: Mapping[str, float], *, whole: bool = False
-) -> tuple[str, ...]:
-    """What took longer, or lost more, than it may. The RTO names the phase that took most of it.
-
-    With `whole`, all that there is was to be recovered: an RPO that is asked for and could not be measured is missed too.
-    """
-    found = []
-    if rto is not None and objective.rto_seconds is not None and rto > objective.rto_seconds:
-        longest = max(REBUILD, key=lambda name: seconds.get(name, 0.0))
-        most = f"the phase {longest} took {seconds[longest]:.1f} s of it"
-        found.append(_missed(f"an RTO of {rto:.1f} s", f"at most {objective.rto_seconds:g} s for {objective.scenario}", most))
-    for name, limit in objective.phases.items():
-        if seconds.get(name, 0.0) > limit:
-            found.append(_missed(f"{seconds[name]:.1f} s in the phase {name}", f"at most {limit:g} s for {objective.scenario}"))
-    rpo = measured.rpo_seconds
-    if rpo is not None and objective.rpo_seconds is not None and rpo > objective.rpo_seconds:
-        wanted = f"at most {objective.rpo_seconds:g} s for {objective.scenario}"
-        found.append(_missed(f"an RPO of {rpo:.0f} s: {measured.rpo_by} that was recovered is so old", wanted))
-    if rpo is None and objective.rpo_seconds is not None and whole and rto is not None:
-        unknown = "no RPO: neither a heartbeat nor a commit was found in the WAL that was recovered, and no end of the set is known"
-        if measured.ahead:
-            unknown = f"no RPO: {measured.rpo_by} that was recovered is {measured.ahead:.0f} s later than this drill, so a clock is wrong"
-        found.append(_missed(unknown, f"at most {objective.rpo_seconds:g} s for {objective.scenario}"))
-    return tuple(found)
-
-
-def _missed(found: str, expected: str, more: str = "") -> str:
-    return f"objective missed: found {found}{f', {more}' if more else ''}; expected {expected}"
 
 
 def foretold(order: Order, target: str, seed: str) -> list[str]:

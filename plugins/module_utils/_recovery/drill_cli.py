@@ -14,8 +14,9 @@ from dataclasses import replace
 from typing import Any
 
 from . import drill, drill_keep, drill_report, drill_reports, drill_run, plan, scratch_cli
-from .drill import AMCHECKS, FULL, NEWEST, OBJECTIVES, PORT, SCENARIOS, Objective, Order
+from .drill import AMCHECKS, FULL, NEWEST, PORT, Order
 from .drill_choice import NothingDrilled
+from .drill_objective import OBJECTIVES, SCENARIOS, Objective
 from .jobs import Settings, Stanza
 from .postgres import NotAnswering
 from .problem import Problem, Refusal

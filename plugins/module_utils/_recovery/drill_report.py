@@ -10,13 +10,15 @@ from xml.sax.saxutils import escape, quoteattr
 
 from . import drill_history
 from .drill import FAILED, NOT_REACHED, PASSED, RANDOM, REBUILD, SITE, SKIPPED
+from .drill_objective import MISSED
 from .spoken import human, moment
 
 Document = Mapping[str, Any]
+LONGEST, CUT = 400, " […]"  # characters of a reason in the closing lines; the page has all of it
 
 
 def lines(one: Document, directory: str = "") -> list[str]:
-    """A drill for a tired person; the last line is its verdict, and where its page lies."""
+    """A drill for a tired person; the last line is its verdict, and where its page lies. Each reason of a failure stands right above."""
     text = [f"  drilled      {one['target'] or one['asked']}{_from(one)}"]
     text += [f"  where        {one['where']}"] if one.get("where") else []
     text.append(f"  against      {_thresholds(one)}")
@@ -26,11 +28,11 @@ def lines(one: Document, directory: str = "") -> list[str]:
         text.append(f"  {mark:<12} {rung['title']}{took}{': ' if rung['text'] else ''}{rung['text']}")
         text += [f"               {problem}" for problem in rung["problems"]]
     text.append(f"  measured     {measured(one)}")
-    text += [f"  {'FAILED':<12} {problem}" for problem in (*_afterwards(one), *_missed(one))]
     text += [f"  worse        {found}" for found in one["worse"]]
     text += [f"  note         {remark}" for remark in (*one["remarks"], *one["notes"])]
     if one["kept"]:
         text.append(f"  kept         {one['kept']}")
+    text += [f"  {'FAILED':<12} {shortened(problem)}" for problem in one["problems"]]
     head = "DRILL PASSED" if one["passed"] else "DRILL FAILED"
     what = "a rebuild, up to its new timeline," if one.get("kind") == SITE else "a recovery"
     why = f"{len(one['problems'])} found" if not one["passed"] else f"{what} takes {one['rto_seconds']:.1f} s{_unproven(one)}"
@@ -38,8 +40,18 @@ def lines(one: Document, directory: str = "") -> list[str]:
     return [*text, f"{head}: {one['host']}/{one['stanza']}: {why}; the report is {where}"]
 
 
+def shortened(problem: str) -> str:
+    """A reason in a line or three. What is to be typed stays whole, unless it is what makes it long."""
+    text = " ".join(problem.split())
+    if len(text) <= LONGEST:
+        return text
+    told, mark, following = text.rpartition(" Next: ")
+    room = LONGEST - len(mark) - len(following) - len(CUT)
+    return f"{told[:room]}{CUT}{mark}{following}" if mark and room > LONGEST // 3 else f"{text[: LONGEST - len(CUT)]}{CUT}"
+
+
 def _missed(one: Document) -> list[str]:
-    return [problem for problem in one["problems"] if problem.startswith("objective missed")]
+    return [problem for problem in one["problems"] if problem.startswith(MISSED)]
 
 
 def _afterwards(one: Document) -> list[str]:
