@@ -84,7 +84,7 @@ plan:
     needed_bytes: {description: Space that the restored data need at most., type: int, returned: success, sample: 114009536}
     free_bytes: {description: Free space where they will lie., type: int, returned: success, sample: 5368709120}
     seconds: {description: Expected duration., type: float, returned: success, sample: null}
-    seconds_from: {description: Where the duration is from., type: str, returned: success, sample: no restore was measured yet}
+    seconds_from: {description: What the duration is the sum of., type: str, returned: success, sample: no restore was measured yet}
     kept: {description: Directories that are kept., type: list, elements: str, returned: success, sample: [/var/lib/postgresql/17/main]}
     erased: {description: Directories that are erased., type: list, elements: str, returned: success, sample: []}
     up_to:

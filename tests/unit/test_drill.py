@@ -11,9 +11,9 @@ from dataclasses import replace
 import pytest
 from _recovery import drill, drill_annotation, drill_choice, drill_document, drill_report, drill_run
 from _recovery.drill import LADDER, NEWEST, OLDEST, RANDOM, RECOVERY, Chain, Measured, Order
-from _recovery.drill_objective import OBJECTIVES, Objective
 from _recovery.drill_ladder import Ladder, Skipped
 from _recovery.drill_look import Chosen
+from _recovery.drill_objective import OBJECTIVES, Objective
 from _recovery.drill_proofs import Witness
 from _recovery.problem import Problem, Refusal
 from _recovery.recovering import Replayed

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from _recovery import drill_annotation, horizon, measuring, rates, state
+from _recovery import drill_annotation, drill_run, horizon, measuring, rates, state
 from _recovery.catalog import Backup, Repository
 from _recovery.postgres import Cluster, NotAnswering
 from _recovery.rates import Rate, Rates
+from _recovery.spoken import moment
 from archives import NEW, NOW, OLD, Scene
 from drilled import ended
 
@@ -83,4 +84,19 @@ def test_a_plan_on_another_host_says_how_long_it_takes(monkeypatch: pytest.Monke
     seen = horizon.look("axiomdb", Cluster("17", "main", 5432))
     assert seen.here.rates == NOTED
     seconds, source = rates.expected(1 << 30, 1 << 26, seen.here.rates)
-    assert seconds == rates.AROUND + 42.0 and source.startswith(f"the drill of set {NEW.label} of 2026-11-22T12:00:30Z restored 1.0 GiB in")
+    assert seconds == rates.AROUND + 42.0 and source.endswith(
+        f"by the drill of set {NEW.label} of 2026-11-22T12:00:30Z: in 40.0 s 1.0 GiB restored, in 2.0 s 64.0 MiB of WAL replayed"
+    )
+
+
+def test_a_drill_is_known_by_its_begin_and_only_what_passed_tells_how_long_it_takes() -> None:
+    def known(**failed: str) -> Rates:
+        one = ended(NOW, failed=failed)
+        (state.DIRECTORY / one.stanza / measuring.FILE).unlink(missing_ok=True)
+        drill_run.remember(one)
+        return measuring.known(one.stanza)
+
+    whole = known()
+    assert whole.restore is not None and whole.replay is not None and whole.restore.source == f"the drill of {moment(NOW)}"
+    assert known(dump="none", checks="another") == whole
+    assert known(replay="not there") == known(start="no server") == Rates(whole.restore) and known(restore="a broken file").restore is None

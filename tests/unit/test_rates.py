@@ -23,14 +23,21 @@ def test_sizes_are_taken_at_the_measured_rates() -> None:
     seconds, source = rates.expected(5 * GIB, 200 << 20, rates.parse({"restore": RESTORE, "replay": REPLAY}))
     assert seconds == AROUND + 50 + 8
     assert source == (
-        "the recovery 20261122-143000 of 2026-11-22T15:00:00Z restored 1.0 GiB in 10.0 s, and 100.0 MiB of WAL were replayed in 4.0 s"
+        "50.0 s to restore 5.0 GiB, 8.0 s to replay 200.0 MiB of WAL, 15 s to stop, start, prove and promote; "
+        "by the recovery 20261122-143000 of 2026-11-22T15:00:00Z: in 10.0 s 1.0 GiB restored, in 4.0 s 100.0 MiB of WAL replayed"
     )
+
+
+def test_two_sources_are_both_named() -> None:
+    drilled = {**REPLAY, "at": 1795363200.0, "what": "the drill"}
+    _seconds, source = rates.expected(5 * GIB, 200 << 20, rates.parse({"restore": RESTORE, "replay": drilled}))
+    assert source.endswith("1.0 GiB restored, the drill of 2026-11-22T16:00:00Z: in 4.0 s 100.0 MiB of WAL replayed")
 
 
 def test_replay_that_was_never_measured_is_said() -> None:
     seconds, source = rates.expected(GIB, GIB, rates.parse({"restore": RESTORE}))
     assert seconds == AROUND + 10
-    assert source.endswith("replay was never measured")
+    assert "; the replay is not in it, it was never measured; by the recovery" in source and "10.0 s to restore 1.0 GiB, 15 s to" in source
 
 
 @pytest.mark.parametrize("spoilt", [None, [], {}, {**RESTORE, "size": 0}, {**RESTORE, "seconds": 0}, {**RESTORE, "size": "much"}, "text"])

@@ -8,7 +8,7 @@ Each rung of the ladder is a phase too. One chain of time stamps measures them: 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .drill_objective import OBJECTIVES, Found, Objective, missed
 from .plan import Plan

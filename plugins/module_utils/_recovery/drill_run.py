@@ -118,7 +118,7 @@ def ended_of(climb: Climb, host: str, now: float, plans: Callable[[Climb, str], 
     ended = replace(ended, version=chosen.version, system_id=chosen.system_id, spare=chosen.spare)
     if climb.copy is not None:
         ended = replace(ended, measured=measured(climb.copy, climb.witness, chosen, died))
-        _remember(ended)
+        remember(ended)
     return ended
 
 
@@ -185,12 +185,16 @@ def measured(copy: Copy, witness: Witness, chosen: Chosen, now: float) -> Measur
     return Measured(copy.size, chosen.plan.wal_bytes, beat, copy.replayed.time, rpo, by, ahead)
 
 
-def _remember(ended: Drill) -> None:
-    """What the next plan expects."""
+def remember(ended: Drill) -> None:
+    """What the next plan expects. A phase that failed, or did not come to its end, tells nothing; one that passed does, whatever failed
+    behind it. The drill is known by its begin, as in its report and in the status."""
     took, sizes, what = ended.seconds, ended.measured, "the drill"
-    if not ended.order.databases:
-        measuring.remember(ended.stanza, measuring.RESTORE, sizes.restored_bytes, took[drill.RESTORE], what)
-    measuring.remember(ended.stanza, measuring.REPLAY, sizes.wal_bytes, took[drill.START] + took[drill.REPLAY], what)
+    passed = {rung.name for rung in ended.rungs if rung.outcome == drill.PASSED}
+    if drill.RESTORE in passed and not ended.order.databases:
+        measuring.remember(ended.stanza, measuring.RESTORE, sizes.restored_bytes, took[drill.RESTORE], what, ended.began)
+    if {drill.START, drill.REPLAY} <= passed:
+        replay = took[drill.START] + took.get(drill.REPLAY, 0.0)
+        measuring.remember(ended.stanza, measuring.REPLAY, sizes.wal_bytes, replay, what, ended.began)
 
 
 def foretell(order: Order, stanza: Stanza, now: float) -> tuple[str, str, Chosen]:

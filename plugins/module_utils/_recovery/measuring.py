@@ -23,9 +23,12 @@ def known(stanza: str, repositories: Iterable[Repository] = ()) -> Rates:
     return Rates(own.restore or noted.restore, own.replay or noted.replay)
 
 
-def remember(stanza: str, kind: str, size: int, seconds: float, what: str) -> None:
-    """Write a measurement down, RESTORE or REPLAY, in bytes and seconds. A disk that takes nothing is no reason to stop a recovery."""
-    rate = rates.measured(size, seconds, time.time(), what)
+def remember(stanza: str, kind: str, size: int, seconds: float, what: str, at: float | None = None) -> None:
+    """Write a measurement down, RESTORE or REPLAY, in bytes and seconds. A disk that takes nothing is no reason to stop a recovery.
+
+    `at` is the time by which `what` is known, in Unix seconds; now by default.
+    """
+    rate = rates.measured(size, seconds, time.time() if at is None else at, what)
     if rate is not None:
         with suppress(OSError):
             file = state.path(stanza, FILE)

@@ -17,7 +17,7 @@ AROUND = 15.0  # seconds for what is no copying: stop, start, proof, promotion
 
 @dataclass(frozen=True)
 class Rate:
-    """What was measured: so many bytes in so many seconds, at a time (Unix seconds), by what."""
+    """What was measured: so many bytes in so many seconds, by what, and when that began (of a recovery: ended), in Unix seconds."""
 
     size: int
     seconds: float
@@ -26,6 +26,10 @@ class Rate:
 
     def seconds_for(self, size: int) -> float:
         return size * self.seconds / self.size
+
+    @property
+    def source(self) -> str:
+        return f"{self.what} of {moment(self.at)}"
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,21 @@ def measured(size: int, seconds: float, at: float, what: str) -> Rate | None:
 
 
 def expected(restore_bytes: int, wal_bytes: int, known: Rates) -> tuple[float | None, str]:
-    """Seconds that a recovery takes, None where nobody knows, and where that figure is from."""
+    """Seconds that a recovery takes, None where nobody knows, and of what they are the sum, by which measurements."""
     if known.restore is None:
         return None, UNKNOWN
-    seconds = AROUND + known.restore.seconds_for(restore_bytes)
-    source = f"{known.restore.what} of {moment(known.restore.at)} restored {human(known.restore.size)} in {known.restore.seconds:.1f} s"
-    if known.replay is None:
-        return seconds, f"{source}; replay was never measured"
-    seconds += known.replay.seconds_for(wal_bytes)
-    return seconds, f"{source}, and {human(known.replay.size)} of WAL were replayed in {known.replay.seconds:.1f} s"
+    restore, replay = known.restore, known.replay
+    seconds = [restore.seconds_for(restore_bytes)]
+    parts, by = [f"{seconds[0]:.1f} s to restore {human(restore_bytes)}"], [f"{restore.source}: {_told(restore)} restored"]
+    if replay is not None:
+        seconds.append(replay.seconds_for(wal_bytes))
+        parts.append(f"{seconds[1]:.1f} s to replay {human(wal_bytes)} of WAL")
+        other = "" if replay.source == restore.source else f"{replay.source}: "
+        by.append(f"{other}{_told(replay)} of WAL replayed")
+    around = f"{AROUND:.0f} s to stop, start, prove and promote"
+    unknown = "" if replay else "; the replay is not in it, it was never measured"
+    return AROUND + sum(seconds), f"{', '.join(parts)}, {around}{unknown}; by {', '.join(by)}"
+
+
+def _told(rate: Rate) -> str:
+    return f"in {rate.seconds:.1f} s {human(rate.size)}"
