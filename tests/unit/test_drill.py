@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from _recovery import drill, drill_annotation, drill_choice, drill_document, drill_report, drill_run
+from _recovery import drill, drill_annotation, drill_choice, drill_cli, drill_document, drill_report, drill_run
 from _recovery.drill import LADDER, NEWEST, OLDEST, RANDOM, RECOVERY, Chain, Measured, Order
 from _recovery.drill_ladder import Ladder, Skipped
 from _recovery.drill_look import Chosen
@@ -140,7 +141,10 @@ def test_a_phase_may_have_an_objective_of_its_own() -> None:
 
 def test_a_missed_rpo_fails_the_drill() -> None:
     (sentence,) = ended(measured=Measured(rpo_seconds=301.0)).problems
-    assert sentence.startswith("objective missed: found an RPO of 301 s") and "expected at most 300 s for point_in_time. Next: " in sentence
+    assert (
+        sentence.startswith("objective missed: found an RPO of 301 s")
+        and "expected at most 300 s for point_in_time, by default. Next: " in sentence
+    )
     assert "axiomdb-recovery status, " in sentence and sentence.endswith("or declare another objective in recovery_objectives")
     assert ended(measured=Measured(rpo_seconds=299.0)).passed and ended(measured=Measured(rpo_seconds=None)).passed
 
@@ -151,7 +155,7 @@ def test_an_rpo_that_is_asked_for_and_that_nobody_knows_is_missed() -> None:
     assert sentence.startswith(
         "objective missed: found no RPO: neither a heartbeat nor a commit was found in the WAL that was recovered, "
         "and no end of the set is known; "
-        "expected at most 300 s for point_in_time. Next: sudo /opt/axiomdb/axiomdb-recovery status, "
+        "expected at most 300 s for point_in_time, by default. Next: sudo /opt/axiomdb/axiomdb-recovery status, "
     )
     assert ended(measured=Measured(), plan=newest, order=order()).passed  # nobody asked
     assert ended(measured=Measured()).passed  # an older target leaves behind what it leaves
@@ -323,3 +327,11 @@ def test_a_drill_that_failed_is_no_proof() -> None:
     assert drill_annotation.annotation(ended()) == {
         "axiomdb-drill": "2026-11-22T12:00:30Z passed latest in 7s: restored 1073741824 B in 1.0s, replayed 67108864 B in 2.0s"
     }
+
+
+def test_what_is_typed_on_the_host_is_no_default_of_the_collection() -> None:
+    parser = argparse.ArgumentParser()
+    drill_cli.add(parser.add_subparsers(), "drill", "a drill")
+    plain, typed = (drill_cli.order_of(parser.parse_args(["drill", *words])).objective for words in ((), ("--rto=60",)))
+    assert (plain.rto_seconds, plain.by_default) == (1800.0, ("RTO", "RPO"))
+    assert (typed.rto_seconds, typed.rpo_seconds, typed.by_default) == (60.0, 300.0, ("RPO",))

@@ -14,6 +14,7 @@ import pytest
 from _recovery import drill, drill_document, drill_history, drill_report, drill_reports, drill_run, state
 from _recovery.drill import Drill, Measured, Order
 from _recovery.drill_history import DAY, Last
+from _recovery.drill_objective import Objective
 from _recovery.jobs import Settings, Stanza, render_settings
 from archives import NOW
 from drilled import ended
@@ -274,7 +275,7 @@ def test_the_page_of_a_quarter_has_what_got_worse_the_notes_and_both_drills() ->
         "- Ada took part",
         "| restore | 90.000 | yes |",
         "| the whole | 105.000 |  |",
-        "| point_in_time | RTO at most 1800 s | 98.0 s |",
+        "| point_in_time | RTO at most 1800 s, a default | 98.0 s |",
         "| 2026-08-23T12:00:30Z | passed | latest | 46.0 | 30.0 | 10.0 GiB |",
         "| 2026-11-22T12:00:30Z | FAILED | latest | 98.0 | 240.0 | 10.0 GiB |",
     ):
@@ -306,11 +307,27 @@ def test_the_page_and_the_document_say_what_was_drilled_where_and_against_what(s
         f"| where | {where} |",
         "| PostgreSQL | 17 |",
         "| preloaded | timescaledb |",
-        f"| thresholds | {scenario}: {limits}, RPO at most 300 s |",
+        f"| thresholds | {scenario}: {limits}, RPO at most 300 s (the collection's defaults) |",
     ]
-    assert f"| {scenario} | RPO at most 300 s | 40.0 s by the newest heartbeat |" in page
+    assert f"| {scenario} | RPO at most 300 s, a default | 40.0 s by the newest heartbeat |" in page
     said = drill_report.lines(one)
-    assert f"  where        {where}" in said and f"  against      {scenario}: {limits}, RPO at most 300 s" in said
+    assert (
+        f"  where        {where}" in said and f"  against      {scenario}: {limits}, RPO at most 300 s (the collection's defaults)" in said
+    )
+
+
+def test_who_declared_an_objective_is_not_told_of_defaults_and_one_of_an_earlier_release_neither() -> None:
+    declared = told(ended(order=Order(objectives=(Objective("point_in_time", 1800.0, 300.0),))))
+    earlier = {**FIRST, "objective": {key: value for key, value in FIRST["objective"].items() if key != "by_default"}}
+    for one in (declared, earlier):
+        assert "  against      point_in_time: RTO at most 1800 s, RPO at most 300 s" in drill_report.lines(one)
+        assert "default" not in drill_report.page(one, [one], NOW)
+    typed = Objective("point_in_time", 5.0, 300.0, by_default=("RPO",))
+    one = told(ended(order=Order(objectives=(typed,))))
+    assert "RPO at most 300 s (the RPO is the collection's default)" in drill_report.page(one, [one], NOW)
+    assert "for point_in_time. Next: " in one["problems"][0]
+    foretold = drill.foretold(Order(), "latest", "")
+    assert "  objective    point_in_time: RTO 1800 s, RPO 300 s (the collection's defaults)" in foretold
 
 
 def test_a_drill_without_a_plan_says_what_was_asked_for() -> None:

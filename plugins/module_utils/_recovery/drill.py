@@ -8,9 +8,9 @@ Each rung of the ladder is a phase too. One chain of time stamps measures them: 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from .drill_objective import OBJECTIVES, Found, Objective, missed
+from .drill_objective import OBJECTIVES, Found, Objective, defaults_of, missed
 from .plan import Plan
 from .reach import STANDBY
 from .restoring import Check
@@ -229,6 +229,6 @@ def foretold(order: Order, target: str, seed: str) -> list[str]:
     return [
         f"  drills       {target}{by_seed}, in {where}",
         f"  proves       {', '.join(title for name, title in order.ladder.items() if not unwanted.get(name))}",
-        f"  objective    {objective.scenario}: {', '.join(asked) or 'none'}",
+        f"  objective    {objective.scenario}: {', '.join(asked) or 'none'}{defaults_of(asdict(objective))}",
         *([f"  keeps        the copy on 127.0.0.1:{PORT} until drill_state=absent"] if order.keep else []),
     ]

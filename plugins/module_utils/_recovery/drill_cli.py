@@ -123,8 +123,9 @@ def order_of(options: argparse.Namespace) -> Order:
 
 
 def _asked(one: Objective, options: argparse.Namespace) -> Objective:
-    rto, rpo = (known if given is None else given for given, known in ((options.rto, one.rto_seconds), (options.rpo, one.rpo_seconds)))
-    return replace(one, rto_seconds=rto, rpo_seconds=rpo)
+    typed = {"RTO": options.rto, "RPO": options.rpo}
+    rto, rpo = (known if given is None else given for given, known in zip(typed.values(), (one.rto_seconds, one.rpo_seconds), strict=True))
+    return replace(one, rto_seconds=rto, rpo_seconds=rpo, by_default=tuple(name for name in one.by_default if typed[name] is None))
 
 
 def _tell(line: str) -> None:

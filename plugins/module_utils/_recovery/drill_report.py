@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from . import drill_history
 from .drill import FAILED, NOT_REACHED, PASSED, RANDOM, REBUILD, SITE, SKIPPED
-from .drill_objective import MISSED
+from .drill_objective import MISSED, defaults_of
 from .spoken import human, moment
 
 Document = Mapping[str, Any]
@@ -96,7 +96,7 @@ def _thresholds(one: Document) -> str:
     asked = one["objective"]
     limits = {"RTO": asked.get("rto_seconds"), "RPO": asked.get("rpo_seconds"), **asked.get("phases", {})}
     found = ", ".join(f"{name} at most {limit:g} s" for name, limit in limits.items() if limit is not None)
-    return f"{asked.get('scenario', 'no scenario')}: {found or 'nothing is asked'}"
+    return f"{asked.get('scenario', 'no scenario')}: {found or 'nothing is asked'}{defaults_of(asked)}"
 
 
 def page(one: Document, documents: Sequence[Document], now: float) -> str:
@@ -161,7 +161,9 @@ def _objective(one: Document) -> Iterator[tuple[str, ...]]:
     asked = one["objective"]
     for name in ("rto", "rpo"):
         limit, found = asked.get(f"{name}_seconds"), one[f"{name}_seconds"]
-        wanted = "nothing" if limit is None else f"at most {limit:g} s"
+        wanted = (
+            "nothing" if limit is None else f"at most {limit:g} s{', a default' if name.upper() in asked.get('by_default', ()) else ''}"
+        )
         by = _by(one) if name == "rpo" else ""
         yield asked["scenario"], f"{name.upper()} {wanted}", "unknown" if found is None else f"{found:.1f} s{by}"
     for name, limit in asked.get("phases", {}).items():
