@@ -66,8 +66,12 @@ def test_what_a_plan_leaves_open_or_has_against_it() -> None:
     assert result(lines, "space") == (FAILED, "3 B needed at most, 1 B free")
     assert result(lines, "stakeholders") == (OPEN, "phone")
     assert result(lines, "reason") == (FAILED, "restore_reason")
-    unknown = restore_checklist.before(ORDER, HOME, {**PLAN, "free_bytes": None}, [], confirmed=False)
-    assert result(unknown, "space") == (OPEN, "free space unknown")
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_a_recovery_that_moves_on_needs_no_room(confirmed: bool) -> None:
+    moved = restore_checklist.before(ORDER, HOME, {**PLAN, "free_bytes": None}, [], confirmed=confirmed)
+    assert result(moved, "space") == (DONE, "no room is needed: a recovery that was paused moves on, and nothing is restored")
 
 
 @pytest.mark.parametrize(
