@@ -15,7 +15,8 @@ description:
     host by host, so that the last line of the run says V(PROTECTED) or V(NOT PROTECTED).
   - The newest summary of each stanza counts. A host that is not protected is printed after those that are,
     and a host on which the run failed comes last, as V(NOT KNOWN).
-  - A result with V("verdict":false), such as that of M(axiomdb.recovery.recovery_checklist), is printed before the verdict of its host.
+  - A result with V("verdict":false), such as that of M(axiomdb.recovery.recovery_checklist), or with V("summary_is_verdict":false), such
+    as that of M(axiomdb.recovery.pgbackrest_verify), is printed before the verdict of its host.
   - A result with V("passed":false), such as that of M(axiomdb.recovery.recovery_drill), has the last word of its host, also where its own
     task fails the run for it, or a later one whose message repeats all of its RV(ignore:problems). Where something else fails behind it,
     such as the writing of its report, or the host cannot be reached any more, the host is V(NOT KNOWN) all the same.
@@ -97,7 +98,8 @@ class CallbackModule(CallbackBase):
             return
         arguments = (result.get("invocation") or {}).get("module_args") or {}
         stanza = str(result.get("stanza") or arguments.get("stanza") or "")
-        kept = self._told if result.get("verdict") is False else self._summaries
+        beside = any(result.get(key) is False for key in ("verdict", "summary_is_verdict"))
+        kept = self._told if beside else self._summaries
         kept = self._failed if result.get("passed") is False else kept
         kept.setdefault(host, {})[stanza] = lines
         if kept is self._failed:

@@ -63,11 +63,16 @@ verdict:
   type: str
   sample: "read everything in 1 repository: 8 backups and 112 WAL segments, nothing is broken or missing"
 summary:
-  description: The verdict of a spare host, for the last lines of a run; any other host tells what protects it.
-  returned: success, with O(spare)
+  description: What was read of each repository, or the verdict of a spare host, for the last lines of a run.
+  returned: success
   type: list
   elements: str
-  sample: ["  spare        the vault opens repository 2: 8 backups and 112 WAL segments read, nothing is broken"]
+  sample: ["  verified     axiomdb in repository 1: 8 backups with 9744 files and 112 WAL segments read, nothing is broken or missing"]
+summary_is_verdict:
+  description: Always false; the summary stands before what tells whether the host is protected, and does not take its place.
+  returned: success, without O(spare)
+  type: bool
+  sample: false
 judged:
   description: Whether there is a verdict; false on a standby.
   returned: always
@@ -99,6 +104,7 @@ repositories:
     repository: {description: Number of the repository., type: int, returned: always, sample: 1}
     code: {description: "Exit code of C(pgbackrest verify), which is 0 for corruption too.", type: int, returned: always, sample: 0}
     backups: {description: How many backups it looked at., type: int, returned: always, sample: 8}
+    files: {description: "How many files these have, as far as C(pgbackrest verify) says so.", type: int, returned: always, sample: 9744}
     segments: {description: How many WAL segments it read., type: int, returned: always, sample: 112}
     broken: {description: What it called broken., type: list, elements: str, returned: always, sample: []}
 """
@@ -126,11 +132,17 @@ def act(module: AnsibleModule) -> dict[str, Any]:
         return {**tell(module, found, said), "summary": [f"  spare        {said}"]}
     if work.is_standby(stanza):
         said = "a standby; its primary verifies the repositories"
-        return {"changed": False, "judged": False, "verdict": said, "broken": [], "faults": [], "repositories": []}
+        empty: dict[str, Any] = {"broken": [], "faults": [], "repositories": []}
+        return {"changed": False, "judged": False, "verdict": said, **empty, **_beside([f"  verified     {said}"])}
     limits = verdict.Limits(wanted["backup_max_age_seconds"], wanted["window_days"])
     settings = Settings(wanted["inventory_host"], (stanza,), {})
     found = look(settings, stanza, limits) if module.check_mode else look_in_turn(settings, stanza, limits)
-    return tell(module, found, verdict.said(found))
+    return {**tell(module, found, verdict.said(found)), **_beside(verdict.read_lines(found, stanza.name))}
+
+
+def _beside(lines: list[str]) -> dict[str, Any]:
+    """Lines that stand before the verdict of the host and do not take its place."""
+    return {"summary": lines, "summary_is_verdict": False}
 
 
 def tell(module: AnsibleModule, found: Judgement, said: str) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.axiomdb.recovery.plugins.callback.summary import CallbackModule
+from ansible_collections.axiomdb.recovery.plugins.module_utils._recovery import verdict
+from ansible_collections.axiomdb.recovery.plugins.modules import pgbackrest_verify
 from ansible_collections.axiomdb.recovery.plugins.plugin_utils._summary import ended_early, is_told
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,7 +115,28 @@ def test_a_drill_that_says_nothing_has_no_last_word(run: Run) -> None:
     assert run.end() == ["PROTECTED to 14:30", NOT_KNOWN]
 
 
+def test_what_was_verified_stands_before_what_protects_the_host(run: Run) -> None:
+    read = "  verified     axiomdb in repository 1: 2 backups and 7 WAL segments read, nothing is broken or missing"
+    run.ok({"summary": [read], "verdict": "read everything", "summary_is_verdict": False, "stanza": "axiomdb"})
+    run.ok({"summary": ["PROTECTED: vps1"], "stanza": "axiomdb"})
+    assert run.end() == [read, "PROTECTED: vps1"]
+
+
 def test_what_repeats_nothing_is_not_told() -> None:
     assert not is_told(VERIFIED, []) and not is_told(VERIFIED, [[]]) and not is_told({}, [PROBLEMS])
     assert is_told(VERIFIED, [["another"], PROBLEMS]) and is_told({"passed": False}, [[]])
     assert not ended_early(0, 0, []) and not ended_early(0, 0, [False]) and ended_early(1, 0, [])
+
+
+def test_a_verification_that_passed_says_what_was_read_and_is_no_verdict_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = verdict.Judgement(7.0, (verdict.Reading(1, 0, 2, 7, files=1204),))
+    monkeypatch.setattr(pgbackrest_verify, "refuse_unknown_stanza", lambda _name: None)
+    monkeypatch.setattr(pgbackrest_verify, "cluster_of", lambda _wanted: SimpleNamespace(version="17", name="main", port=5432))
+    monkeypatch.setattr(pgbackrest_verify.work, "is_standby", lambda _stanza: False)
+    monkeypatch.setattr(pgbackrest_verify, "look_in_turn", lambda *_given: found)
+    wanted = {"stanza": "axiomdb", "spare": False, "backup_max_age_seconds": 1, "window_days": 0, "inventory_host": HOST}
+    told = pgbackrest_verify.act(SimpleNamespace(params=wanted, check_mode=False))
+    assert told["summary_is_verdict"] is False and told["verdict"].startswith("read everything in 1 repository")
+    assert told["summary"] == [
+        "  verified     axiomdb in repository 1: 2 backups with 1204 files and 7 WAL segments read, nothing is broken or missing"
+    ]

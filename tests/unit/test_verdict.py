@@ -363,6 +363,14 @@ def test_a_verdict_is_told_with_its_age_and_the_exit_code_of_verify_itself() -> 
     ]
 
 
+def test_what_was_read_of_each_repository_is_told() -> None:
+    both = Judgement(NOW, (replace(GOOD, files=1204), replace(GOOD, repository=2)))
+    assert verdict.read_lines(both, "axiomdb") == [
+        "  verified     axiomdb in repository 1: 2 backups with 1204 files and 7 WAL segments read, nothing is broken or missing",
+        "  verified     axiomdb in repository 2: 2 backups and 7 WAL segments read, nothing is broken or missing",
+    ]
+
+
 def test_one_of_each_is_told_as_one() -> None:
     told = verdict.said(Judgement(NOW, (replace(GOOD, backups=1, segments=1),)))
     assert told == "read everything in 1 repository: 1 backup and 1 WAL segment, nothing is broken or missing"

@@ -90,7 +90,7 @@ def _read(stanza: str, number: int) -> Reading:
     if done.code != 0:
         ended = f"pgbackrest verify ended with {done.code:03d}: {done.detail}"
         broken = (ended, *(broken if found.sets or found.segments else ()))
-    return Reading(number, done.code, found.sets, found.segments, broken)
+    return Reading(number, done.code, found.sets, found.segments, broken, found.files)
 
 
 def _sets(stanza: str, number: int) -> tuple[frozenset[str], bool]:

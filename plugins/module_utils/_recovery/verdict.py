@@ -33,13 +33,14 @@ ARCHIVING = ("archiver", "archiving", "stopped", "waiting", "writer")  # topics 
 
 @dataclass(frozen=True)
 class Reading:
-    """What `pgbackrest verify` showed of one repository. `code` is its own exit code, kept for the record."""
+    """What `pgbackrest verify` showed of one repository. `code` is its own exit code, kept for the record; `files` are of the sets."""
 
     repository: int
     code: int
     backups: int
     segments: int
     broken: tuple[str, ...] = ()
+    files: int = 0
 
 
 @dataclass(frozen=True)
@@ -239,6 +240,16 @@ def said(judgement: Judgement) -> str:
     where = counted(len(judgement.readings), "repository", "repositories")
     held = f"{counted(backups, 'backup')} and {counted(segments, 'WAL segment')}"
     return f"read everything in {where}: {held}, nothing is broken or missing"
+
+
+def read_lines(judgement: Judgement, stanza: str) -> list[str]:
+    """What was read of each repository, for the last lines of a run in which nothing was found broken."""
+    text = []
+    for one in judgement.readings:
+        files = f" with {counted(one.files, 'file')}" if one.files else ""
+        held = f"{counted(one.backups, 'backup')}{files} and {counted(one.segments, 'WAL segment')} read"
+        text.append(f"  verified     {stanza} in repository {one.repository}: {held}, nothing is broken or missing")
+    return text
 
 
 def lines(judgement: Judgement | None, now: float) -> list[str]:

@@ -25,16 +25,17 @@ HARMLESS = ("valid", "in-progress")
 
 @dataclass(frozen=True)
 class Verification:
-    """The result for one repository: what was looked at, and one clause for each thing that is broken."""
+    """The result for one repository: what was looked at, and one clause for each thing that is broken. `files` are those of the sets."""
 
     sets: int
     segments: int
     broken: tuple[str, ...]
+    files: int = 0
 
 
 def parse(text: str, log: str = "") -> Verification:
     """Read the output, and the names of broken files in the log. One that shows nothing that was looked at proves nothing."""
-    sets = segments = valid = 0
+    sets = segments = valid = checked = 0
     broken: list[str] = []
     subject = "the stanza"
     for line in (line.strip() for line in text.splitlines()):
@@ -47,6 +48,7 @@ def parse(text: str, log: str = "") -> Verification:
         elif match := _SET.search(line):
             subject = f"the backup {match[1]}"
             sets += 1
+            checked += int(match[3] or 0)
             valid += match[2] == "valid"
             if match[2] not in HARMLESS:
                 broken.append(f"{subject} is {match[2]}")
@@ -66,7 +68,7 @@ def parse(text: str, log: str = "") -> Verification:
     if not broken and not segments:
         broken.append("pgbackrest verify showed no WAL segment that it looked at")
     files = _files(log)
-    return Verification(sets, segments, tuple(_named(clause, files) for clause in broken))
+    return Verification(sets, segments, tuple(_named(clause, files) for clause in broken), checked)
 
 
 def _files(log: str) -> dict[str, list[str]]:
