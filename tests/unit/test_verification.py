@@ -47,6 +47,7 @@ def test_what_verify_calls_valid_is_not_broken(version: str, case: str) -> None:
     assert found.broken == ()
     assert found.sets >= 2
     assert found.segments >= 3
+    assert found.files > found.sets
 
 
 @pytest.mark.parametrize("text", ["", "stanza: axiomdb\nstatus: ok\n", "stanza: axiomdb\nstatus: error\n"])
