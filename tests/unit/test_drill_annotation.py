@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from _recovery import drill_annotation, drill_run, horizon, measuring, rates, state
+from _recovery import drill_annotation, drill_document, drill_history, drill_run, horizon, measuring, rates, state
 from _recovery.catalog import Backup, Repository
 from _recovery.postgres import Cluster, NotAnswering
 from _recovery.rates import Rate, Rates
@@ -41,6 +41,16 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_a_drill_has_measured_is_read_from_its_annotation() -> None:
     assert PROOF == "2026-11-22T12:00:30Z passed latest in 46s: restored 1073741824 B in 40.0s, replayed 67108864 B in 2.0s"
     assert drill_annotation.rates_of([repository(OLD, noted(NEW, PROOF))]) == NOTED
+
+
+def test_a_host_that_has_drilled_nothing_is_told_what_its_sets_say_of_a_drill() -> None:
+    later = drill_annotation.annotation(ended(NOW + DAY))[drill_annotation.ANNOTATION]
+    proof = drill_annotation.told([repository(noted(OLD, later)), repository(noted(NEW, PROOF))])
+    said = f"set {OLD.label} of repository 1 was drilled on another host, or before a rebuild: passed on 2026-11-23T12:00:30Z, RTO 7 s"
+    assert proof == said and drill_annotation.told([repository(OLD, noted(NEW, "passed"))]) == ""
+    first, second = drill_history.lines(drill_history.Last(), 92, NOW, proof=proof)
+    assert first.startswith("  drill        no recovery was ever drilled on this host. ") and second == f"               {said}"
+    assert proof not in "".join(drill_history.lines(drill_history.last([drill_document.document(ended(NOW))], NOW), 92, NOW, proof=proof))
 
 
 def test_the_newest_drill_counts_whatever_its_set_is() -> None:

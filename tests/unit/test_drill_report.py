@@ -250,7 +250,7 @@ def test_a_drill_that_is_killed_while_its_annotation_waits_has_a_report_and_else
 
 def test_the_status_tells_the_last_drill() -> None:
     assert drill_history.lines(Last(), 92, NOW) == [
-        "  drill        no recovery was ever drilled. Type: sudo /opt/axiomdb/axiomdb-recovery drill"
+        "  drill        no recovery was ever drilled on this host. Type: sudo /opt/axiomdb/axiomdb-recovery drill"
     ]
     failed = told(ended(NOW - DAY, failed={"dump": "none"}))
     text = drill_history.lines(drill_history.last([FIRST, failed], NOW), 92, NOW)

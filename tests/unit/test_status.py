@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from _recovery import (
     cli,
+    drill_annotation,
     drill_document,
     drill_history,
     drill_reports,
@@ -166,3 +167,15 @@ def test_the_reports_of_drills_are_read_once(host: Host, monkeypatch: pytest.Mon
     assert read == ["axiomdb"] and known.passed is not None
     assert found.document["drill"] == {"newest": known.newest, "passed": known.passed}
     assert any(line.startswith("  drill        passed on ") for line in found.lines)
+
+
+def test_a_host_that_was_rebuilt_is_told_what_a_set_says_of_its_drill(host: Host) -> None:
+    backup = GOOD.repositories[0].backups[-1]
+    noted = replace(backup, annotations=drill_annotation.annotation(ended(GOOD.now - 86400)))
+    found = host.status(replace(GOOD, repositories=(replace(GOOD.repositories[0], backups=(noted,)),)))
+    at = next(
+        number for number, line in enumerate(found.lines) if line.startswith("  drill        no recovery was ever drilled on this host")
+    )
+    assert found.lines[at + 1].startswith(
+        f"               set {backup.label} of repository 1 was drilled on another host, or before a rebuild"
+    )

@@ -56,6 +56,23 @@ def rates_of(repositories: Iterable[Repository]) -> Rates:
     return max(found, key=lambda one: one[0], default=(0.0, Rates()))[1]
 
 
+def told(repositories: Iterable[Repository]) -> str:
+    """What the newest drill of which a set says so has proven, for a host that has no report of one; empty where none says so."""
+    found = [
+        (known[0], repository.number, backup)
+        for repository in repositories
+        for backup in repository.backups
+        if (known := _rates(backup)) is not None
+    ]
+    if not found:
+        return ""
+    at, number, backup = max(found, key=lambda one: one[0])
+    took = backup.annotations[ANNOTATION].partition(" in ")[2].partition("s")[0]
+    return (
+        f"set {backup.label} of repository {number} was drilled on another host, or before a rebuild: passed on {moment(at)}, RTO {took} s"
+    )
+
+
 def _rates(backup: Backup) -> tuple[float, Rates] | None:
     proof = _PROOF.fullmatch(backup.annotations.get(ANNOTATION, ""))
     if proof is None:

@@ -139,12 +139,13 @@ def overdue(known: Last, since: float, interval_days: int, now: float) -> dict[s
     return {TOPIC: f"{found}. Type: {DRILL}"}
 
 
-def lines(known: Last, interval_days: int, now: float, repositories: Sequence[int] = ()) -> list[str]:
-    """The last drill, for a status; `repositories` are those of the host."""
+def lines(known: Last, interval_days: int, now: float, repositories: Sequence[int] = (), proof: str = "") -> list[str]:
+    """The last drill, for a status; `repositories` are those of the host, and `proof` is what a set says of a drill elsewhere."""
     newest, passed = known.newest, known.passed
     apart = [f"               {one}" for one in known.apart]
     if newest is None:
-        return [f"  drill        no recovery was ever drilled. Type: {DRILL}", *apart]
+        elsewhere = [f"               {proof}"] if proof else []
+        return [f"  drill        no recovery was ever drilled on this host. Type: {DRILL}", *elsewhere, *apart]
     text = []
     if not newest["passed"]:
         text.append(f"  DRILL        FAILED {_when(newest, now)}: {' | '.join(newest['problems'])}")

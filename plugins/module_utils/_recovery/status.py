@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from . import (
+    drill_annotation,
     drill_history,
     drill_reports,
     ending,
@@ -101,7 +102,8 @@ def _lines(settings: Settings, stanza: Stanza, seen: _Seen) -> list[str]:
     *body, last = lines(replace(picture, windows=telling.lines(seen.outlooks, seen.timeline, picture.now)))
     text = [*body, *outline.backups(picture), *verdict.lines(seen.judged, picture.now)]
     numbers = [one.number for one in picture.repositories]
-    text += drill_history.lines(seen.drilled, settings.drill_interval_days, picture.now, numbers)
+    proof = drill_annotation.told(picture.repositories)
+    text += drill_history.lines(seen.drilled, settings.drill_interval_days, picture.now, numbers, proof)
     text += outline.jobs(ending.records(stanza.name), seen.judged is not None, seen.upcoming, picture.now)
     recovery, unreadable = restore_journal.peek(stanza.name)
     ends = " They begin again when it is over." if restoring.is_open(recovery) else f" {watch.RESUME}"
