@@ -263,7 +263,6 @@ def test_the_whole_summary_of_a_protected_host() -> None:
         f"               30.0 MiB of database, 4.0 MiB in the repository; oldest ended {moment(NOW - 7200)}",
         "  protects     against dropped tables, bad migrations and damaged files",
         "               back to which moments: sudo /opt/axiomdb/axiomdb-recovery status",
-        "  next         ansible-playbook -i inventories/sandbox playbooks/backup.yml -l vps1 -e backup_type=full",
         "PROTECTED: vps1: each WAL segment is archived and a backup exists.",
     ]
 
@@ -316,16 +315,30 @@ def test_a_published_key_of_an_unencrypted_repository_encrypts_nothing() -> None
     assert "published" not in text
 
 
+STALE = replace(GOOD, repositories=(replace(REPOSITORY, backups=(replace(BACKUP, stopped=int(NOW) - 90001),)),))
+
+
+def test_nobody_is_told_to_take_a_backup_where_each_repository_has_a_fresh_full_one() -> None:
+    def asks(*repositories: Repository) -> bool:
+        return any(line.startswith("  next  ") for line in lines(replace(GOOD, repositories=repositories)))
+
+    small = replace(BACKUP, kind="incr", label="I")
+    (stale,) = STALE.repositories
+    assert not asks(REPOSITORY) and not asks(REPOSITORY, replace(REPOSITORY, number=2))
+    assert asks(stale) and asks(REPOSITORY, replace(stale, number=2))
+    assert asks(replace(stale, backups=(*stale.backups, small))) and asks(replace(REPOSITORY, backups=(small,)))
+
+
 def test_on_a_host_with_several_stanzas_the_next_command_says_of_which() -> None:
-    assert f"  next         {GOOD.command} playbooks/backup.yml -l vps1 -e backup_type=full" in lines(GOOD)
-    several = lines(replace(GOOD, several=True))
+    assert f"  next         {GOOD.command} playbooks/backup.yml -l vps1 -e backup_type=full" in lines(STALE)
+    several = lines(replace(STALE, several=True))
     assert f"  next         {GOOD.command} playbooks/backup.yml -l vps1 -e pgbackrest_stanza=axiomdb -e backup_type=full" in several
 
 
 def test_on_the_host_itself_the_next_command_is_the_hosts_own() -> None:
     tool = "sudo /opt/axiomdb/axiomdb-recovery backup --type=full"
-    assert f"  next         {tool}" in lines(replace(GOOD, here=True))
-    assert f"  next         {tool} --stanza=axiomdb" in lines(replace(GOOD, here=True, several=True))
+    assert f"  next         {tool}" in lines(replace(STALE, here=True))
+    assert f"  next         {tool} --stanza=axiomdb" in lines(replace(STALE, here=True, several=True))
 
 
 @pytest.mark.parametrize(("server", "topic"), [(GOOD.server, "recovery"), (None, "server")])

@@ -18,6 +18,7 @@ BARE = "nothing is installed yet"
 TOOL = "sudo /opt/axiomdb/axiomdb-recovery"
 STALLED_SECONDS = 900
 LATE_SECONDS = 86400  # a server that archived nothing for so long was stopped
+FRESH_SECONDS = 90000  # as old as a daily full backup is at most, and an hour
 STOP = "sudo systemctl stop postgresql; that on the server that must not live, this one or the other"
 SNAPSHOTS_SHOWN = 5
 SEGMENT_NAME = 24  # characters; what follows names the backup that began in the segment
@@ -220,9 +221,20 @@ def _last_lines(picture: Picture, verdict: Verdict) -> list[str]:
         text.append("               add one of type s3, azure, gcs or sftp to pgbackrest_repositories (inventories/single_vps shows one)")
     if any(place.published for place in picture.places.values() if place.cipher != "none"):
         text.append("  does not     keep the backups secret: they are encrypted with a published key")
-    text.append(f"  next         {verdict.command}")
+    if not _all_fresh(picture):
+        text.append(f"  next         {verdict.command}")
     limit = "" if any(place.elsewhere for place in picture.places.values()) else ", but only while this host lives"
     return [*text, f"PROTECTED{limit}: {picture.host}: {verdict.reason}."]
+
+
+def _all_fresh(picture: Picture) -> bool:
+    """Whether each repository has a full backup of today, so that nobody needs to be told to take one."""
+    system_id = picture.server.system_id if picture.server else 0
+    ended = [
+        max((one.stopped for one in repository.usable_backups(system_id) if one.kind == "full"), default=0)
+        for repository in picture.repositories
+    ]
+    return all(abs(picture.now - newest) <= FRESH_SECONDS for newest in ended)
 
 
 def _archiving(picture: Picture) -> str:
