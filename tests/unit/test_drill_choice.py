@@ -36,8 +36,10 @@ def test_a_target_that_cannot_be_read_is_refused_before_anything_is_looked_at(te
 
 
 def test_a_set_that_is_no_label_is_refused_too() -> None:
-    (problem,) = drill_choice.judge(Order(label="newest"))
+    (problem,) = drill_choice.judge(Order(label="newest", kind=SITE))  # before its host is provisioned
     assert problem.found == "the set 'newest'" and "20261122-020001F" in problem.expected
+    assert drill_choice.judge(Order(label="newest")) == []  # it is looked for, and those that are there are named
+    assert drill_choice.judge_label(Order(label="newest"), (Scene(backups=()).outlook(),)) == problem
     for text in (NEWEST, OLDEST, RANDOM, "latest", "name:pre-migration", f"xid:1234,backup:{OLD.label}"):
         assert drill_choice.judge(Order(text, OLD.label)) == []
 
@@ -58,14 +60,16 @@ def test_a_repository_that_is_not_there_is_refused_with_those_that_are() -> None
     ("order", "typed"),
     [
         (Order(label=ABSENT), f"drill_set={OLD.label}, or --set={OLD.label}"),
+        (Order(label="nope"), f"drill_set={NEW.label}, or --set={NEW.label}"),
         (Order(f"backup:{ABSENT}"), f"backup:{OLD.label}"),
         (Order(f"xid:1200,backup:{ABSENT}"), f"backup:{OLD.label}"),
     ],
 )
 def test_a_set_that_is_not_there_is_refused_with_those_that_are(order: Order, typed: str) -> None:
     problem = drill_choice.judge_label(order, (Scene().outlook(),))
+    wrong = "nope" if order.label == "nope" else ABSENT
     assert problem is not None and problem.sentence() == (
-        f"Found no set {ABSENT} in repository 1; expected one of {OLD.label}, {NEW.label}. Next: type the same with {typed}"
+        f"Found no set {wrong} in repository 1; expected one of {OLD.label}, {NEW.label}. Next: type the same with {typed}"
     )
 
 

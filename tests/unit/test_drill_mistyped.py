@@ -92,6 +92,7 @@ def planned(order: Order, found: Sight, monkeypatch: pytest.MonkeyPatch) -> None
 
 MISTYPED = {
     "a set": Order(label=ABSENT),
+    "what is no set": Order(label="nope"),
     "a set of a target": Order(f"backup:{ABSENT}"),
     "a set for the oldest": Order(OLDEST, ABSENT),
     "a repository": Order(repository=7),

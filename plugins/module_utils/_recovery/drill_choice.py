@@ -62,14 +62,20 @@ def is_typed(order: Order) -> bool:
 
 
 def _judge_form(order: Order) -> list[Problem]:
-    """Whether the target and the set can be read at all."""
+    """Whether the target and the set can be read at all. A set is looked for first where nothing is provisioned for that."""
     problems = []
     if is_typed(order):
         problems += _unread(order.target, f"{NEWEST}, {OLDEST}, {RANDOM}, ")
-    if order.label and not target.LABEL.fullmatch(order.label):
-        expected = "the label of a set, as the status shows it, such as 20261122-020001F"
-        problems.append(Problem(f"the set '{order.label}'", expected, "correct drill_set, or --set"))
-    return problems
+    malformed = judge_form_of_label(order)
+    return [*problems, malformed] if malformed and order.kind == SITE else problems
+
+
+def judge_form_of_label(order: Order) -> Problem | None:
+    """Why the set that was named has no name of a set."""
+    if not order.label or target.LABEL.fullmatch(order.label):
+        return None
+    expected = "the label of a set, as the status shows it, such as 20261122-020001F"
+    return Problem(f"the set '{order.label}'", expected, "correct drill_set, or --set")
 
 
 def _unread(text: str, more: str) -> list[Problem]:
@@ -100,7 +106,7 @@ def judge_label(order: Order, outlooks: Sequence[Outlook]) -> Problem | None:
     sets = _catalogue(outlooks)
     labels = [one.label for one in _catalogue([one for one in outlooks if order.repository in (0, one.repository.number)])]
     if not label or not sets or not labels or label in {one.label for one in sets}:
-        return None
+        return judge_form_of_label(order)
     where = ", ".join(str(one.repository.number) for one in outlooks)
     shown = ", ".join(labels[-SHOWN:]) + (f" and {len(labels) - SHOWN} older" if len(labels) > SHOWN else "")
     nearest = get_close_matches(label, labels, 1, 0.0)[0]
