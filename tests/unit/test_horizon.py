@@ -296,7 +296,7 @@ def test_what_a_rebuild_has_brought_back_is_known_without_reading_it_again(world
     (outlook,), _timeline = horizon.outlooks("axiomdb", CLUSTER)
     assert spans(outlook, 2) == [(clock("10:00:01"), clock("11:40:00")), (clock("11:58:00"), clock("11:59:00"))]
     assert outlook.windows[2].stretches[-1].forks[0].before == clock("11:58:00"), "what lies between is lost, or nobody knows"
-    assert world.fetched == []
+    assert world.fetched == [name(9)], "the end of the timeline that it has left"
 
 
 def test_the_first_heartbeat_of_a_new_host_hides_nothing_of_the_life_before(world: World) -> None:
@@ -305,7 +305,8 @@ def test_the_first_heartbeat_of_a_new_host_hides_nothing_of_the_life_before(worl
     world.dumps = {name(7): commit("0/07000100", "11:35:00")}
     (outlook,), _timeline = horizon.outlooks("axiomdb", CLUSTER)
     assert spans(outlook, 2) == [(clock("10:00:01"), clock("11:35:00")), (clock("11:58:00"), clock("11:59:00"))]
-    assert world.fetched == [name(8, 2), name(7)], "the end, of which a heartbeat tells, is not read"
+    assert world.fetched[:2] == [name(8, 2), name(7)]
+    assert name(10, 2) not in world.fetched, "the end, of which a heartbeat tells, is not read"
 
 
 def test_the_life_before_a_hole_is_not_hidden_either(world: World) -> None:
@@ -365,3 +366,40 @@ def test_the_plan_knows_what_the_data_takes(world: World, monkeypatch: pytest.Mo
     monkeypatch.setattr(horizon.plan, "plan", lambda _target, _archives, here: asked.append(here.data_bytes))
     horizon.foresee(parse("latest"), look())
     assert 300_000 <= asked[0] < 400_000
+
+
+# --- abandoned timelines ----------------------------------------------------------------------------------------------
+
+
+def forked_often(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host on timeline 5 that remembers nothing of 1 to 4, each of which left timeline 1 before its end; 2 to 4 go on in segment 9."""
+    histories = {number: HISTORY for number in range(2, 6)}
+    numbers = {1: range(3, 10), 2: range(8, 10), 3: range(8, 10), 4: range(8, 10), 5: range(8, 11)}
+    held = Holdings(SIZE, histories=frozenset(histories))
+    for timeline, found in numbers.items():
+        held = held.with_segments(timeline, found)
+    world.histories, world.answer = histories, {**(world.answer or {}), "timeline": 5}
+    monkeypatch.setattr(repository, "list_everything", lambda *_asked: held)
+    world.archived = {name(number, timeline) for timeline, found in numbers.items() for number in found}
+    world.dumps = {name(9, timeline): commit("0/09000200", f"11:4{timeline}:30.948") for timeline in range(1, 5)}
+    world.dumps[name(10, 5)] = commit("0/0A000100", "11:55:00")
+    world.dumps[name(7)] = commit("0/07000100", "11:35:00")
+
+
+def test_every_abandoned_timeline_is_told_with_its_time_by_a_host_that_remembers_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forked_often(world, monkeypatch)
+    outlooks, timeline = horizon.outlooks("axiomdb", CLUSTER)
+    told = [line for line in telling.lines(outlooks, timeline, clock("12:00:00")) if line.startswith("  abandoned")]
+    assert [line.partition("; ")[0] for line in told] == [
+        f"  abandoned    repository 1, timeline {number}: until 2026-11-22T11:4{number}:30Z" for number in (4, 3, 2, 1)
+    ]
+
+
+def test_the_end_of_an_abandoned_timeline_is_read_from_one_repository_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    forked_often(world, monkeypatch)
+    world.scenes[2] = Scene(moments=())
+    outlooks, _timeline = horizon.outlooks("axiomdb", CLUSTER)
+    assert [one.windows[2].stretches[-1].commits[-1].time for one in outlooks] == [clock("11:42:30.948")] * 2
+    assert world.fetched.count(name(9, 2)) == 1

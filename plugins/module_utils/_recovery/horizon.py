@@ -11,12 +11,12 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import data_space, ends, host, measuring, plan, postgres, reach, remembered, repository, stopped
+from . import abandoned, data_space, ends, host, measuring, plan, postgres, reach, remembered, repository, stopped
 from .archive import Holdings
 from .catalog import Repository, segment_size, unreadable
 from .history import Tree, tree_of
@@ -28,11 +28,12 @@ from .reach import Here
 from .run import CommandFailed
 from .sight import Sight
 from .snapshots import found_in
-from .target import Target
+from .target import LATEST, Target
 from .wal import Lsn, Segment
 from .window import Outlook, Seen, Stretch, Window, look_out
 
 NOTHING = Seen()
+READ = 8  # abandoned timelines of a repository of which the WAL is read, the newest ones
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
 
 
@@ -143,20 +144,37 @@ def outlooks(stanza: str, cluster: Cluster) -> tuple[list[Outlook], int]:
 
 
 def told(sight: Sight) -> list[Outlook]:
-    """The outlooks for a person: where it is not known until when can be recovered, at the end or before a fork, the WAL is read."""
+    """The outlooks for a person: where it is not known until when can be recovered, at the end or before a fork, the WAL is read.
+
+    So it is of abandoned timelines; what is found of one in a repository is not read again in the next.
+    """
     outlooks = []
+    shared: tuple[Moment, ...] = ()
     for one in sight.outlooks:
         window = one.windows.get(sight.here.timeline) or one.newest
         stretches = window.stretches if window is not None else ()
         seen = [
             ends.read_end(sight, one.repository.number, window, stretch) for stretch in stretches if window and _is_asked(stretch, window)
         ]
-        if seen:
-            moments = (*sight.seen.moments, *(moment for found in seen for moment in found.moments))
-            tails = tuple(tail for found in seen for tail in found.tails)
-            one = look_out(one.repository, one.holdings, sight.trees[one.repository.number], Seen(moments, tails))
+        one = _more(sight, one, seen, shared)
+        unknown = [other.timeline for other, behind in abandoned.others(one, window) if abandoned.last_of(other, behind) is None]
+        for timeline in unknown[:READ]:
+            other = one.windows[timeline]
+            seen.append(ends.read_end(sight, one.repository.number, other, other.stretches[-1], Target(LATEST)))
+            shared = (*shared, *seen[-1].moments)
+        one = _more(sight, one, seen, shared)
         outlooks.append(one)
     return outlooks
+
+
+def _more(sight: Sight, outlook: Outlook, seen: Sequence[Seen], moments: Iterable[Moment] = ()) -> Outlook:
+    """An outlook with what was read of its WAL, and further moments."""
+    moments = (*moments, *(moment for found in seen for moment in found.moments))
+    tails = tuple(tail for found in seen for tail in found.tails)
+    if not moments and not tails:
+        return outlook
+    known = dict.fromkeys((*sight.seen.moments, *moments))
+    return look_out(outlook.repository, outlook.holdings, sight.trees[outlook.repository.number], Seen(tuple(known), tails))
 
 
 def _is_asked(stretch: Stretch, window: Window) -> bool:

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from . import abandoned
 from .forks import Span
 from .reach import left_without_history, say
 from .spoken import age, counted, moment
 from .target import exact
 from .window import Hole, Outlook, Stretch, Window
 
-SHOWN = 3  # holes, broken sets and abandoned timelines of a repository; the document has all
+SHOWN = 3  # windows, holes and broken sets of a repository; the document has all
 
 
 def lines(outlooks: Iterable[Outlook], timeline: int, now: float) -> list[str]:
@@ -77,19 +78,13 @@ def _around(hole: Hole) -> str:
 
 
 def _others(head: str, outlook: Outlook, window: Window | None) -> list[str]:
-    """Abandoned timelines from which something can be recovered that is not on the server's own path."""
-    left = {step.timeline: step.end for step in window.path} if window else {}
+    """Every abandoned timeline from which something can be recovered that is not on the server's own path, the newest first."""
     text: list[str] = []
-    for other in sorted(outlook.windows.values(), key=lambda one: -one.timeline)[:SHOWN]:
-        if other is window or not other.stretches:
-            continue
-        newest, end = other.stretches[-1], left.get(other.timeline)
-        if end is None or newest.end > end:
-            # A commit before the two parted says nothing of what was written there afterwards.
-            told = newest.latest is not None and (end is None or any(one.lsn > end for one in newest.commits))
-            until = f"until {moment(newest.latest)}" if told and newest.latest is not None else f"until LSN {newest.end}"
-            target = f"a target with ,timeline:{other.timeline} behind it"
-            text.append(f"  abandoned    {head}, timeline {other.timeline}: {until}; type {target}")
+    for other, behind in abandoned.others(outlook, window):
+        last = abandoned.last_of(other, behind)
+        until = f"until LSN {other.stretches[-1].end}" if last is None else f"until {moment(last)}"
+        target = f"a target with ,timeline:{other.timeline} behind it"
+        text.append(f"  abandoned    {head}, timeline {other.timeline}: {until}; type {target}")
     return text
 
 
