@@ -346,7 +346,7 @@ GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup
             f"time:{DAY}11:45:00Z",
             f"the time {DAY}11:45:00Z, which lies on the abandoned timeline 1: timeline 2 left it at LSN 0/8000100; expected a time "
             "before the "
-            f"two parted, or after. Next: type time:{DAY}11:29:59Z for what was there before the two parted, time:{DAY}12:20:00Z for the "
+            f"two parted, or after. Next: type time:{DAY}11:30:00Z for what was there before the two parted, time:{DAY}12:20:00Z for the "
             f"data that serves now, or time:{DAY}11:45:00Z,timeline:1 for what was written on the abandoned timeline 1 after they parted",
         ),
         (
@@ -354,7 +354,7 @@ GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup
             f"time:{DAY}11:45:00Z,timeline:2",
             f"the time {DAY}11:45:00Z, which lies on the abandoned timeline 1: timeline 2 left it at LSN 0/8000100; expected a time "
             "before the "
-            f"two parted, or after. Next: type time:{DAY}11:29:59Z,timeline:2 for what was there before the two parted, "
+            f"two parted, or after. Next: type time:{DAY}11:30:00Z,timeline:2 for what was there before the two parted, "
             f"time:{DAY}12:20:00Z,timeline:2 for timeline 2, or time:{DAY}11:45:00Z,timeline:1 for what was written on the abandoned "
             "timeline 1 after they parted",
         ),
@@ -362,7 +362,7 @@ GAP_BEHIND = "the WAL segment 000000010000000000000008 is missing, and no backup
             replace(FORKED, numbers=(3, 4, 5, 6, 7), moments=(BEATS[1], *FORKED.moments[3:])),
             f"time:{DAY}11:45:00Z",
             f"the time {DAY}11:45:00Z, between the last commit of timeline 1 and the first that is known after timeline 2 left it at LSN "
-            f"0/8000100; expected a time before the two parted, or after. Next: type time:{DAY}11:29:59Z, the "
+            f"0/8000100; expected a time before the two parted, or after. Next: type time:{DAY}11:30:00Z, the "
             f"nearest before it, or time:{DAY}12:20:00Z, the nearest after it",
         ),
         (
@@ -560,6 +560,33 @@ def test_the_nearest_to_a_time_that_can_be_recovered_is_that_time() -> None:
         Near(clock("10:45:00"), f"time:{DAY}10:45:00Z"),
         Near(clock("10:45:01"), f"time:{DAY}10:45:01Z"),
     )
+
+
+def test_the_nearest_before_a_time_keeps_the_last_commit_with_its_fraction() -> None:
+    last = beat("11:30:01.948", "0/7000100")
+    forked = replace(FORKED, numbers=tuple(range(3, 8)), moments=(BEATS[0], last, *FORKED.moments[3:]))
+    assert f"type time:{DAY}11:30:01.948Z, the nearest before it" in forked.refused(f"time:{DAY}11:45:00Z")
+    found = forked.planned(f"time:{DAY}11:30:01.948Z")
+    assert (found.kind, found.value) == ("time", "2026-11-22 11:30:01.948000+00")
+    assert "which lies on" not in forked.refused(f"time:{DAY}11:30:01.949Z")
+    alone = replace(forked, moments=(BEATS[0], last, Moment(clock("12:20:00"), Lsn.parse("0/8000200"), 2)))
+    assert f"type time:{DAY}11:30:01Z, the nearest before it" in alone.refused(f"time:{DAY}11:45:00Z"), "nothing stops it at the fork"
+
+
+def test_the_nearest_before_the_end_of_the_wal_keeps_the_last_commit_too() -> None:
+    last = beat("12:00:05.25", "0/9000200")
+    end = replace(READ, moments=(*BEATS, last), tails=(replace(TAIL, commit=last),))
+    assert f"type time:{DAY}12:00:05.25Z, the nearest before it" in end.refused(f"time:{DAY}12:00:10Z")
+    assert end.planned(f"time:{DAY}12:00:05.25Z").lsn == str(LAST)
+    fine = replace(last, time=last.time + 3e-7)
+    coarse = replace(READ, moments=(*BEATS, fine), tails=(replace(TAIL, commit=fine),))
+    assert f"type time:{DAY}12:00:05Z, the nearest before it" in coarse.refused(f"time:{DAY}12:00:10Z"), "no target is that fine"
+
+
+def test_at_a_hole_no_recovery_ends_behind_the_last_commit() -> None:
+    end = Lsn.parse("0/7000300")
+    holes = replace(HOLES, tails=(Tail(1, 7, BEATS[1], end, end),))
+    assert f"type time:{DAY}11:29:59Z, the nearest before it" in holes.refused(f"time:{DAY}11:45:00Z")
 
 
 def test_a_refused_lsn_names_the_nearest_before_it_in_any_repository() -> None:

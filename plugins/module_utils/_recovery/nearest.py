@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from .problem import Problem
-from .spoken import moment
-from .target import LSN, TIME, Target
+from .reach import behind
+from .target import LSN, TIME, Target, exact
 from .window import SAFE, Stretch, Window
 
 
@@ -45,7 +46,7 @@ class Around:
 
 def around(windows: Iterable[Window], time: float, narrowed: str = "") -> Around:
     """The nearest moments in these windows. `narrowed` stands behind each time that is named."""
-    found = [_around(stretch, window.lost, time, narrowed) for window in windows for stretch in window.stretches]
+    found = [_around(stretch, window, time, narrowed) for window in windows for stretch in window.stretches]
     before, after = [one.before for one in found if one.before], [one.after for one in found if one.after]
     return Around(max(before, default=None), min(after, default=None))
 
@@ -73,21 +74,41 @@ def _distance(target: Target, window: Window | None) -> tuple[float, ...]:
     return (1, -near.before.moment) if near.before else (2, near.after.moment if near.after else 0)
 
 
-def _around(stretch: Stretch, lost: bool, time: float, narrowed: str) -> Around:
+def passes(stretch: Stretch, time: float) -> bool:
+    """Whether this is the last commit that is known before a fork, and one that is known behind the fork stops a recovery after it."""
+    return any(one.after == time and any(it.time > time and it.lsn > one.lsn for it in stretch.commits) for one in stretch.forks)
+
+
+def _around(stretch: Stretch, window: Window, time: float, narrowed: str) -> Around:
     """The nearest in one stretch. The end of a set counts only where no time on that side is known, and alone along a lost history."""
-    spans = [] if lost else list(_whole_seconds(stretch))
-    before = [min(last, math.floor(time)) for first, last in spans if first <= time]
-    after = [max(first, math.floor(time) + 1) for first, last in spans if last > time]
+    spans = [] if window.lost else list(_typed(stretch, window))
+    before = [last if last <= time else math.floor(time) for first, last in spans if first <= time]
+    after = [max(first, math.floor(time) + 1) for first, last in spans if last > time and max(first, math.floor(time) + 1) <= last]
     ends = [Near(one.stopped, f"backup:{one.label}") for one in stretch.sets]
     earlier, later = [one for one in ends if one.moment + SAFE <= time], [one for one in ends if one.moment + SAFE > time]
     return Around(
-        Near(max(before), f"time:{moment(max(before))}{narrowed}") if before else max(earlier, default=None),
-        Near(min(after), f"time:{moment(min(after))}{narrowed}") if after else min(later, default=None),
+        Near(max(before), f"time:{exact(max(before))}{narrowed}") if before else max(earlier, default=None),
+        Near(min(after), f"time:{exact(min(after))}{narrowed}") if after else min(later, default=None),
     )
 
 
-def _whole_seconds(stretch: Stretch) -> Iterator[tuple[int, int]]:
-    """The first and the last whole second of each span in which there is one."""
+def _typed(stretch: Stretch, window: Window) -> Iterator[tuple[int, float]]:
+    """The first whole second of each span, and its last moment: its last commit where a recovery can end right behind that.
+
+    Recovery stops at a later commit: a whole second before the last one would lose it.
+    """
     for span in stretch.spans:
-        if span.end is not None and (last := math.ceil(span.end) - 1) >= math.ceil(span.first):
-            yield math.ceil(span.first), last
+        if span.end is None:
+            continue
+        first, last = math.ceil(span.first), span.end if _has_end(stretch, window, span.end) else math.ceil(span.end) - 1
+        if last >= first:
+            yield first, last
+
+
+def _has_end(stretch: Stretch, window: Window, end: float) -> bool:
+    """Whether a plan for the very end of a span is possible, and the end one that can be typed: no target is finer than a microsecond."""
+    if datetime.fromtimestamp(end, UTC).timestamp() != end:
+        return False
+    tail = stretch.tail
+    read = tail is not None and tail.commit is not None and tail.stop is not None and tail.commit.time == end
+    return passes(stretch, end) or (read and stretch == window.stretches[-1] and not behind(window, stretch))

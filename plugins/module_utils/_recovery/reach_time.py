@@ -11,7 +11,7 @@ import math
 from datetime import datetime
 
 from .forks import Fork
-from .nearest import Around
+from .nearest import Around, passes
 from .problem import Problem
 from .reach import AT_LSN, Choice, Here, behind, newest_set, say, stop_of, unknown_set, window_of
 from .spoken import moment
@@ -37,7 +37,7 @@ def choose(target: Target, outlook: Outlook, here: Here, around: Around) -> Choi
     place = place_of(window, time)
     stretch = window.stretches[place]
     for span in stretch.spans:
-        if span.end is not None and (span.first <= time < span.end or (target.exclusive and span.first < time == span.end)):
+        if span.end is not None and (span.first <= time < span.end or (span.first < time == span.end and _ends(target, stretch, time))):
             return _at_time(target, time, window, stretch, outlook)
     fork = next((one for one in stretch.forks if is_near(time, one)), None)
     if fork is not None:
@@ -45,6 +45,11 @@ def choose(target: Target, outlook: Outlook, here: Here, around: Around) -> Choi
     if place + 1 < len(window.stretches):
         return _in_hole(what, outlook, window, stretch, window.stretches[place + 1], around)
     return _at_the_end(target, outlook, window, stretch, around)
+
+
+def _ends(target: Target, stretch: Stretch, time: float) -> bool:
+    """Whether a recovery to the end of a span stops there."""
+    return target.exclusive or passes(stretch, time)
 
 
 def place_of(window: Window, time: float) -> int:
