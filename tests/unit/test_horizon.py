@@ -17,7 +17,7 @@ from _recovery.catalog import Repository, unreadable
 from _recovery.history import Tree, tree_of
 from _recovery.plan import Plan
 from _recovery.postgres import Cluster, NotAnswering
-from _recovery.problem import Refusal
+from _recovery.problem import Problem, Refusal
 from _recovery.restoring import Home, Journal, Order
 from _recovery.run import CommandFailed, Completed
 from _recovery.scratch import Goal
@@ -403,3 +403,25 @@ def test_the_end_of_an_abandoned_timeline_is_read_from_one_repository_alone(worl
     outlooks, _timeline = horizon.outlooks("axiomdb", CLUSTER)
     assert [one.windows[2].stretches[-1].commits[-1].time for one in outlooks] == [clock("11:42:30.948")] * 2
     assert world.fetched.count(name(9, 2)) == 1
+
+
+def test_a_refused_time_names_the_abandoned_timeline_that_it_lies_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    forked_often(world, monkeypatch)
+    world.dumps |= {name(8, timeline): commit("0/08000200", f"11:4{timeline}:00") for timeline in range(2, 5)}
+    found = horizon.foresee(parse("time:2026-11-22T11:43:10Z"), look())
+    assert isinstance(found, Problem)
+    assert "11:43:10Z, which lies on the abandoned timeline 3: timeline 5 left timeline 1 at LSN 0/8000100; expected" in found.sentence()
+    assert found.next_step.endswith("or time:2026-11-22T11:43:10Z,timeline:3 for what was written on the abandoned timeline 3")
+    assert name(9, 2) not in world.fetched, "once it is known nothing more is read"
+    there = horizon.foresee(parse("time:2026-11-22T11:43:10Z,timeline:3"), look())
+    assert isinstance(there, Plan)
+    assert there.timeline == 3
+    between = horizon.foresee(parse("time:2026-11-22T11:43:50Z"), look())
+    assert isinstance(between, Problem)
+    assert "between the last commit that is known of the abandoned timeline 3 and the first that is known after timeline 5" in between.found
+    assert between.next_step.endswith("or latest,timeline:3 for what was written on the abandoned timeline 3")
+    world.dumps[name(9, 4)] += record("XLOG", 114, "0/09000300", "CHECKPOINT_ONLINE redo 0")
+    behind = horizon.foresee(parse("time:2026-11-22T11:44:50Z"), look())
+    assert isinstance(behind, Problem)
+    assert behind.next_step.endswith("or time:2026-11-22T11:44:30.948Z,timeline:4 for what was written on the abandoned timeline 4")
+    assert isinstance(horizon.foresee(parse("time:2026-11-22T11:44:30.948Z,timeline:4"), look()), Plan)

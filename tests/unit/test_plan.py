@@ -9,10 +9,12 @@ from dataclasses import replace
 
 import pytest
 from _recovery import plan
-from _recovery.catalog import Repository, unreadable
+from _recovery.archive import Holdings
+from _recovery.catalog import Database, Repository, unreadable
+from _recovery.history import tree_of
 from _recovery.moments import Moment
 from _recovery.nearest import Near, around
-from _recovery.plan import Archives
+from _recovery.plan import Archives, Plan
 from _recovery.problem import Problem
 from _recovery.reach import Room
 from _recovery.restore_consent import digest
@@ -21,7 +23,7 @@ from _recovery.target import parse
 from _recovery.telling import document, lines
 from _recovery.up_to import UpTo
 from _recovery.wal import Lsn
-from _recovery.window import Outlook, Tail
+from _recovery.window import Outlook, Seen, Tail, look_out
 from archives import BEATS, HERE, NEW, NOW, OLD, POINT, SIZE, Scene, backup, beat, clock
 from hypothesis import given
 from hypothesis import strategies as st
@@ -546,6 +548,68 @@ def test_where_no_commit_is_known_before_a_fork_its_place_is_not_named_as_one_be
 def test_nothing_before_a_fork_is_named_for_what_was_written_behind_it() -> None:
     told = replace(FORKED, moments=(*BEATS[:2], *FORKED.moments[3:]))
     assert ", or latest,timeline:1 for what was written on the abandoned timeline 1" in told.refused(f"time:{DAY}11:45:00Z")
+
+
+FORKS = ((1, "0/6000200"), (2, "0/7000200"), (3, "0/7000400"), (4, "0/8000400"), (4, "0/8000200"))  # of 2 to 6: what it left, and where
+OFTEN = (
+    *(beat("11:05:00", "0/6000180"), beat("11:08:00", "0/6000300")),
+    *(beat("11:09:00", "0/6000280", 2), beat("11:11:02", "0/7000300", 2)),
+    *(beat("11:11:24", "0/7000280", 3), beat("11:12:01", "0/7000500", 3)),
+    *(beat("11:13:00", "0/7000480", 4), beat("11:18:01.948", "0/8000180", 4), beat("11:19:00", "0/8000300", 4)),
+    *(beat("11:22:35", "0/8000480", 5), beat("11:28:02", "0/9000100", 5)),
+    *(beat("11:30:00", "0/8000280", 6), beat("11:31:00", "0/9000100", 6)),
+)
+
+
+def often(*moments: Moment) -> Outlook:
+    """A repository of a cluster that forked five times."""
+    lineage: dict[int, str] = {1: ""}
+    held = Holdings(SIZE, histories=frozenset(range(2, 7))).with_segments(1, range(3, 8))
+    for child, (parent, lsn) in enumerate(FORKS, 2):
+        lineage[child] = f"{lineage[parent]}{parent}\t{lsn}\tx\n"
+        held = held.with_segments(child, range(Lsn.parse(lsn).position // SIZE, 10))
+    tree = tree_of({child: text for child, text in lineage.items() if text}, held.timelines)
+    return look_out(Repository(1, 0, "ok", databases=(Database(1, 7, "17"),), backups=(OLD, NEW)), held, tree, Seen(moments or OFTEN))
+
+
+@pytest.mark.parametrize(
+    ("time", "timeline"),
+    [("11:07:00", 1), ("11:10:00", 2), ("11:11:30", 3), ("11:18:30", 4), ("11:23:00", 5)],
+)
+@pytest.mark.parametrize("before", ["", "before-"])
+def test_a_cluster_that_forked_often_names_the_timeline_on_which_the_time_lies(time: str, timeline: int, before: str) -> None:
+    here, archives = replace(HERE, timeline=6, now=clock("11:40:00")), Archives((often(),), {}, ())
+    found = plan.plan(parse(f"{before}time:{DAY}{time}Z"), archives, here)
+    assert isinstance(found, Problem)
+    assert f"{time}Z, which lies on the abandoned timeline {timeline}: timeline 6 left " in found.found
+    assert set(re.findall(r"abandoned timeline (\d)", found.sentence())) == {str(timeline)}
+    typed = f"{before}time:{DAY}{time}Z,timeline:{timeline}"
+    assert f"or {typed} for what was written on the abandoned timeline {timeline}" in found.next_step
+    there = plan.plan(parse(typed), archives, here)
+    assert isinstance(there, Plan)
+    assert there.timeline == timeline
+
+
+def test_each_timeline_on_which_a_time_lies_is_named() -> None:
+    found = plan.plan(
+        parse(f"time:{DAY}11:23:00Z"), Archives((often(*OFTEN, beat("11:25:00", "0/8000900", 4)),)), replace(HERE, timeline=6)
+    )
+    assert isinstance(found, Problem)
+    assert "which lies on the abandoned timeline 4 and the abandoned timeline 5: timeline 6 left timeline 4 at" in found.found
+    assert all(f"or time:{DAY}11:23:00Z,timeline:{number} for what" in found.next_step for number in (4, 5))
+
+
+def test_what_two_abandoned_timelines_share_is_named_by_the_one_that_wrote_it() -> None:
+    found = plan.plan(parse(f"time:{DAY}11:20:30Z"), Archives((often(),)), replace(HERE, timeline=6))
+    assert isinstance(found, Problem)
+    assert "between the last commit that is known of the abandoned timeline 4 and the first that is known after" in found.found
+    assert found.next_step.endswith(f"or time:{DAY}11:18:59Z,timeline:4 for what was written on the abandoned timeline 4 after they parted")
+
+
+def test_the_timeline_that_serves_is_not_called_abandoned() -> None:
+    found = plan.plan(parse(f"time:{DAY}11:10:00Z,timeline:4"), Archives((often(),)), replace(HERE, timeline=2))
+    assert isinstance(found, Problem)
+    assert "which lies on timeline 2, which serves now: timeline 4 left it" in found.found
 
 
 def test_a_repository_that_holds_nothing_does_not_hide_why_another_one_cannot() -> None:

@@ -8,6 +8,7 @@ plan for each target is carried out on its records as PostgreSQL would: it stops
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -19,7 +20,7 @@ from _recovery.moments import Moment
 from _recovery.plan import Archives, Plan, end_to_read, plan
 from _recovery.problem import Problem
 from _recovery.reach import Here, window_of
-from _recovery.target import LATEST, LSN, TIME, Target
+from _recovery.target import LATEST, LSN, TIME, Target, parse
 from _recovery.wal import Lsn, Segment
 from _recovery.waldump import Dump
 from _recovery.window import Outlook, Seen, Window, look_out, name_of, tail_of
@@ -279,6 +280,18 @@ def test_what_is_planned_for_the_time_of_a_commit_has_the_rows_of_that_time(worl
     found, held = plan_for(world, at(time), live)
     if isinstance(found, Plan):
         assert carry_out(world, found, held, live) == world.truth(time), found
+
+
+@given(worlds(("commit", "beat", "beat", "backup", "restore", "switch"), least=6), st.integers(0, 1000))
+def test_the_timeline_on_which_a_refused_time_is_said_to_lie_was_the_living_one(world: World, share: int) -> None:
+    time = 1000 + round(share / 1000 * (world.clock - 1000) * 8) / 8
+    found, _held = plan_for(world, at(time), live=True)
+    if isinstance(found, Problem) and (named := re.findall(rf"or ({at(time)},timeline:(\d+)) for what was written", found.next_step)):
+        living = max((timeline for timeline, (_parent, _begin, born) in world.forks.items() if born <= time), default=1)
+        assert [int(timeline) for _typed, timeline in named] == [living], found
+        there, held = plan_for(world, parse(named[0][0]), live=True)
+        assert isinstance(there, Plan)
+        assert carry_out(world, there, held, live=True) == world.truth(time)
 
 
 @given(worlds(), together(2**16, 3), st.booleans())

@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .wal import Lsn
-from .window import Outlook, Window
+from .window import SAFE, Outlook, Window
+
+READ = 8  # timelines of a repository of which the WAL is read, the newest ones
 
 
 def others(outlook: Outlook, window: Window | None) -> Iterator[tuple[Window, Lsn]]:
@@ -28,3 +30,20 @@ def others(outlook: Outlook, window: Window | None) -> Iterator[tuple[Window, Ls
 def last_of(window: Window, behind: Lsn) -> float | None:
     """The newest commit that is known behind an LSN. One before the two parted says nothing of what was written there afterwards."""
     return max((one.time for one in window.stretches[-1].commits if one.lsn > behind), default=None)
+
+
+def is_own(window: Window, time: float) -> bool:
+    """Whether what was written at this time on the path is known to have been written on its last timeline, behind its fork."""
+    begin = window.path[-1].begin
+    for stretch in window.stretches:
+        if stretch.end > begin and stretch.sets[0].stopped + SAFE <= time:
+            before = stretch.forks[-1].before if stretch.forks else stretch.sets[0].stopped
+            if before is not None and before <= time:
+                return True
+    return False
+
+
+def unread(outlook: Outlook, window: Window) -> list[Window]:
+    """Other windows that may tell more of a time once their WAL is read, the newest first."""
+    found = [other for other, _behind in others(outlook, window) if other.stretches[-1].tail is None]
+    return found[:READ]

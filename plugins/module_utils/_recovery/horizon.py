@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import abandoned, data_space, ends, host, measuring, plan, postgres, reach, remembered, repository, stopped
+from . import abandoned, data_space, ends, host, measuring, plan, postgres, reach, reach_time, remembered, repository, stopped
 from .archive import Holdings
 from .catalog import Repository, segment_size, unreadable
 from .history import Tree, tree_of
@@ -28,12 +28,11 @@ from .reach import Here
 from .run import CommandFailed
 from .sight import Sight
 from .snapshots import found_in
-from .target import LATEST, Target
+from .target import LATEST, TIME, Target
 from .wal import Lsn, Segment
 from .window import Outlook, Seen, Stretch, Window, look_out
 
 NOTHING = Seen()
-READ = 8  # abandoned timelines of a repository of which the WAL is read, the newest ones
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
 
 
@@ -131,7 +130,22 @@ def _foreseen(target: Target, sight: Sight, outlook: Outlook) -> Outlook:
     stretch = None if isinstance(window, Problem) else plan.end_to_read(target, window)
     if stretch is None or isinstance(window, Problem):
         return whole
-    return with_host(sight, outlook, ends.read_end(sight, outlook.repository.number, window, stretch, target))
+    return _elsewhere(target, sight, outlook, window, ends.read_end(sight, outlook.repository.number, window, stretch, target))
+
+
+def _elsewhere(target: Target, sight: Sight, outlook: Outlook, window: Window, seen: Seen) -> Outlook:
+    """An outlook with what was seen; for a time that is not on the path others are read until one is known that it lies on."""
+    whole = with_host(sight, outlook, seen)
+    path = whole.windows[window.timeline]
+    if target.kind != TIME or reach_time.fork_near(target, path) is None:
+        return whole
+    for other in abandoned.unread(whole, path):
+        if reach_time.lying(target, whole, path):
+            break
+        more = ends.read_end(sight, outlook.repository.number, other, other.stretches[-1], target)
+        seen = Seen((*seen.moments, *more.moments), (*seen.tails, *more.tails))
+        whole = with_host(sight, outlook, seen)
+    return whole
 
 
 def outlooks(stanza: str, cluster: Cluster) -> tuple[list[Outlook], int]:
@@ -158,7 +172,7 @@ def told(sight: Sight) -> list[Outlook]:
         ]
         one = _more(sight, one, seen, shared)
         unknown = [other.timeline for other, behind in abandoned.others(one, window) if abandoned.last_of(other, behind) is None]
-        for timeline in unknown[:READ]:
+        for timeline in unknown[: abandoned.READ]:
             other = one.windows[timeline]
             seen.append(ends.read_end(sight, one.repository.number, other, other.stretches[-1], Target(LATEST)))
             shared = (*shared, *seen[-1].moments)

@@ -7,9 +7,11 @@ A time at or after the newest one is planned as an LSN behind that one; what nob
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from datetime import datetime
 
+from . import reach_abandoned
+from .abandoned import is_own
 from .forks import Fork
 from .nearest import Around, passes
 from .problem import Problem
@@ -36,20 +38,52 @@ def choose(target: Target, outlook: Outlook, here: Here, around: Around) -> Choi
         return _future(f"{what}, which is in the future: it is {moment(here.now)}", window.stretches[-1], around)
     place = place_of(window, time)
     stretch = window.stretches[place]
-    for span in stretch.spans:
-        if span.end is not None and (span.first <= time < span.end or (span.first < time == span.end and _ends(target, stretch, time))):
-            return _at_time(target, time, window, stretch, outlook)
-    fork = next((one for one in stretch.forks if is_near(time, one)), None)
+    if _is_within(target, stretch):
+        return _at_time(target, time, window, stretch, outlook)
+    fork = fork_near(target, window)
     if fork is not None:
-        return _dead(target, fork, window, outlook.windows.get(fork.timeline), around)
+        return reach_abandoned.refuse(target, fork, window, outlook, around, lying(target, outlook, window), here.timeline)
     if place + 1 < len(window.stretches):
         return _in_hole(what, outlook, window, stretch, window.stretches[place + 1], around)
     return _at_the_end(target, outlook, window, stretch, around)
 
 
+def _is_within(target: Target, stretch: Stretch) -> bool:
+    """Whether recovery stops at a commit or an abort that is known to be later, in a span of the stretch."""
+    time = _asked(target).timestamp()
+    ended = [one for one in stretch.spans if one.end is not None and one.first <= time]
+    return any(time < one.end or (one.first < time == one.end and _ends(target, stretch, time)) for one in ended if one.end is not None)
+
+
 def _ends(target: Target, stretch: Stretch, time: float) -> bool:
     """Whether a recovery to the end of a span stops there."""
     return target.exclusive or passes(stretch, time)
+
+
+def fork_near(target: Target, window: Window) -> Fork | None:
+    """The fork around which a time lies that is not on the path, or of which nobody knows that; None where it is on the path."""
+    time = _asked(target).timestamp()
+    stretch = window.stretches[place_of(window, time)]
+    return None if _is_within(target, stretch) else next((one for one in stretch.forks if is_near(time, one)), None)
+
+
+def lying(target: Target, outlook: Outlook, window: Window) -> list[Target]:
+    """The same time on each other timeline on which something was written then, where there is a plan for that."""
+    time, found = _asked(target).timestamp(), []
+    for other in outlook.windows.values():
+        if other.timeline != window.timeline and not other.lost and is_own(other, time):
+            there = replace(target, timeline=other.timeline)
+            found += [one for one in (there, replace(there, backup="")) if _is_planned(one, outlook, other)][:1]
+    return found
+
+
+def _is_planned(target: Target, outlook: Outlook, window: Window) -> bool:
+    time = _asked(target).timestamp()
+    stretch = window.stretches[place_of(window, time)]
+    if _is_within(target, stretch):
+        return isinstance(_at_time(target, time, window, stretch, outlook), Choice)
+    last = stretch == window.stretches[-1] and fork_near(target, window) is None
+    return last and isinstance(_at_the_end(target, outlook, window, stretch, Around()), Choice)
 
 
 def place_of(window: Window, time: float) -> int:
@@ -122,33 +156,3 @@ def _in_hole(what: str, outlook: Outlook, window: Window, stretch: Stretch, afte
     unknown = "" if stretch.latest is not None else ", and it is unknown when the last commit before it was"
     found = f"{what}, which lies in a hole of repository {outlook.repository.number}: {where}{unknown}"
     return Problem(found, "a time before the hole, or from the next backup on", around.step())
-
-
-def _dead(target: Target, fork: Fork, window: Window, left: Window | None, around: Around) -> Problem:
-    what = f"the time {_iso_of(target)}"
-    expected = "a time before the two parted, or after"
-    parted = f"timeline {window.timeline} left it at LSN {fork.lsn}"
-    if not fork.went_on or left is None or not left.stretches:
-        found = f"{what}, between the last commit of timeline {fork.timeline} and the first that is known after {parted}"
-        return Problem(found, expected, around.step())
-    found = f"{what}, which lies on the abandoned timeline {fork.timeline}: {parted}"
-    serving = f"timeline {target.timeline}" if target.timeline else "the data that serves now"
-    narrowed = f",timeline:{target.timeline}" if target.timeline else ""
-    after = around.after.target if around.after else f"latest{narrowed}"
-    choices = [f"{around.before.target} for what was there before the two parted"] if around.before else []
-    choices.append(f"{after} for {serving}")
-    there = f"{_there(target, fork, left)},timeline:{fork.timeline}"
-    choices.append(f"or {there} for what was written on the abandoned timeline {fork.timeline} after they parted")
-    return Problem(found, expected, f"type {', '.join(choices)}")
-
-
-def _there(target: Target, fork: Fork, left: Window) -> str:
-    """The same time on the abandoned timeline, or the nearest one before it that can be recovered there, behind the fork."""
-    time = _asked(target).timestamp()
-    for stretch in reversed(left.stretches):
-        for span in reversed(stretch.spans):
-            if span.end is not None and span.first <= time < span.end:
-                return f"time:{_iso_of(target)}"
-            if span.end is not None and span.end <= time and (second := math.ceil(span.end) - 1) >= max(span.first, fork.after or 0.0):
-                return f"time:{moment(second)}"
-    return "latest"
