@@ -590,6 +590,13 @@ def test_a_cluster_that_forked_often_names_the_timeline_on_which_the_time_lies(t
     assert there.timeline == timeline
 
 
+def test_the_second_in_which_the_first_backup_of_a_timeline_was_begun_may_lie_before_its_fork() -> None:
+    late = replace(backup("20261122-121000F", 9, "12:10:10"), started=int(clock("12:10:00")), wal_stop="000000020000000000000009")
+    scene = replace(FORKED, backups=(OLD, NEW, late))
+    assert "the first that is known after timeline 2 left" in scene.refused(f"time:{DAY}12:10:00.5Z")
+    assert scene.planned(f"time:{DAY}12:10:01Z").timeline == 2
+
+
 def test_each_timeline_on_which_a_time_lies_is_named() -> None:
     found = plan.plan(
         parse(f"time:{DAY}11:23:00Z"), Archives((often(*OFTEN, beat("11:25:00", "0/8000900", 4)),)), replace(HERE, timeline=6)

@@ -42,7 +42,7 @@ def forks_of(
 ) -> Iterator[Fork]:
     """Where a path leaves a timeline: what was committed there afterwards is not on the path, but has its time.
 
-    `sets` have the end of each by LSN, and when it was begun.
+    `sets` have the end of each by LSN, and when it surely was begun: pgBackRest cuts off the fraction.
     """
     begun = list(sets)
     for step, went_on in left.items():

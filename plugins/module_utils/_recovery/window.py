@@ -294,7 +294,7 @@ def _stretch(
     tail = next((one for one in tails if (one.timeline, one.number) == (owner, numbers[1])), None)
     first, end = sets[0].stop, Segment(owner, numbers[1], size).end
     inside = moments[bisect_left(moments, first, key=_LSN) : bisect_right(moments, end, key=_LSN)]
-    forks = tuple(forks_of(first, end, left, inside, [(one.stop, float(one.backup.started)) for one in sets]))
+    forks = tuple(forks_of(first, end, left, inside, [(one.stop, one.backup.started + float(SAFE)) for one in sets]))
     spans = spans_of(sets[0].backup.stopped + SAFE, first, forks, inside)
     complete = max((one.time for one in inside if not forks or one.lsn > forks[-1].lsn), default=None)
     commits = tuple(one for one in inside if one.commit)
