@@ -33,7 +33,7 @@ SAID = {
     ],
     "of a standby": [
         "Found a standby, {version}/main (standby.signal in /var/lib/postgresql/{version}/main); expected the primary",
-        "Next: restore the primary, ansible-playbook -i inventory playbooks/restore.yml -l PRIMARY -e restore_target=name:known; then ",
+        "Next: restore the primary: ansible-playbook -i inventory playbooks/restore.yml -l PRIMARY -e restore_target=name:known; then ",
     ],
     "by hand": ["Found the process ", "which systemd did not start as postgresql@{version}-main.service, on /var/lib/postgresql/"],
 }
