@@ -38,7 +38,7 @@ SCENARIOS = tuple(one.scenario for one in OBJECTIVES)
 
 # What to try where one was missed.
 DECLARE = "or declare another objective in recovery_objectives"
-ARCHIVE = f"sudo /opt/axiomdb/axiomdb-recovery status, which tells whether archiving or the heartbeat is late; {DECLARE}"
+ARCHIVE = f"what tells whether archiving or the heartbeat is late: sudo /opt/axiomdb/axiomdb-recovery status; {DECLARE}"
 CLOCK = "timedatectl, on this host and on the one that writes the backups"
 _NEWER = "a newer set leaves less WAL to replay (backup_jobs_hourly_schedule)"
 SOONER: Mapping[str, str] = {
