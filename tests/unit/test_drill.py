@@ -145,7 +145,7 @@ def test_a_missed_rpo_fails_the_drill() -> None:
         sentence.startswith("objective missed: found an RPO of 301 s")
         and "expected at most 300 s for point_in_time, by default. Next: " in sentence
     )
-    assert "axiomdb-recovery status, " in sentence and sentence.endswith("or declare another objective in recovery_objectives")
+    assert "axiomdb-recovery status; " in sentence and sentence.endswith("or declare another objective in recovery_objectives")
     assert ended(measured=Measured(rpo_seconds=299.0)).passed and ended(measured=Measured(rpo_seconds=None)).passed
 
 
@@ -155,7 +155,7 @@ def test_an_rpo_that_is_asked_for_and_that_nobody_knows_is_missed() -> None:
     assert sentence.startswith(
         "objective missed: found no RPO: neither a heartbeat nor a commit was found in the WAL that was recovered, "
         "and no end of the set is known; "
-        "expected at most 300 s for point_in_time, by default. Next: sudo /opt/axiomdb/axiomdb-recovery status, "
+        "expected at most 300 s for point_in_time, by default. Next: what tells whether archiving or the heartbeat is late: "
     )
     assert ended(measured=Measured(), plan=newest, order=order()).passed  # nobody asked
     assert ended(measured=Measured()).passed  # an older target leaves behind what it leaves
