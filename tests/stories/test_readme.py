@@ -47,7 +47,7 @@ def test_the_make_commands_in_their_order() -> None:
     last = outputs["make demo"].strip().splitlines()[-1]
     assert last.startswith("PROTECTED, but only while this host lives")
     assert "NOT PROTECTED AGAINST LOSS OF THIS HOST" in outputs["make demo"]
-    assert f"playbooks/backup.yml -l {HOST}" in outputs["make demo"]
+    assert f"  next         ansible-playbook -i {ROOT}/inventories/sandbox playbooks/drill.yml -l {HOST}\n" in outputs["make demo"]
     assert "No drift on 1 host." in outputs["make audit"]
     assert HOST in outputs["make sandbox-down"]
     assert SECOND in second

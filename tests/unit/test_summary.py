@@ -263,6 +263,7 @@ def test_the_whole_summary_of_a_protected_host() -> None:
         f"               30.0 MiB of database, 4.0 MiB in the repository; oldest ended {moment(NOW - 7200)}",
         "  protects     against dropped tables, bad migrations and damaged files",
         "               back to which moments: sudo /opt/axiomdb/axiomdb-recovery status",
+        "  next         ansible-playbook -i inventories/sandbox playbooks/drill.yml -l vps1",
         "PROTECTED: vps1: each WAL segment is archived and a backup exists.",
     ]
 
@@ -320,7 +321,9 @@ STALE = replace(GOOD, repositories=(replace(REPOSITORY, backups=(replace(BACKUP,
 
 def test_nobody_is_told_to_take_a_backup_where_each_repository_has_a_fresh_full_one() -> None:
     def asks(*repositories: Repository) -> bool:
-        return any(line.startswith("  next  ") for line in lines(replace(GOOD, repositories=repositories)))
+        (command,) = [line for line in lines(replace(GOOD, repositories=repositories)) if line.startswith("  next  ")]
+        assert "playbooks/backup.yml" in command or command == f"  next         {GOOD.command} playbooks/drill.yml -l vps1"
+        return "playbooks/backup.yml" in command
 
     small = replace(BACKUP, kind="incr", label="I")
     (stale,) = STALE.repositories
@@ -339,6 +342,9 @@ def test_on_the_host_itself_the_next_command_is_the_hosts_own() -> None:
     tool = "sudo /opt/axiomdb/axiomdb-recovery backup --type=full"
     assert f"  next         {tool}" in lines(replace(STALE, here=True))
     assert f"  next         {tool} --stanza=axiomdb" in lines(replace(STALE, here=True, several=True))
+    drill = "  next         sudo /opt/axiomdb/axiomdb-recovery drill"
+    assert drill in lines(replace(GOOD, here=True)) and f"{drill} --stanza=axiomdb" in lines(replace(GOOD, here=True, several=True))
+    assert f"  next         {GOOD.command} playbooks/drill.yml -l vps1 -e pgbackrest_stanza=axiomdb" in lines(replace(GOOD, several=True))
 
 
 @pytest.mark.parametrize(("server", "topic"), [(GOOD.server, "recovery"), (None, "server")])

@@ -89,6 +89,13 @@ class Picture:
         chosen = f" -e pgbackrest_stanza={self.stanza}" if self.several else ""
         return f"{self.command} playbooks/backup.yml -l {self.host}{chosen} -e backup_type=full"
 
+    @property
+    def drill_command(self) -> str:
+        """Proves that the backups can be restored; on a host with several stanzas it says which."""
+        if self.here:
+            return f"{TOOL} drill" + (f" --stanza={self.stanza}" if self.several else "")
+        return f"{self.command} playbooks/drill.yml -l {self.host}" + (f" -e pgbackrest_stanza={self.stanza}" if self.several else "")
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -221,8 +228,7 @@ def _last_lines(picture: Picture, verdict: Verdict) -> list[str]:
         text.append("               add one of type s3, azure, gcs or sftp to pgbackrest_repositories (inventories/single_vps shows one)")
     if any(place.published for place in picture.places.values() if place.cipher != "none"):
         text.append("  does not     keep the backups secret: they are encrypted with a published key")
-    if not _all_fresh(picture):
-        text.append(f"  next         {verdict.command}")
+    text.append(f"  next         {picture.drill_command if _all_fresh(picture) else verdict.command}")
     limit = "" if any(place.elsewhere for place in picture.places.values()) else ", but only while this host lives"
     return [*text, f"PROTECTED{limit}: {picture.host}: {verdict.reason}."]
 
