@@ -36,6 +36,11 @@ create table theirs (number int);
 create subscription theirs connection 'host=127.0.0.1 port=9 dbname=none' publication none with (connect = false, slot_name = 'theirs');
 alter subscription theirs enable;
 """
+# Each server has one segment with this number at its beginning, and leaves it when it is killed (source: PG_DYNSHMEM_CONTROL_MAGIC in
+# dsm.c). What else of a server lies there comes and goes with its statistics, the live one's too.
+_SHARED = """for file in /dev/shm/*; do
+  case $(basename $file)$(head -c 4 $file | od -An -tx4) in PostgreSQL.*9a503d32) echo $file ;; PostgreSQL.*) ;; *) echo $file ;; esac
+done"""
 _SETTINGS = "select md5(string_agg(concat_ws('|', name, setting, source, sourcefile, pending_restart), ',' order by name)) from pg_settings"
 # Every file of the host is compared by name, but for those that come and go on an idle one: logs, locks, what servers keep for themselves.
 _RESTLESS = " ".join(
@@ -97,7 +102,7 @@ def footprint(host: Host, server: bool = True) -> dict[str, Any]:
     """What copies must leave as it was: files, the live server's settings, archiver and start, processes, shared memory, scopes."""
     shown = {
         "processes": "pgrep -af '[a]xiomdb-scratch|[s]cratch make' || true",
-        "memory": "awk '{print $1, $2}' /proc/sysvipc/shm; ls /dev/shm",
+        "memory": f"awk '{{print $1, $2}}' /proc/sysvipc/shm; {_SHARED}",
         "scopes": "systemctl list-units --all --plain --no-legend 'axiomdb-*.scope'",
         "runtime": "find /run/postgresql -type s",
         "names": f"find / /run -xdev {_RESTLESS} -print | sort",

@@ -49,7 +49,7 @@ def test_where_not_even_the_old_server_starts_it_says_so(failures: Failures) -> 
     found, rows = failures.no_room
     assert (found.code, found.rows, found.same, found.open) == (1, "", True, False), found.said
     assert "the old data back in /var/lib/postgresql/" in found.said
-    assert "then sudo systemctl start postgresql@" in found.said
+    assert "then: sudo systemctl start postgresql@" in found.said
     assert rows == OLD
 
 

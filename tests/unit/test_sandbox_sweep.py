@@ -51,7 +51,10 @@ def run(tmp_path: Path, log: Path) -> Iterator[subprocess.Popen[str]]:
     (tmp_path / "test_waits.py").write_text(_TEST.format(began=str(tmp_path / "began"), end=str(tmp_path / "end")), encoding="utf-8")
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")} | {"PYTHONPATH": str(ROOT / "tests")}
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest", f"--rootdir={tmp_path}", str(tmp_path / "test_waits.py")]
+    # Whoever runs in the background of a script has SIGINT ignored, and so would what it starts.
+    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen([sys.executable, *words], env=env, stdout=subprocess.PIPE, text=True) as started:
+        signal.signal(signal.SIGINT, heeded)
         while not (tmp_path / "began").exists() and started.poll() is None:
             time.sleep(0.02)
         assert started.poll() is None
